@@ -1,0 +1,32 @@
+"""Console output shared by the commands in hack/."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from rich.console import Console
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class UserError(Exception):
+    """A mistake or a missing part the user can fix; the message says how."""
+
+
+def fail(message: str) -> NoReturn:
+    """Print one clear message to standard error and exit with code 1."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def main(run: Callable[[], int | None]) -> NoReturn:
+    """Run a command's entry point; a UserError becomes a message and exit code 1."""
+    try:
+        code = run()
+    except UserError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("interrupted")
+    sys.exit(code or 0)
