@@ -1,0 +1,220 @@
+"""Bundle the hand-written YAML below schemas/ into values.schema.json, the one file Helm reads.
+
+schemas/root.yaml describes the values; every other schemas/<file>.yaml is a map of names to schemas.
+`$ref: <file>.yaml#/<name>` refers to those, `$ref: kubernetes#/<Kind>` to a Kubernetes definition, and
+`$ref: kubernetes#/<Kind>!<property>` to one without a property, for maps that are keyed by it.
+Helm cannot follow a reference to a file, so the bundle holds everything that is reached below `$defs`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from hack import openapi
+from hack.log import UserError, console, main
+from hack.paths import ROOT
+
+Schema = dict[str, Any]
+
+SOURCES = ROOT / "schemas"
+BUNDLE = ROOT / "values.schema.json"
+FILE_REFERENCE = re.compile(r"(?P<file>[a-z0-9/-]+\.yaml)#/(?P<name>[A-Za-z0-9]+)")
+KUBERNETES_REFERENCE = re.compile(r"kubernetes#/(?P<kind>[A-Za-z0-9.]+)(!(?P<without>[A-Za-z0-9]+))?")
+CORE = "io.k8s.api.core.v1."
+# Keywords that hold schemas by name, so that their keys are not keywords.
+NAMED_SCHEMAS = {"properties", "patternProperties", "$defs", "dependentSchemas"}
+# Keywords that hold plain data, in which nothing is a reference.
+DATA = {"const", "default", "enum", "examples", "required"}
+
+
+def read_yaml(path: Path) -> Schema:
+    """A YAML file that holds one map."""
+    try:
+        content = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path.name}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path.name}: expected a map, found {type(content).__name__}")
+    return content
+
+
+class Bundler:
+    """Collects the definitions that are reached from a root schema."""
+
+    def __init__(self, sources: Path, kubernetes: dict[str, Schema]) -> None:
+        self.sources = sources
+        self.kubernetes = kubernetes
+        self.files: dict[str, Schema] = {}
+        self.definitions: dict[str, Schema] = {}
+
+    def bundle(self) -> Schema:
+        """The self-contained schema of schemas/root.yaml."""
+        root = read_yaml(self.sources / "root.yaml")
+        bundled = self._resolved(root, "root.yaml")
+        bundled["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        bundled["$defs"] = openapi.reachable(self.definitions, openapi.references(bundled))
+        return dict(bundled)
+
+    def _resolved(self, schema: Any, file: str) -> Any:
+        """A copy of a schema with every source reference replaced by one into `$defs`."""
+        if isinstance(schema, list):
+            return [self._resolved(item, file) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        result: Schema = {}
+        for key, value in schema.items():
+            if not isinstance(key, str):
+                raise UserError(f"{file}: the key {key!r} is not text; put it in quotes")
+            if key == "$ref":
+                result[key] = f"#/$defs/{self._define(value, file)}"
+            elif key in DATA:
+                result[key] = value
+            elif key in NAMED_SCHEMAS:
+                result[key] = {str(name): self._resolved(child, file) for name, child in value.items()}
+            else:
+                result[key] = self._resolved(value, file)
+        return result
+
+    def _define(self, reference: str, file: str) -> str:
+        """Add what a reference of a source file points to; returns its name in `$defs`."""
+        if match := KUBERNETES_REFERENCE.fullmatch(reference):
+            full_name = self._kubernetes_name(match["kind"], file, reference)
+            key = self._define_kubernetes(full_name)
+            if without := match["without"]:
+                return self._define_without(key, without, file, reference)
+            return key
+        match = FILE_REFERENCE.fullmatch(reference)
+        if not match:
+            raise UserError(
+                f"schemas/{file}: $ref {reference!r} is neither <file>.yaml#/<name> nor kubernetes#/<Kind>"
+            )
+        target, name = match["file"], match["name"]
+        if target not in self.files:
+            if not (self.sources / target).is_file():
+                raise UserError(f"schemas/{file}: $ref {reference!r}: there is no file schemas/{target}")
+            self.files[target] = read_yaml(self.sources / target)
+        if name not in self.files[target]:
+            known = ", ".join(self.files[target])
+            raise UserError(
+                f"schemas/{file}: $ref {reference!r}: schemas/{target} has no {name}, only {known}"
+            )
+        key = f"{target.removesuffix('.yaml').replace('/', '.')}.{name}"
+        if key not in self.definitions:
+            self.definitions[key] = {}  # stops a definition that refers to itself
+            self.definitions[key] = self._resolved(self.files[target][name], target)
+        return key
+
+    def _kubernetes_name(self, kind: str, file: str, reference: str) -> str:
+        """The full name of a definition that was named by its kind, by its end or in full."""
+        found = [name for name in self.kubernetes if f".{name}".endswith(f".{kind}")]
+        if len(found) > 1 and CORE + kind in found:
+            found = [CORE + kind]
+        if len(found) != 1:
+            reason = f"it could be {' or '.join(found)}" if found else "there is no such definition"
+            raise UserError(f"schemas/{file}: $ref {reference!r}: {reason} in schemas/kubernetes")
+        return found[0]
+
+    def _define_kubernetes(self, full_name: str) -> str:
+        """Add a Kubernetes definition under its short kind, or a longer end where two share it."""
+        parts = full_name.split(".")
+        short = parts[-1]
+        clashes = sum(name.endswith(f".{short}") for name in self.kubernetes) > 1
+        if clashes and not full_name.startswith(CORE):
+            short = ".".join(parts[-3:])
+        key = f"k8s.{short}"
+        if key not in self.definitions:
+            self.definitions[key] = {}
+            self.definitions[key] = self._without_extensions(self.kubernetes[full_name])
+        return key
+
+    def _define_without(self, key: str, name: str, file: str, reference: str) -> str:
+        """Add a variant of a Kubernetes definition that lacks one property."""
+        schema = self.definitions[key]
+        if name not in schema.get("properties", {}):
+            raise UserError(f"schemas/{file}: $ref {reference!r}: {key} has no property {name}")
+        variant = dict(schema)
+        variant["properties"] = {k: v for k, v in schema["properties"].items() if k != name}
+        variant["required"] = [k for k in schema.get("required", []) if k != name]
+        self.definitions[f"{key}-{name}"] = variant
+        return f"{key}-{name}"
+
+    def _without_extensions(self, schema: Any) -> Any:
+        """A Kubernetes definition as values need it: no x-kubernetes-* keywords, no defaults."""
+        if isinstance(schema, list):
+            return [self._without_extensions(item) for item in schema]
+        if not isinstance(schema, dict):
+            return schema
+        result: Schema = {}
+        for key, value in schema.items():
+            if key == "$ref":
+                result[key] = f"#/$defs/{self._define_kubernetes(value.removeprefix('#/definitions/'))}"
+            elif key == "properties":
+                result[key] = {name: self._without_extensions(child) for name, child in value.items()}
+            elif not key.startswith("x-kubernetes-") and key != "default":
+                result[key] = self._without_extensions(value)
+        return result
+
+
+def dumped(schema: Schema) -> str:
+    """The text of a bundle: small, sorted, one line per definition so that a diff names what changed."""
+
+    def compact(value: Any) -> str:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    lines = []
+    for key, value in sorted(schema.items()):
+        if key in ("$defs", "properties"):
+            inner = ",\n".join(f"{compact(name)}:{compact(child)}" for name, child in sorted(value.items()))
+            lines.append(f"{compact(key)}:{{\n{inner}\n}}")
+        else:
+            lines.append(f"{compact(key)}:{compact(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def bundled(sources: Path = SOURCES) -> Schema:
+    """The bundle of a folder of sources, checked to be a valid schema of draft 2020-12."""
+    kubernetes: dict[str, Schema] = {}
+    for file in (openapi.KUBERNETES_FILE, openapi.GATEWAY_FILE):
+        kubernetes |= openapi.load(file)
+    schema = Bundler(sources, kubernetes).bundle()
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise UserError(f"schemas: not a valid schema at {error.json_path}: {error.message}") from error
+    return schema
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hack.schema",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  python -m hack.schema\n  python -m hack.schema --check",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the bundle is stale")
+    options = parser.parse_args(arguments)
+
+    text = dumped(bundled())
+    current = BUNDLE.is_file() and BUNDLE.read_text() == text
+    if options.check:
+        if not current:
+            raise UserError(f"{BUNDLE.name} is stale: run python -m hack.schema and commit the result")
+        console.print(f"{BUNDLE.name} is current")
+        return 0
+    if not current:
+        BUNDLE.write_text(text)
+    console.print(f"{BUNDLE.name}: {len(text) / 1000:.0f} kB, {'unchanged' if current else 'written'}")
+    return 0
+
+
+if __name__ == "__main__":
+    main(run)
