@@ -59,6 +59,10 @@ OVERRIDES: dict[str, Schema] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": QUANTITY,
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": INT_OR_STRING,
 }
+# Keywords that hold schemas by name, so that their keys are not keywords.
+NAMED_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
+# Keywords that hold plain data, in which nothing is a reference.
+DATA = {"const", "default", "enum", "examples", "required"}
 DROPPED = {
     "description",
     "format",
@@ -99,15 +103,18 @@ def simplified(schema: Schema) -> Schema:
 
 def references(schema: Any) -> Iterator[str]:
     """The names of the definitions a schema refers to."""
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key == "$ref" and isinstance(value, str):
-                yield value.rpartition("/")[2]
-            else:
-                yield from references(value)
-    elif isinstance(schema, list):
+    if isinstance(schema, list):
         for item in schema:
             yield from references(item)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "$ref":
+                yield value.rpartition("/")[2]
+            elif key in NAMED_SCHEMAS:
+                for child in value.values():
+                    yield from references(child)
+            elif key not in DATA:
+                yield from references(value)
 
 
 def reachable(definitions: dict[str, Schema], roots: Iterable[str]) -> dict[str, Schema]:

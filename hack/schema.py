@@ -29,10 +29,6 @@ BUNDLE = ROOT / "values.schema.json"
 FILE_REFERENCE = re.compile(r"(?P<file>[a-z0-9/-]+\.yaml)#/(?P<name>[A-Za-z0-9]+)")
 KUBERNETES_REFERENCE = re.compile(r"kubernetes#/(?P<kind>[A-Za-z0-9.]+)(!(?P<without>[A-Za-z0-9]+))?")
 CORE = "io.k8s.api.core.v1."
-# Keywords that hold schemas by name, so that their keys are not keywords.
-NAMED_SCHEMAS = {"properties", "patternProperties", "$defs", "dependentSchemas"}
-# Keywords that hold plain data, in which nothing is a reference.
-DATA = {"const", "default", "enum", "examples", "required"}
 
 
 def read_yaml(path: Path) -> Schema:
@@ -75,9 +71,9 @@ class Bundler:
                 raise UserError(f"{file}: the key {key!r} is not text; put it in quotes")
             if key == "$ref":
                 result[key] = f"#/$defs/{self._define(value, file)}"
-            elif key in DATA:
+            elif key in openapi.DATA:
                 result[key] = value
-            elif key in NAMED_SCHEMAS:
+            elif key in openapi.NAMED_SCHEMAS:
                 result[key] = {str(name): self._resolved(child, file) for name, child in value.items()}
             else:
                 result[key] = self._resolved(value, file)

@@ -1,0 +1,45 @@
+"""Fixtures of every tier; a test's tier is the folder it lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness import chart
+from tests.harness.helm import Helm
+from tests.harness.manifests import Manifests
+
+TESTS = Path(__file__).parent
+TIERS = sorted(p.name for p in TESTS.iterdir() if p.is_dir() and any(p.glob("test_*.py")))
+
+Render = Callable[..., Manifests]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for tier in TIERS:
+        config.addinivalue_line("markers", f"{tier}: the tests of tests/{tier} (set from the folder)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(item.path.relative_to(TESTS).parts[0])
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    """The Helm the project installs with."""
+    return Helm()
+
+
+@pytest.fixture(scope="session", params=["helm", "helm3"])
+def each_helm(request: pytest.FixtureRequest) -> Helm:
+    """Both supported major versions, for tests in which they may differ."""
+    return Helm(request.param)
+
+
+@pytest.fixture(scope="session")
+def render() -> Render:
+    """Render the chart; every object that comes back fits the schema of its kind."""
+    return chart.render

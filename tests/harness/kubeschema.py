@@ -1,0 +1,76 @@
+"""Kubernetes' own schemas for rendered objects, stricter than the API server: unknown fields are errors."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError
+
+from hack import openapi
+from tests.harness.manifests import Object, object_id
+
+
+@functools.cache
+def definitions() -> dict[str, dict[str, Any]]:
+    """All committed definitions, by full name."""
+    return openapi.load(openapi.KUBERNETES_FILE) | openapi.load(openapi.GATEWAY_FILE)
+
+
+@functools.cache
+def _names() -> dict[tuple[str, str], str]:
+    names = {}
+    for name, schema in definitions().items():
+        for entry in schema.get("x-kubernetes-group-version-kind", []):
+            group, version = entry["group"], entry["version"]
+            names[f"{group}/{version}" if group else version, entry["kind"]] = name
+    return names
+
+
+def _unique_keys(_: Any, keys: list[str], items: Any, schema: dict[str, Any]) -> Iterator[ValidationError]:
+    """x-kubernetes-list-map-keys: server-side apply refuses two entries with the same keys."""
+    if not isinstance(items, list):
+        return
+    item_schema = schema["items"]
+    if "$ref" in item_schema:
+        item_schema = definitions()[item_schema["$ref"].removeprefix("#/definitions/")]
+    defaults = {k: item_schema.get("properties", {}).get(k, {}).get("default") for k in keys}
+    seen = set()
+    for item in items:
+        identity = tuple(item.get(k, defaults[k]) for k in keys)
+        if identity in seen:
+            yield ValidationError(f"two entries with {dict(zip(keys, identity, strict=True))}")
+        seen.add(identity)
+
+
+def _unique_set(_: Any, list_type: str, items: Any, __: dict[str, Any]) -> Iterator[ValidationError]:
+    """x-kubernetes-list-type set: no value twice."""
+    if list_type == "set" and isinstance(items, list):
+        texts = [json.dumps(item, sort_keys=True) for item in items]
+        for text in sorted({t for t in texts if texts.count(t) > 1}):
+            yield ValidationError(f"{text} is listed twice")
+
+
+_Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    {"x-kubernetes-list-map-keys": _unique_keys, "x-kubernetes-list-type": _unique_set},
+)
+
+
+@functools.cache
+def _validator(api_version: str, kind: str) -> Any:
+    name = _names().get((api_version, kind))
+    if name is None:
+        raise LookupError(
+            f"{api_version} {kind} is not in schemas/kubernetes: add it to ROOT_KINDS of hack/openapi.py"
+        )
+    return _Validator({"$ref": f"#/definitions/{name}", "definitions": definitions()})
+
+
+def problems(item: Object) -> list[str]:
+    """What is wrong with an object, as `Kind/name: path: message` lines; empty when nothing is."""
+    found = _validator(item["apiVersion"], item["kind"]).iter_errors(item)
+    return sorted(f"{object_id(item)}: {e.json_path}: {e.message[:300]}" for e in found)

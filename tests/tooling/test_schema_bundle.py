@@ -1,0 +1,150 @@
+"""hack/schema.py on small sources of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from hack import schema
+from hack.log import UserError
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def bundle(folder: Path, root: str, **files: str) -> dict[str, Any]:
+    named = {f"{name.replace('__', '/')}.yaml": text for name, text in files.items()}
+    return schema.bundled(write(folder, {"root.yaml": root, **named}))
+
+
+def test_references_between_files_end_in_defs(tmp_path: Path) -> None:
+    bundled = bundle(
+        tmp_path,
+        "properties: {a: {$ref: worker.yaml#/worker}}",
+        worker="worker: {properties: {args: {$ref: engines/vllm.yaml#/args}}}\nunused: {type: string}",
+        engines__vllm="args: {type: object}",
+    )
+    assert bundled["properties"]["a"] == {"$ref": "#/$defs/worker.worker"}
+    assert bundled["$defs"] == {
+        "worker.worker": {"properties": {"args": {"$ref": "#/$defs/engines.vllm.args"}}},
+        "engines.vllm.args": {"type": "object"},
+    }
+
+
+def test_a_definition_may_refer_to_itself(tmp_path: Path) -> None:
+    bundled = bundle(
+        tmp_path, "properties: {a: {$ref: x.yaml#/tree}}", x="tree: {items: {$ref: x.yaml#/tree}}"
+    )
+    assert bundled["$defs"]["x.tree"] == {"items": {"$ref": "#/$defs/x.tree"}}
+
+
+def test_a_value_named_like_a_keyword_is_no_keyword(tmp_path: Path) -> None:
+    bundled = bundle(
+        tmp_path, "properties: {default: {$ref: x.yaml#/y}, enum: {type: string}}", x="y: {type: integer}"
+    )
+    assert bundled["properties"]["default"] == {"$ref": "#/$defs/x.y"}
+
+
+def test_defaults_are_data(tmp_path: Path) -> None:
+    bundled = bundle(tmp_path, 'properties: {a: {default: {"$ref": not-a-reference}}}')
+    assert bundled["properties"]["a"]["default"] == {"$ref": "not-a-reference"}
+
+
+@pytest.mark.parametrize(
+    ("value", "fragment"),
+    [
+        ([{"key": "nvidia.com/gpu", "operator": "Exists"}], None),
+        ([{"key": "nvidia.com/gpu", "opperator": "Exists"}], "opperator"),
+        ([{"key": 1}], "1 is not of type"),
+    ],
+)
+def test_kubernetes_types_are_closed(tmp_path: Path, value: Any, fragment: str | None) -> None:
+    bundled = bundle(tmp_path, "properties: {t: {type: array, items: {$ref: kubernetes#/Toleration}}}")
+    messages = [e.message for e in Draft202012Validator(bundled).iter_errors({"t": value})]
+    assert (messages == []) if fragment is None else any(fragment in m for m in messages)
+
+
+@pytest.mark.parametrize(
+    ("limit", "valid"),
+    [("10Gi", True), (2, True), ("1.5", True), ("100m", True), ("10Gb", False), ("", False), (True, False)],
+)
+def test_quantities(tmp_path: Path, limit: Any, valid: bool) -> None:
+    bundled = bundle(tmp_path, "properties: {r: {$ref: kubernetes#/ResourceRequirements}}")
+    assert Draft202012Validator(bundled).is_valid({"r": {"limits": {"memory": limit}}}) is valid
+
+
+def test_a_property_can_be_left_out_for_maps_keyed_by_it(tmp_path: Path) -> None:
+    bundled = bundle(tmp_path, "properties: {v: {additionalProperties: {$ref: kubernetes#/Volume!name}}}")
+    validator = Draft202012Validator(bundled)
+    assert validator.is_valid({"v": {"scratch": {"emptyDir": {}}}})
+    assert not validator.is_valid({"v": {"scratch": {"name": "scratch", "emptyDir": {}}}})
+    assert "k8s.Volume" not in bundled["$defs"], "only what is reached is in the bundle"
+
+
+def test_kubernetes_prose_and_extensions_are_dropped(tmp_path: Path) -> None:
+    text = schema.dumped(bundle(tmp_path, "properties: {a: {$ref: kubernetes#/PodSpec}}"))
+    assert "x-kubernetes-" not in text
+    assert '"description"' not in json.dumps(json.loads(text)["$defs"]["k8s.Container"])
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        (
+            "properties: {a: {$ref: missing.yaml#/a}}",
+            "schemas/root.yaml: $ref 'missing.yaml#/a': there is no file schemas/missing.yaml",
+        ),
+        (
+            "properties: {a: {$ref: x.yaml#/b}}",
+            "schemas/root.yaml: $ref 'x.yaml#/b': schemas/x.yaml has no b, only a",
+        ),
+        (
+            "properties: {a: {$ref: kubernetes#/Tolerance}}",
+            "schemas/root.yaml: $ref 'kubernetes#/Tolerance': there is no such definition",
+        ),
+        (
+            "properties: {a: {$ref: kubernetes#/Volume!title}}",
+            "schemas/root.yaml: $ref 'kubernetes#/Volume!title': k8s.Volume has no property title",
+        ),
+        (
+            "properties: {a: {$ref: 'https://example.com/a.json'}}",
+            "schemas/root.yaml: $ref 'https://example.com/a.json' is neither",
+        ),
+        ("properties: {a: {type: 5}}", "not a valid schema at $.properties.a.type"),
+        ("properties: {y: {}}\n1: {}", "root.yaml: the key 1 is not text; put it in quotes"),
+        ("properties: [", "root.yaml: not valid YAML"),
+        ("[]", "root.yaml: expected a map"),
+    ],
+)
+def test_a_mistake_in_the_sources_is_named(tmp_path: Path, root: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        bundle(tmp_path, root, x="a: {type: string}")
+    assert message in str(caught.value)
+
+
+def test_check_refuses_a_stale_bundle_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = tmp_path / "values.schema.json"
+    stale.write_text("{}")
+    monkeypatch.setattr(schema, "BUNDLE", stale)
+    monkeypatch.setattr(schema, "bundled", lambda: {"type": "object"})
+    with pytest.raises(UserError, match=r"stale: run python -m hack\.schema"):
+        schema.run(["--check"])
+    assert stale.read_text() == "{}"
+    assert schema.run([]) == 0
+    assert schema.run(["--check"]) == 0
+
+
+def test_the_text_is_stable_and_loses_nothing(tmp_path: Path) -> None:
+    bundled = bundle(tmp_path, "properties: {b: {$ref: kubernetes#/Affinity}, a: {type: string}}")
+    assert json.loads(schema.dumped(bundled)) == bundled
+    assert schema.dumped(bundled) == schema.dumped(json.loads(schema.dumped(bundled)))
