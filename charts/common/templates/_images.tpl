@@ -1,0 +1,50 @@
+{{/*
+common.image: one image reference.
+in:  dict "root" $ "image" {registry, repository, tag, digest}; global.imageRegistry replaces the registry
+out: registry/repository:tag, or registry/repository@digest when a digest is given
+*/}}
+{{- define "common.image" -}}
+{{- $registry := .root.Values.global.imageRegistry | default .image.registry }}
+{{- with $registry }}{{ . }}/{{ end }}{{ .image.repository }}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag }}{{ end }}
+{{- end }}
+
+{{/*
+common.mergedImage: an image in which empty fields are filled from a fallback. A digest belongs to one
+repository, so a given repository or tag never inherits a digest.
+in:  dict "image" {...} "fallback" {...}
+out: YAML map
+*/}}
+{{- define "common.mergedImage" -}}
+{{- $image := dict "digest" .image.digest }}
+{{- if not (or .image.repository .image.tag .image.digest) }}{{ $_ := set $image "digest" .fallback.digest }}{{ end }}
+{{- range $field := list "registry" "repository" "tag" "pullPolicy" }}
+{{- $_ := set $image $field (get $.image $field | default (get $.fallback $field)) }}
+{{- end }}
+{{- toYaml $image }}
+{{- end }}
+
+{{/*
+common.runtimeImage: the Dynamo image of this release: the simulation's, or global.engine.image over the
+engine's own default.
+out: YAML map {registry, repository, tag, digest, pullPolicy}
+*/}}
+{{- define "common.runtimeImage" -}}
+{{- with .Values.global }}
+{{- if .simulation.enabled }}
+{{- toYaml .simulation.image }}
+{{- else }}
+{{- $default := include (printf "common.engine.%s.image" .engine.name) $ | fromYaml }}
+{{- include "common.mergedImage" (dict "image" .engine.image "fallback" $default) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "common.imagePullSecrets" -}}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,66 @@
+{{/*
+common.pod.placement: where and how a pod is scheduled.
+in:  dict "root" <component context> "hardware" {} (only pods that need GPUs pass a machine)
+*/}}
+{{- define "common.pod.placement" -}}
+{{- $values := .root.Values }}
+{{- $hardware := .hardware | default dict }}
+{{- $selector := merge (dict) $values.nodeSelector ($hardware.nodeSelector | default dict) }}
+{{- with $hardware.arch }}{{ $_ := set $selector "kubernetes.io/arch" . }}{{ end }}
+{{- with $selector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with concat ($hardware.tolerations | default list) $values.tolerations | uniq }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/*
+common.podMetadata: labels and annotations of a pod template, unindented.
+in:  dict "root" <component context> "component" string "annotations" {}
+*/}}
+{{- define "common.podMetadata" -}}
+labels:
+  {{- /* No chart version here: a new chart that changes nothing in the pods must not restart GPU workers. */}}
+  {{- include "common.selectorLabels" . | nindent 2 }}
+  app.kubernetes.io/part-of: dynamo-disagg
+  {{- with .root.Values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) .root.Values.podAnnotations (.annotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/*
+common.podDisruptionBudget: an object, rendered for more than one replica (one replica could never be drained).
+in:  dict "root" <component context> "component" string
+*/}}
+{{- define "common.podDisruptionBudget" -}}
+{{- $values := .root.Values }}
+{{- if and $values.podDisruptionBudget.enabled (gt (int $values.replicas) 1) }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "common.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: {{ int64 $values.podDisruptionBudget.maxUnavailable }}
+  selector:
+    matchLabels:
+      {{- include "common.selectorLabels" . | nindent 6 }}
+{{- end }}
+{{- end }}

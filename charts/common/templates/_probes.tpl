@@ -1,0 +1,34 @@
+{{/*
+common.probe: one HTTP probe.
+in:  dict "path" "/live" "port" "system" "probe" {periodSeconds, timeoutSeconds, failureThreshold}
+*/}}
+{{- define "common.probe" -}}
+httpGet: {path: {{ .path }}, port: {{ .port }}}
+periodSeconds: {{ int64 .probe.periodSeconds }}
+timeoutSeconds: {{ int64 .probe.timeoutSeconds }}
+failureThreshold: {{ int64 .probe.failureThreshold }}
+{{- end }}
+
+{{/*
+common.startupBudget: seconds a worker may take to its first health check: probes.startup.budgetSeconds, or
+ten minutes for the engine (compilation, CUDA graphs, warm-up) and ten seconds for each GiB of weights, the
+pace of a slow download (100 MiB/s).
+in:  component context
+*/}}
+{{- define "common.startupBudget" -}}
+{{- if .Values.probes.startup.budgetSeconds }}{{ int64 .Values.probes.startup.budgetSeconds }}
+{{- else }}{{ add 600 (mul 10 (ceil .Values.global.model.sizeGiB | int64)) }}{{ end }}
+{{- end }}
+
+{{/* common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. */}}
+{{- define "common.worker.probes" -}}
+{{- $probes := .Values.probes }}
+{{- $period := int64 $probes.startup.periodSeconds }}
+{{- $failures := div (add (include "common.startupBudget" . | int64) (sub $period 1)) $period }}
+startupProbe:
+  {{- include "common.probe" (dict "path" "/live" "port" "system" "probe" (merge (dict "failureThreshold" $failures) $probes.startup)) | nindent 2 }}
+livenessProbe:
+  {{- include "common.probe" (dict "path" "/live" "port" "system" "probe" $probes.liveness) | nindent 2 }}
+readinessProbe:
+  {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness) | nindent 2 }}
+{{- end }}

@@ -1,0 +1,215 @@
+{{/*
+Cross-field rules. Shapes, names and ranges are the schema's job; here is what needs arithmetic, two values, or
+the cluster. Every rule is a define "common.validate.<rule>" that prints one line a problem:
+"<where>: <what is wrong>: <what to write>". common.validate collects all of them and fails once.
+*/}}
+
+{{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
+{{- define "common.validate" -}}
+{{- $problems := list }}
+{{- range $rule := list "helm" "globals" "names" "etcd" "nats" "exposure" "components" "cluster" }}
+{{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
+{{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
+{{- end }}
+{{- with $problems | uniq }}
+{{- fail (printf "\n\n%d problem(s) in the values, nothing was installed:\n  - %s\n" (len .) (join "\n  - " .)) }}
+{{- end }}
+{{- end }}
+
+{{- define "common.validate.helm" -}}
+{{- if semverCompare "<3.18.6-0" .Capabilities.HelmVersion.Version }}
+helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json differently: use Helm 3.18.6 or newer
+{{- end }}
+{{- end }}
+
+{{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
+{{- define "common.validate.globals" -}}
+{{- if .Chart.IsRoot }}
+{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
+{{- range $key := keys .Values.global | sortAlpha }}
+{{- if not (has $key $known) }}
+global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* common.nearest: the known word that shares the longest beginning and end. in: dict "word" "known" */}}
+{{- define "common.nearest" -}}
+{{- $best := first .known }}{{ $bestScore := -1 }}
+{{- range $candidate := .known }}
+{{- $a := lower $.word }}{{ $b := lower $candidate }}
+{{- $score := 0 }}
+{{- range $length := untilStep 1 (add 1 (min (len $a) (len $b)) | int) 1 }}
+{{- if hasPrefix (substr 0 $length $a) $b }}{{ $score = add $score 1 }}{{ end }}
+{{- if hasSuffix (substr (sub (len $a) $length | int) (len $a) $a) $b }}{{ $score = add $score 1 }}{{ end }}
+{{- end }}
+{{- $score = sub (mul 2 $score) (max (sub (len $a) (len $b)) (sub (len $b) (len $a))) }}
+{{- if gt ($score | int) ($bestScore | int) }}{{ $best = $candidate }}{{ $bestScore = $score }}{{ end }}
+{{- end }}
+{{- $best }}
+{{- end }}
+
+{{- define "common.validate.names" -}}
+{{- $name := include "common.fullname" . }}
+{{- if gt (len $name) 40 }}
+release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 40: choose a shorter release name or global.nameOverride
+{{- end }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+release name: "{{ $name }}" cannot name a Service: begin with a letter and use only a-z, 0-9 and "-"
+{{- end }}
+{{- end }}
+
+{{- define "common.validate.etcd" -}}
+{{- $used := eq .Values.global.discovery.backend "etcd" }}
+{{- $external := .Values.global.discovery.etcdEndpoints }}
+{{- if and $used (not .Values.etcd.enabled) (not $external) }}
+global.discovery.backend: etcd discovery has no etcd: set etcd.enabled=true, or global.discovery.etcdEndpoints
+{{- end }}
+{{- if and .Values.etcd.enabled $external }}
+etcd.enabled: global.discovery.etcdEndpoints names another etcd: set one of the two
+{{- end }}
+{{- if and (not $used) .Values.etcd.enabled }}
+etcd.enabled: nothing would use this etcd: set global.discovery.backend=etcd, or etcd.enabled=false
+{{- end }}
+{{- if and (not $used) $external }}
+global.discovery.etcdEndpoints: nothing would use them: set global.discovery.backend=etcd, or remove them
+{{- end }}
+{{- end }}
+
+{{- define "common.validate.nats" -}}
+{{- $used := include "common.usesNats" . }}
+{{- $external := .Values.global.natsUrl }}
+{{- if and $used (not .Values.nats.enabled) (not $external) }}
+global.{{ if eq .Values.global.requestPlane "nats" }}requestPlane{{ else }}eventPlane{{ end }}: the nats plane has no NATS: set nats.enabled=true, or global.natsUrl
+{{- end }}
+{{- if and .Values.nats.enabled $external }}
+nats.enabled: global.natsUrl names another NATS: set one of the two
+{{- end }}
+{{- if and (not $used) .Values.nats.enabled }}
+nats.enabled: nothing would use this NATS: set global.requestPlane=nats or global.eventPlane=nats, or nats.enabled=false
+{{- end }}
+{{- if and (not $used) $external }}
+global.natsUrl: nothing would use it: set global.requestPlane=nats or global.eventPlane=nats, or remove it
+{{- end }}
+{{- end }}
+
+{{- define "common.validate.exposure" -}}
+{{- with .Values.frontend }}
+{{- if and .service.nodePort (eq .service.type "ClusterIP") }}
+frontend.service.nodePort: a ClusterIP Service has no node port: set frontend.service.type=NodePort, or nodePort=0
+{{- end }}
+{{- if and .ingress.enabled (not .ingress.hosts) }}
+frontend.ingress.hosts: an Ingress without a host takes all traffic of its class: name at least one host
+{{- end }}
+{{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
+frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least one, e.g. [{name: inference, namespace: gateways}]
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* common.asComponent: a subchart's context, seen from the root chart. in: dict "root" $ "component" string; out: sets "context" */}}
+{{- define "common.asComponent" -}}
+{{- $values := merge (dict "global" .root.Values.global) (get .root.Values .component) }}
+{{- $chart := dict "Name" .component "Version" .root.Chart.Version "AppVersion" .root.Chart.AppVersion }}
+{{- $_ := set . "context" (dict "Values" $values "Chart" $chart "Release" .root.Release "Capabilities" .root.Capabilities) }}
+{{- end }}
+
+{{/* Rules for the frontend and each worker pool. */}}
+{{- define "common.validate.components" -}}
+{{- $owned := include (printf "common.engine.%s.owned" .Values.global.engine.name) . | fromYaml }}
+{{ include "common.validate.flags" (dict "where" "global.engine.args" "flags" .Values.global.engine.args "raw" list "owned" $owned "role" "prefill") }}
+{{- range $component := list "frontend" "prefill" "decode" }}
+{{- $seen := dict "root" $ "component" $component }}
+{{- include "common.asComponent" $seen }}
+{{- $context := $seen.context }}
+{{- $values := $context.Values }}
+{{- $reserved := list "model-cache" "model" "dshm" }}
+{{- $ownedEnv := dict }}
+{{- if eq $component "frontend" }}
+{{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
+{{ include "common.validate.flags" (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "owned" (include "frontend.owned" $context | fromYaml) "role" $component) }}
+{{- else }}
+{{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
+{{- $hardware := include "common.hardware" $context | fromYaml }}
+{{- $reserved = concat $reserved (keys $hardware.hostPaths) }}
+{{ include "common.validate.flags" (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "owned" $owned "role" $component) }}
+{{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
+{{- end }}
+{{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv) }}
+{{- range $name := keys $values.volumes | sortAlpha }}
+{{- if has $name $reserved }}
+{{ $component }}.volumes.{{ $name }}: the chart has a volume of this name: choose another name
+{{- end }}
+{{- end }}
+{{- if and (has (toString $values.rollingUpdate.maxSurge) (list "0" "0%")) (has (toString $values.rollingUpdate.maxUnavailable) (list "0" "0%")) }}
+{{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* common.validate.flags: flags the chart derives. in: dict "where" "flags" "raw" "owned" "role" */}}
+{{- define "common.validate.flags" -}}
+{{- $where := .where }}{{ $role := .role }}{{ $owned := .owned }}
+{{- range $flag := keys .flags | sortAlpha }}
+{{- with get $owned $flag }}
+{{ $where }}.{{ $flag }}: the chart sets --{{ $flag }}: use {{ replace "{role}" $role . }}
+{{- end }}
+{{- end }}
+{{- range $argument := .raw }}
+{{- $flag := first (splitList "=" (trimPrefix "--" $argument)) | replace "_" "-" }}
+{{- if hasPrefix "--" $argument }}{{ with get $owned $flag }}
+{{ $role }}.extraArgs: the chart sets --{{ $flag }}: use {{ replace "{role}" $role . }}
+{{- end }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* common.validate.env: variables the chart derives, and router settings that would reach a worker's model card. */}}
+{{- define "common.validate.env" -}}
+{{- $component := .component }}{{ $owned := .owned }}
+{{- range $where, $env := dict (printf "%s.env" .component) .context.Values.env "global.env" .context.Values.global.env }}
+{{- range $name := keys $env | sortAlpha }}
+{{- if hasKey $owned $name }}
+{{ $where }}.{{ $name }}: the chart sets this variable{{ if eq $where "global.env" }} ({{ $component }}){{ end }}: remove it
+{{- else if and (hasPrefix "DYN_ROUTER_" $name) (or (eq $where "global.env") (ne $component "frontend")) }}
+{{ $where }}.{{ $name }}: a worker advertises router settings and they override the frontend's: move it to frontend.env
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* common.validate.gpus: does a worker fit on a node. in: dict "context" <component context> "hardware" {} */}}
+{{- define "common.validate.gpus" -}}
+{{- $role := .context.Chart.Name }}
+{{- $gpus := include "common.worker.gpus" .context | int }}
+{{- $node := .hardware.gpusPerNode | int }}
+{{- if gt $gpus $node }}
+{{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not fit on a node of {{ .context.Values.global.hardware }} with {{ $node }}: lower tensor x pipeline x data to {{ $node }} or less
+{{- end }}
+{{- if hasKey .hardware.extendedResources .hardware.gpuResource }}
+global.hardwareSpec.extendedResources: {{ .hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it
+{{- end }}
+{{- end }}
+
+{{/*
+common.validate.cluster: objects the release names must exist. `helm template` and GitOps renderers have no
+cluster; lookup then finds no service accounts at all, and every real namespace can list them.
+*/}}
+{{- define "common.validate.cluster" -}}
+{{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}
+{{- $needs := list }}
+{{- if not .Values.global.simulation.enabled }}
+{{- $needs = include (printf "common.model.%s.needs" .Values.global.model.source.type) . | fromYamlArray }}
+{{- end }}
+{{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets") }}{{ end }}
+{{- range $needs }}
+{{- $object := lookup "v1" .kind $.Release.Namespace .name }}
+{{- if not $object }}
+{{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
+{{- if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .key }}generic {{ .name }} --from-literal={{ .key }}=...{{ else }}docker-registry {{ .name }} ...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- else if and .key (not (hasKey ($object.data | default dict) .key)) }}
+{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set global.model.source.tokenSecret.key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,31 @@
+{{/*
+Dynamo's own mocker in place of an engine: a timing model with a real KV-cache manager, real events and real
+metrics, on a CPU. It fakes the model's weights and the tokens' content; the rest of the release is real.
+Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and of the real engine.
+*/}}
+{{- define "common.engine.mocker.module" -}}
+dynamo.mocker
+{{- end }}
+
+{{- define "common.engine.mocker.args" -}}
+{{- $values := .root.Values }}
+{{- $global := $values.global }}
+{{- $engineArgs := merge (dict) $values.engineArgs $global.engine.args }}
+{{- $args := dict
+  "model-path" $global.simulation.modelPath
+  "model-name" $global.model.name
+  "engine-type" $global.engine.name
+  "disaggregation-mode" .mode
+  "block-size" $global.kvCache.blockSize
+  "speedup-ratio" $global.simulation.speedupRatio }}
+{{- if gt (int $values.parallelism.data) 1 }}{{ $_ := set $args "data-parallel-size" $values.parallelism.data }}{{ end }}
+{{- /* What the mocker models of the real engine's settings. */}}
+{{- range $flag := list "max-model-len" "max-num-seqs" "max-num-batched-tokens" "enable-prefix-caching" "kv-cache-dtype" }}
+{{- if hasKey $engineArgs $flag }}{{ $_ := set $args $flag (get $engineArgs $flag) }}{{ end }}
+{{- end }}
+{{- include "common.args" $args }}
+{{- end }}
+
+{{- define "common.engine.mocker.env" -}}
+{}
+{{- end }}

@@ -1,0 +1,8 @@
+{{- define "common.hardware.nvidia" -}}
+description: Any NVIDIA node with the GPU Operator or device plugin; eight GPUs, no RDMA.
+arch: amd64
+gpusPerNode: 8
+gpuResource: nvidia.com/gpu
+tolerations:
+  - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
+{{- end }}

@@ -1,0 +1,44 @@
+{{/*
+Weights from the Hugging Face hub into a cache volume. Model source contract (every file in models/):
+  .path     what the engine's --model gets          .volumes  YAML map name -> volume source
+  .env      YAML map                                .mounts   YAML map name -> volumeMount without name
+  .needs    YAML list of objects that must exist: {kind, name, key, value (where it is set)}
+in:  component or root context
+*/}}
+{{- define "common.model.huggingface.path" -}}
+{{ .Values.global.model.source.repository | default .Values.global.model.name }}
+{{- end }}
+
+{{- define "common.model.huggingface.volumes" -}}
+{{- $cache := .Values.global.model.source.cache | default dict }}
+model-cache:
+  {{- /* The frontend reads the tokenizer only, and need not run where a ReadWriteOnce claim is. */}}
+  {{- if and $cache.claimName (ne .Chart.Name "frontend") }}
+  persistentVolumeClaim: {claimName: {{ $cache.claimName }}}
+  {{- else }}
+  emptyDir: {{ with $cache.sizeLimit }}{sizeLimit: {{ . }}}{{ else }}{}{{ end }}
+  {{- end }}
+{{- end }}
+
+{{- define "common.model.huggingface.mounts" -}}
+model-cache: {mountPath: /model-cache}
+{{- end }}
+
+{{- define "common.model.huggingface.env" -}}
+{{- $source := .Values.global.model.source }}
+HF_HOME: /model-cache
+{{- with $source.tokenSecret }}
+HF_TOKEN: {secretKeyRef: {name: {{ .name }}, key: {{ .key | default "HF_TOKEN" }}}}
+{{- end }}
+{{- end }}
+
+{{- define "common.model.huggingface.needs" -}}
+{{- with .Values.global.model.source }}
+{{- with .tokenSecret }}
+- {kind: Secret, name: {{ .name }}, key: {{ .key | default "HF_TOKEN" }}, value: global.model.source.tokenSecret.name}
+{{- end }}
+{{- with .cache }}{{ with .claimName }}
+- {kind: PersistentVolumeClaim, name: {{ . }}, value: global.model.source.cache.claimName}
+{{- end }}{{ end }}
+{{- end }}
+{{- end }}
