@@ -28,6 +28,15 @@ SOURCES = ROOT / "schemas"
 BUNDLE = ROOT / "values.schema.json"
 FILE_REFERENCE = re.compile(r"(?P<file>[a-z0-9/-]+\.yaml)#/(?P<name>[A-Za-z0-9]+)")
 KUBERNETES_REFERENCE = re.compile(r"kubernetes#/(?P<kind>[A-Za-z0-9.]+)(!(?P<without>[A-Za-z0-9]+))?")
+# The keywords the sources use. A text with a comma that was not quoted would otherwise become one.
+KEYWORDS = {
+    *("$comment", "$ref", "$schema", "title", "description", "default", "examples", "deprecated"),
+    *("type", "const", "enum", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minLength", "maxLength", "pattern", "items", "minItems", "maxItems", "uniqueItems", "contains"),
+    *("properties", "required", "additionalProperties", "patternProperties", "propertyNames"),
+    *("minProperties", "maxProperties", "dependentRequired", "dependentSchemas"),
+}
 CORE = "io.k8s.api.core.v1."
 
 
@@ -36,9 +45,9 @@ def read_yaml(path: Path) -> Schema:
     try:
         content = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: not valid YAML: {error}") from error
+        raise UserError(f"schemas/{path.name}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path.name}: expected a map, found {type(content).__name__}")
+        raise UserError(f"schemas/{path.name}: expected a map, found {type(content).__name__}")
     return content
 
 
@@ -68,7 +77,11 @@ class Bundler:
         result: Schema = {}
         for key, value in schema.items():
             if not isinstance(key, str):
-                raise UserError(f"{file}: the key {key!r} is not text; put it in quotes")
+                raise UserError(f"schemas/{file}: the key {key!r} is not text; put it in quotes")
+            if key not in KEYWORDS:
+                raise UserError(
+                    f"schemas/{file}: {key!r} is no schema keyword; put texts that hold a comma in quotes"
+                )
             if key == "$ref":
                 result[key] = f"#/$defs/{self._define(value, file)}"
             elif key in openapi.DATA:

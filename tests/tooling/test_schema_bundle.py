@@ -119,6 +119,10 @@ def test_kubernetes_prose_and_extensions_are_dropped(tmp_path: Path) -> None:
             "schemas/root.yaml: $ref 'https://example.com/a.json' is neither",
         ),
         ("properties: {a: {type: 5}}", "not a valid schema at $.properties.a.type"),
+        (
+            "properties: {a: {description: First, second}}",
+            "schemas/root.yaml: 'second' is no schema keyword; put texts",
+        ),
         ("properties: {y: {}}\n1: {}", "root.yaml: the key 1 is not text; put it in quotes"),
         ("properties: [", "root.yaml: not valid YAML"),
         ("[]", "root.yaml: expected a map"),
