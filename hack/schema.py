@@ -172,6 +172,15 @@ class Bundler:
         return result
 
 
+def presence(defaults: Schema) -> Schema:
+    """A schema that requires every key of values.yaml, so that no null can delete what a template reads."""
+    schema: Schema = {"required": sorted(defaults)}
+    nested = {key: presence(value) for key, value in defaults.items() if isinstance(value, dict) and value}
+    if nested:
+        schema["properties"] = nested
+    return schema
+
+
 def dumped(schema: Schema) -> str:
     """The text of a bundle: small, sorted, one line per definition so that a diff names what changed."""
 
@@ -188,12 +197,18 @@ def dumped(schema: Schema) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def bundled(sources: Path = SOURCES) -> Schema:
-    """The bundle of a folder of sources, checked to be a valid schema of draft 2020-12."""
+def bundled(sources: Path = SOURCES, defaults: Path | None = ROOT / "values.yaml") -> Schema:
+    """The bundle of a folder of sources, checked to be a valid schema of draft 2020-12.
+
+    `defaults` is the values file whose keys must stay present.
+    """
     kubernetes: dict[str, Schema] = {}
     for file in (openapi.KUBERNETES_FILE, openapi.GATEWAY_FILE):
         kubernetes |= openapi.load(file)
     schema = Bundler(sources, kubernetes).bundle()
+    if defaults:
+        schema["$defs"]["presence"] = presence(read_yaml(defaults))
+        schema["$ref"] = "#/$defs/presence"
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
