@@ -1,0 +1,86 @@
+# Every target works on a bare clone; what it needs it makes first. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv/bin
+RUN := $(VENV)/python -m
+VALUES ?= values/a3u-multi.yaml
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.installed: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11: set PYTHON=python3.11 or newer" >&2; exit 1; }
+	@echo "python: installing the pinned packages into .venv"
+	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
+	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.PHONY: python
+python: .venv/.installed
+
+.PHONY: tools
+tools: python ## Pinned helm, helm3, kubectl, kind, kwok, kubeconform in .tools/bin
+	@$(RUN) hack.tools
+
+.PHONY: cluster
+cluster: tools ## A kind cluster whose nodes advertise (faked) NVIDIA GPUs
+	@$(RUN) hack.cluster up
+
+.PHONY: cluster-down
+cluster-down: python ## Remove the cluster and everything it made
+	@$(RUN) hack.cluster down
+
+.PHONY: cluster-status
+cluster-status: python ## Nodes, GPUs and images of the cluster
+	@$(RUN) hack.cluster status
+
+.PHONY: images
+images: tools ## The simulated Dynamo runtime image (and etcd and NATS where no registry answers)
+	@$(RUN) hack.build_images build
+
+.PHONY: demo
+demo: tools ## Main job: a3u-multi simulated on kind, a chat completion, and the proof (VALUES=values/x.yaml for another)
+	@$(RUN) hack.demo --values $(VALUES)
+
+.PHONY: check
+check: tools ## Fast tiers: lint, types, schema, unit, golden, policy, tooling (no cluster)
+	@$(RUN) hack.schema --check
+	@$(VENV)/ruff check hack tests
+	@$(VENV)/ruff format --check hack tests
+	@$(VENV)/mypy
+	@$(VENV)/yamllint --strict .
+	@.tools/bin/helm lint --strict --quiet .
+	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy tests/tooling $(PYTEST_ARGS)
+
+.PHONY: test
+test: check ## Everything: the fast tiers, then end to end on kind
+	@$(VENV)/pytest tests/e2e $(PYTEST_ARGS)
+
+.PHONY: generate
+generate: python ## Rebuild what is generated: values.schema.json, docs/values.md
+	@$(RUN) hack.schema
+	@$(RUN) hack.docs
+
+.PHONY: golden
+golden: tools ## Accept the current render as the golden objects
+	@$(VENV)/pytest -q tests/golden --update-golden
+
+.PHONY: openapi
+openapi: cluster ## Refresh schemas/kubernetes from the cluster's API server
+	@$(RUN) hack.openapi
+
+.PHONY: requirements
+requirements: python ## Pin pyproject.toml's dependencies, with hashes, into requirements.txt
+	@$(VENV)/pip install --quiet uv
+	@$(VENV)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.txt
+
+.PHONY: clean
+clean: ## Remove .venv and .tools (not the caches, not the cluster)
+	@rm -rf .venv .tools
