@@ -18,7 +18,7 @@ import yaml
 
 from hack.apiserver import ApiServer
 from hack.log import UserError, console, main
-from hack.paths import ROOT
+from hack.paths import ROOT, TOOLS_BIN
 
 Schema = dict[str, Any]
 
@@ -170,9 +170,7 @@ def from_api_server(kubeconfig: Path) -> dict[str, Schema]:
     for api_version in ROOT_KINDS:
         key = f"apis/{api_version}" if "/" in api_version else f"api/{api_version}"
         if key not in paths:
-            raise UserError(
-                f"the API server {server.url} does not serve {api_version}; is it Kubernetes 1.36?"
-            )
+            raise UserError(f"the API server {server.url} does not serve {api_version}; is it Kubernetes 1.36?")
         documents[api_version] = server.get_json(paths[key]["serverRelativeURL"])
     return documents
 
@@ -187,9 +185,7 @@ def gateway_definitions() -> dict[str, Schema]:
         check=False,
     )
     if listing.returncode:
-        raise UserError(
-            f"cannot get the Gateway API module: {listing.stderr.strip() or listing.stdout.strip()}"
-        )
+        raise UserError(f"cannot get the Gateway API module: {listing.stderr.strip() or listing.stdout.strip()}")
     folder = Path(json.loads(listing.stdout)["Dir"]) / "config" / "crd" / "standard"
     definitions: dict[str, Schema] = {}
     for file, kind in GATEWAY_CRDS.items():
@@ -230,14 +226,13 @@ def run(arguments: list[str] | None = None) -> int:
         prog="python -m hack.openapi",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=(
-            "examples:\n"
-            "  python -m hack.openapi --kubeconfig .tools/kubeconfig-dynamo-disagg\n"
-            "  python -m hack.openapi --kubeconfig .tools/kubeconfig-dynamo-disagg --check"
-        ),
+        epilog=("examples:\n  python -m hack.openapi\n  python -m hack.openapi --kubeconfig ~/.kube/config --check"),
     )
     parser.add_argument(
-        "--kubeconfig", type=Path, required=True, help="kubeconfig of a Kubernetes 1.36 cluster"
+        "--kubeconfig",
+        type=Path,
+        default=TOOLS_BIN.parent / "kubeconfig-dynamo-disagg",
+        help="of a Kubernetes 1.36 cluster; default: the one of `make cluster`",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not current")
     options = parser.parse_args(arguments)
@@ -250,8 +245,7 @@ def run(arguments: list[str] | None = None) -> int:
     if options.check:
         if stale:
             listed = "; ".join(
-                f"{path.relative_to(ROOT)}: {len(names)} definitions, first {names[0]}"
-                for path, names in stale.items()
+                f"{path.relative_to(ROOT)}: {len(names)} definitions, first {names[0]}" for path, names in stale.items()
             )
             raise UserError(f"not current: {listed}. Run the same command without --check.")
         console.print("schemas/kubernetes is current")

@@ -139,9 +139,7 @@ def _checked(rendered: _Rendered) -> tuple[HelmResult, Manifests]:
     return rendered.result, Manifests(copy.deepcopy(rendered.objects))
 
 
-def _run(
-    binary: Helm, release: str, flags: list[str], values: Values | None, files: Sequence[Path]
-) -> _Rendered:
+def _run(binary: Helm, release: str, flags: list[str], values: Values | None, files: Sequence[Path]) -> _Rendered:
     with values_arguments(values, files) as arguments:
         result = binary.attempt("template", release, str(ROOT), *flags, *arguments)
     documents = yaml.load_all(result.stdout, Loader=yaml.CSafeLoader) if not result.code else ()

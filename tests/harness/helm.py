@@ -79,17 +79,13 @@ class Helm:
         argv = (str(self.path), *arguments)
         # A user's own kubeconfig, plugins or repositories must not change what a test sees.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("HELM_", "KUBE"))}
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, timeout=timeout, env=environment
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout, env=environment)
         return HelmResult(argv, done.returncode, done.stdout, done.stderr)
 
 
 @functools.cache
 def _version(path: Path, _changed: int) -> str:
-    done = subprocess.run(
-        [path, "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([path, "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

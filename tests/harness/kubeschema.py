@@ -64,9 +64,7 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
 def _validator(api_version: str, kind: str) -> Any:
     name = _names().get((api_version, kind))
     if name is None:
-        raise LookupError(
-            f"{api_version} {kind} is not in schemas/kubernetes: add it to ROOT_KINDS of hack/openapi.py"
-        )
+        raise LookupError(f"{api_version} {kind} is not in schemas/kubernetes: add it to ROOT_KINDS of hack/openapi.py")
     return _Validator({"$ref": f"#/definitions/{name}", "definitions": definitions()})
 
 

@@ -100,9 +100,7 @@ class Manifests(Sequence[Object]):
     def __iter__(self) -> Iterator[Object]:
         return iter(self.objects)
 
-    def all(
-        self, kind: str | None = None, *, name: str | None = None, component: str | None = None
-    ) -> list[Object]:
+    def all(self, kind: str | None = None, *, name: str | None = None, component: str | None = None) -> list[Object]:
         """The objects that match everything that is given."""
         return [
             o

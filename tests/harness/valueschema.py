@@ -72,19 +72,23 @@ def followed(schema: Schema) -> Schema:
     if "$ref" not in schema:
         return schema
     target = followed(bundle()["$defs"][schema["$ref"].removeprefix("#/$defs/")])
-    beside = {k: v for k, v in schema.items() if k != "$ref"}
+    return _overlaid(target, {k: v for k, v in schema.items() if k != "$ref"})
+
+
+def _overlaid(target: Schema, beside: Schema) -> Schema:
     result = {**target, **beside}
     if "properties" in target and "properties" in beside:
-        below = dict(target["properties"])
-        for name, child in beside["properties"].items():
-            below[name] = {**below.get(name, {}), **child}
-        result["properties"] = below
+        result["properties"] = {
+            **target["properties"],
+            **{k: _overlaid(target["properties"].get(k, {}), v) for k, v in beside["properties"].items()},
+        }
     return result
 
 
 def nodes() -> Iterator[Node]:
     """Every value, groups before what is in them."""
-    yield from _walk((), bundle(), UNDECIDED)
+    # The root's own reference only says which values may not be deleted.
+    yield from _walk((), {k: v for k, v in bundle().items() if k != "$ref"}, UNDECIDED)
 
 
 def leaves() -> list[Node]:

@@ -49,9 +49,7 @@ def test_flag(arguments: list[str], value: str | None) -> None:
 
 
 def test_merged_replaces_lists_and_merges_maps() -> None:
-    assert merged({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2], "d": None}}) == {
-        "a": {"b": 1, "c": [2], "d": None}
-    }
+    assert merged({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2], "d": None}}) == {"a": {"b": 1, "c": [2], "d": None}}
     assert nested("a.b", 1) == {"a": {"b": 1}}
     assert nested(["a", "x.y/z"], 1) == {"a": {"x.y/z": 1}}
 

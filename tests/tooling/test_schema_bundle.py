@@ -22,7 +22,7 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 def bundle(folder: Path, root: str, **files: str) -> dict[str, Any]:
     named = {f"{name.replace('__', '/')}.yaml": text for name, text in files.items()}
-    return schema.bundled(write(folder, {"root.yaml": root, **named}))
+    return schema.bundled(write(folder, {"root.yaml": root, **named}), defaults=None)
 
 
 def test_references_between_files_end_in_defs(tmp_path: Path) -> None:
@@ -40,16 +40,12 @@ def test_references_between_files_end_in_defs(tmp_path: Path) -> None:
 
 
 def test_a_definition_may_refer_to_itself(tmp_path: Path) -> None:
-    bundled = bundle(
-        tmp_path, "properties: {a: {$ref: x.yaml#/tree}}", x="tree: {items: {$ref: x.yaml#/tree}}"
-    )
+    bundled = bundle(tmp_path, "properties: {a: {$ref: x.yaml#/tree}}", x="tree: {items: {$ref: x.yaml#/tree}}")
     assert bundled["$defs"]["x.tree"] == {"items": {"$ref": "#/$defs/x.tree"}}
 
 
 def test_a_value_named_like_a_keyword_is_no_keyword(tmp_path: Path) -> None:
-    bundled = bundle(
-        tmp_path, "properties: {default: {$ref: x.yaml#/y}, enum: {type: string}}", x="y: {type: integer}"
-    )
+    bundled = bundle(tmp_path, "properties: {default: {$ref: x.yaml#/y}, enum: {type: string}}", x="y: {type: integer}")
     assert bundled["properties"]["default"] == {"$ref": "#/$defs/x.y"}
 
 
@@ -134,9 +130,15 @@ def test_a_mistake_in_the_sources_is_named(tmp_path: Path, root: str, message: s
     assert message in str(caught.value)
 
 
-def test_check_refuses_a_stale_bundle_and_writes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_null_can_delete_a_default(tmp_path: Path) -> None:
+    write(tmp_path, {"root.yaml": "type: object", "values.yaml": "a: {b: 1, c: {}}"})
+    bundled = schema.bundled(tmp_path, defaults=tmp_path / "values.yaml")
+    validator = Draft202012Validator(bundled)
+    assert validator.is_valid({"a": {"b": 2, "c": {}}})
+    assert [e.message for e in validator.iter_errors({"a": {"c": {}}})] == ["'b' is a required property"]
+
+
+def test_check_refuses_a_stale_bundle_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stale = tmp_path / "values.schema.json"
     stale.write_text("{}")
     monkeypatch.setattr(schema, "BUNDLE", stale)
