@@ -1,6 +1,6 @@
 {{/*
 common.pod.placement: where and how a pod is scheduled.
-in:  dict "root" <component context> "hardware" {} (only pods that need GPUs pass a machine)
+in:  dict "root" <component context> ["hardware" {} ["affinity" {}]] (only workers pass a machine)
 */}}
 {{- define "common.pod.placement" -}}
 {{- $values := .root.Values }}
@@ -15,7 +15,7 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.affinity }}
+{{- with .affinity | default $values.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -25,7 +25,7 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 {{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
 {{- define "common.validate.globals" -}}
 {{- if .Chart.IsRoot }}
-{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
+{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "colocation" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
 {{- range $key := keys .Values.global | sortAlpha }}
 {{- if not (has $key $known) }}
 global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
@@ -117,6 +117,13 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 
 {{/* Rules for the frontend and each worker pool. */}}
 {{- define "common.validate.components" -}}
+{{- range $component := list "frontend" "prefill" "decode" "etcd" "nats" }}
+{{- range $label := keys ((get $.Values $component).podLabels | default dict) | sortAlpha }}
+{{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh)/" $label }}
+{{ $component }}.podLabels.{{ $label }}: the chart sets this label, and selects pods by it: remove it
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $owned := include (printf "common.engine.%s.owned" .Values.global.engine.name) . | fromYaml }}
 {{ include "common.validate.flags" (dict "where" "global.engine.args" "flags" .Values.global.engine.args "raw" list "owned" $owned "role" "prefill") }}
 {{- range $component := list "frontend" "prefill" "decode" }}

@@ -41,6 +41,20 @@ DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS: '["generate"]'
 {{- toYaml (dict "requests" (merge (dict) $devices ($base.requests | default dict)) "limits" (merge (dict) $devices ($base.limits | default dict))) }}
 {{- end }}
 
+{{/* common.worker.affinity: the role's affinity, and with global.colocation the company of all workers of the release. */}}
+{{- define "common.worker.affinity" -}}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- with .Values.global.colocation.topologyKey }}
+{{- $workers := dict
+      "matchLabels" (omit (include "common.selectorLabels" (dict "root" $ "component" $.Chart.Name) | fromYaml) "app.kubernetes.io/component")
+      "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" (list "prefill" "decode"))) }}
+{{- $company := $affinity.podAffinity | default dict }}
+{{- $terms := append ($company.requiredDuringSchedulingIgnoredDuringExecution | default list) (dict "topologyKey" . "labelSelector" $workers) }}
+{{- $_ := set $affinity "podAffinity" (merge (dict "requiredDuringSchedulingIgnoredDuringExecution" $terms) $company) }}
+{{- end }}
+{{- toYaml $affinity }}
+{{- end }}
+
 {{- define "common.worker.podTemplate" -}}
 {{- $values := .Values }}
 {{- $global := $values.global }}
@@ -60,7 +74,7 @@ spec:
   terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
   securityContext:
     {{- include "common.podSecurityContext" (dict "overrides" $values.podSecurityContext) | nindent 4 }}
-  {{- with include "common.pod.placement" (dict "root" . "hardware" $hardware) | trim }}{{ . | nindent 2 }}{{ end }}
+  {{- with include "common.pod.placement" (dict "root" . "hardware" $hardware "affinity" (include "common.worker.affinity" . | fromYaml)) | trim }}{{ . | nindent 2 }}{{ end }}
   containers:
     - name: engine
       image: {{ include "common.image" (dict "root" . "image" $image) }}
