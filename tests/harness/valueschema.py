@@ -54,8 +54,8 @@ class Node:
     @property
     def entries(self) -> Schema | None:
         """The schema of a map's or a list's entries, if they have keys of their own."""
-        for keyword in ("items", "additionalProperties"):
-            entry = self.schema.get(keyword)
+        candidates = [self.schema.get("items"), self.schema.get("additionalProperties")]
+        for entry in [*candidates, *self.schema.get("patternProperties", {}).values()]:
             if isinstance(entry, dict) and not is_foreign(entry) and "properties" in followed(entry):
                 return entry
         return None
@@ -155,9 +155,7 @@ def another_value(node: Node) -> Any:
         )
         return next((t for t in texts if t != default and re.search(schema.get("pattern", ""), t)), MISSING)
     if types == ["object"] and not node.inner:
-        entry = followed(schema.get("additionalProperties") or {})
-        if entry.get("type") == "string" or entry.get("else", {}).get("type") == "string":
-            for key in ("example.com/changed", "CHANGED"):
-                if re.search(schema.get("propertyNames", {}).get("pattern", ""), key):
-                    return {key: "yes"}
+        for pattern, entry in schema.get("patternProperties", {}).items():
+            if "string" in (entry.get("type"), entry.get("else", {}).get("type")):
+                return next(({k: "yes"} for k in ("example.com/changed", "CHANGED") if re.search(pattern, k)), MISSING)
     return MISSING
