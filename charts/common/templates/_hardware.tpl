@@ -1,15 +1,18 @@
 {{/*
-common.hardware: the machine type: the preset named by global.hardware under global.hardwareSpec. In
-simulation what a laptop lacks (RDMA devices, host libraries, extra privileges) is dropped, and the nodes'
-labels and taints, the GPUs and their number stay.
-in:  root context; out: YAML map with every key of schemas/hardware.yaml
+common.hardware: the machine type: the preset named by global.hardware under global.hardwareSpec. Its rdma part
+is merged in where global.rdma.enabled. In simulation what a laptop lacks (RDMA devices, host libraries and their
+environment, extra privileges) is dropped; the nodes' labels and taints, the GPUs and their number stay.
+in:  root context; out: YAML map: the keys of schemas/hardware.yaml, those of rdma among them
 */}}
 {{- define "common.hardware" -}}
-{{- $preset := include (printf "common.hardware.%s" .Values.global.hardware) . | fromYaml }}
-{{- $empty := dict "nodeSelector" dict "tolerations" list "podAnnotations" dict "extendedResources" dict "env" dict "hostPaths" dict "capabilities" list }}
-{{- $spec := mergeOverwrite $empty $preset (deepCopy .Values.global.hardwareSpec) }}
-{{- if .Values.global.simulation.enabled }}
-{{- $spec = merge (dict "podAnnotations" dict "extendedResources" dict "env" dict "hostPaths" dict "capabilities" list) (omit $spec "podAnnotations" "extendedResources" "env" "hostPaths" "capabilities") }}
+{{- $global := .Values.global }}
+{{- $preset := include (printf "common.hardware.%s" $global.hardware) . | fromYaml }}
+{{- $spec := mergeOverwrite $preset (deepCopy $global.hardwareSpec) }}
+{{- if $global.simulation.enabled }}
+{{- $spec = omit $spec "rdma" "env" "hostPaths" }}
+{{- else if $global.rdma.enabled }}
+{{- $spec = merge $spec ($spec.rdma | default dict) }}
 {{- end }}
-{{- toYaml $spec }}
+{{- $empty := dict "nodeSelector" dict "tolerations" list "podAnnotations" dict "extendedResources" dict "env" dict "hostPaths" dict "capabilities" list }}
+{{- toYaml (merge (omit $spec "rdma") $empty) }}
 {{- end }}

@@ -25,7 +25,7 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 {{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
 {{- define "common.validate.globals" -}}
 {{- if .Chart.IsRoot }}
-{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "colocation" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
+{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
 {{- range $key := keys .Values.global | sortAlpha }}
 {{- if not (has $key $known) }}
 global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
@@ -194,7 +194,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not fit on a node of {{ .context.Values.global.hardware }} with {{ $node }}: lower tensor x pipeline x data to {{ $node }} or less
 {{- end }}
 {{- if hasKey .hardware.extendedResources .hardware.gpuResource }}
-global.hardwareSpec.extendedResources: {{ .hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it
+global.hardwareSpec.rdma.extendedResources: {{ .hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it
 {{- end }}
 {{- end }}
 

@@ -7,41 +7,44 @@ nodeSelector:
   cloud.google.com/gke-accelerator: nvidia-h200-141gb
 tolerations:
   - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
-podAnnotations:
-  networking.gke.io/default-interface: eth0
-  networking.gke.io/interfaces: |-
-    [{"interfaceName":"eth0","network":"default"},
-     {"interfaceName":"eth1","network":"gvnic-1"},
-     {"interfaceName":"eth2","network":"rdma-0"},
-     {"interfaceName":"eth3","network":"rdma-1"},
-     {"interfaceName":"eth4","network":"rdma-2"},
-     {"interfaceName":"eth5","network":"rdma-3"},
-     {"interfaceName":"eth6","network":"rdma-4"},
-     {"interfaceName":"eth7","network":"rdma-5"},
-     {"interfaceName":"eth8","network":"rdma-6"},
-     {"interfaceName":"eth9","network":"rdma-7"}]
-extendedResources:
-  networking.gke.io.networks/rdma-0: 1
-  networking.gke.io.networks/rdma-1: 1
-  networking.gke.io.networks/rdma-2: 1
-  networking.gke.io.networks/rdma-3: 1
-  networking.gke.io.networks/rdma-4: 1
-  networking.gke.io.networks/rdma-5: 1
-  networking.gke.io.networks/rdma-6: 1
-  networking.gke.io.networks/rdma-7: 1
 env:
-  # With ten interfaces in the pod, sockets would otherwise bind to a NIC that cannot reach the peers.
-  GLOO_SOCKET_IFNAME: eth0
-  NCCL_SOCKET_IFNAME: eth0
   LD_LIBRARY_PATH: /usr/local/gib/lib64:/usr/local/nvidia/lib64
-  # No tcp: a KV transfer that cannot use RDMA must fail, not fall back in silence to a TTFT of 100 s.
-  UCX_TLS: rc_x,rc,dc_x,dc,cuda_copy,cuda_ipc
-  UCX_RNDV_SCHEME: get_zcopy
-  UCX_RNDV_THRESH: "0"
 # The driver and GPUDirect libraries that GKE puts on the node.
 hostPaths:
   nvidia: {path: /home/kubernetes/bin/nvidia, mountPath: /usr/local/nvidia}
   gib: {path: /home/kubernetes/bin/gib, mountPath: /usr/local/gib}
-# RDMA registers (locks) memory.
-capabilities: [IPC_LOCK]
+# A node has each NIC once: a worker of less than eight GPUs goes without (global.rdma.enabled=false).
+rdma:
+  podAnnotations:
+    networking.gke.io/default-interface: eth0
+    networking.gke.io/interfaces: |-
+      [{"interfaceName":"eth0","network":"default"},
+       {"interfaceName":"eth1","network":"gvnic-1"},
+       {"interfaceName":"eth2","network":"rdma-0"},
+       {"interfaceName":"eth3","network":"rdma-1"},
+       {"interfaceName":"eth4","network":"rdma-2"},
+       {"interfaceName":"eth5","network":"rdma-3"},
+       {"interfaceName":"eth6","network":"rdma-4"},
+       {"interfaceName":"eth7","network":"rdma-5"},
+       {"interfaceName":"eth8","network":"rdma-6"},
+       {"interfaceName":"eth9","network":"rdma-7"}]
+  extendedResources:
+    networking.gke.io.networks/rdma-0: 1
+    networking.gke.io.networks/rdma-1: 1
+    networking.gke.io.networks/rdma-2: 1
+    networking.gke.io.networks/rdma-3: 1
+    networking.gke.io.networks/rdma-4: 1
+    networking.gke.io.networks/rdma-5: 1
+    networking.gke.io.networks/rdma-6: 1
+    networking.gke.io.networks/rdma-7: 1
+  env:
+    # With ten interfaces in the pod, sockets would otherwise bind to a NIC that cannot reach the peers.
+    GLOO_SOCKET_IFNAME: eth0
+    NCCL_SOCKET_IFNAME: eth0
+    # No tcp: a KV transfer that cannot use RDMA must fail, not fall back in silence to a TTFT of 100 s.
+    UCX_TLS: rc_x,rc,dc_x,dc,cuda_copy,cuda_ipc
+    UCX_RNDV_SCHEME: get_zcopy
+    UCX_RNDV_THRESH: "0"
+  # RDMA registers (locks) memory.
+  capabilities: [IPC_LOCK]
 {{- end }}

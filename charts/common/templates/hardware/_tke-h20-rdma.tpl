@@ -5,17 +5,18 @@ gpusPerNode: 8
 gpuResource: nvidia.com/gpu
 tolerations:
   - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
-# The pod gets its own RDMA interface, so it keeps its own network: hostNetwork would ignore this annotation,
-# and two pods on one node would fight for their ports.
-podAnnotations:
-  tke.cloud.tencent.com/networks: tke-route-eni,tke-rdma-ipvlan
-extendedResources:
-  tke.cloud.tencent.com/tke-shared-rdma: 1
-env:
-  GLOO_SOCKET_IFNAME: eth0
-  NCCL_SOCKET_IFNAME: eth0
-  NCCL_IB_HCA: mlx5
-  NCCL_IB_GID_INDEX: "3"
-# RDMA registers (locks) memory.
-capabilities: [IPC_LOCK]
+rdma:
+  # The pod gets its own RDMA interface, so it keeps its own network: hostNetwork would ignore this annotation,
+  # and two pods on one node would fight for their ports.
+  podAnnotations:
+    tke.cloud.tencent.com/networks: tke-route-eni,tke-rdma-ipvlan
+  extendedResources:
+    tke.cloud.tencent.com/tke-shared-rdma: 1
+  env:
+    GLOO_SOCKET_IFNAME: eth0
+    NCCL_SOCKET_IFNAME: eth0
+    NCCL_IB_HCA: mlx5
+    NCCL_IB_GID_INDEX: "3"
+  # RDMA registers (locks) memory.
+  capabilities: [IPC_LOCK]
 {{- end }}
