@@ -1,0 +1,77 @@
+"""Prefill and decode are twins: what differs between them is listed here, and nothing else differs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import Render
+from tests.harness.manifests import Object, merged
+
+# Engine flags that only one of the roles has, and why.
+ONLY = {"kv-events-config": "the router indexes the caches of prefill workers, decode workers' it does not"}
+
+CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "defaults": ({}, []),
+    "a3u-multi": ({}, ["values/a3u-multi.yaml"]),
+    "simulated": ({}, ["values/a3u-multi.yaml", "values/overlays/simulate.yaml"]),
+    "etcd and nats": (
+        {
+            "etcd": {"enabled": True},
+            "nats": {"enabled": True},
+            "global": {"discovery": {"backend": "etcd"}, "requestPlane": "nats", "eventPlane": "nats"},
+        },
+        [],
+    ),
+    "many": (
+        {
+            role: {
+                "replicas": 3,
+                "parallelism": {"tensor": 2, "pipeline": 2, "data": 2},
+                "engineArgs": {"max-model-len": 4096},
+                "extraArgs": ["--x"],
+                "env": {"A": "b"},
+                "podLabels": {"a": "b"},
+                "podAnnotations": {"a": "b"},
+                "volumes": {"data": {"mountPath": "/data", "source": {"emptyDir": {}}}},
+                "nodeSelector": {"a": "b"},
+            }
+            for role in ("prefill", "decode")
+        },
+        [],
+    ),
+}
+
+
+def normalised(objects: list[Object], role: str) -> list[Object]:
+    """A role's objects with the role's name, and the flags that only one role has, taken out."""
+    result = []
+    for item in objects:
+        text = json.dumps(item).replace(role, "ROLE")
+        neutral = json.loads(text)
+        for container in neutral.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
+            arguments: list[str] = container["args"]
+            for flag in ONLY:
+                if f"--{flag}" in arguments:
+                    at = arguments.index(f"--{flag}")
+                    del arguments[at : at + 2]
+        result.append(neutral)
+    return result
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_roles_render_the_same(render: Render, case: str) -> None:
+    values, files = CASES[case]
+    manifests = render(values, files)
+    prefill, decode = manifests.all(component="prefill"), manifests.all(component="decode")
+    assert prefill
+    assert normalised(prefill, "prefill") == normalised(decode, "decode")
+
+
+def test_the_declared_differences_exist(render: Render) -> None:
+    manifests = render(merged({}, {"global": {"router": {"mode": "kv"}}}))
+    prefill, decode = (manifests.pod(r).container("engine") for r in ("prefill", "decode"))
+    for flag in ONLY:
+        assert (prefill.flag(flag) is None) != (decode.flag(flag) is None), f"{flag} no longer differs"
