@@ -5,7 +5,7 @@ Pod Security "restricted". Whoever needs more says so in the machine preset, wit
 {{/* common.podSecurityContext. in: dict "overrides" {} */}}
 {{- define "common.podSecurityContext" -}}
 {{- $default := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") }}
-{{- toYaml (mergeOverwrite $default (deepCopy .overrides)) }}
+{{- include "common.overlay" (list $default .overrides) }}
 {{- end }}
 
 {{/* common.securityContext of a container. in: dict "overrides" {} "capabilities" [] */}}
@@ -13,5 +13,5 @@ Pod Security "restricted". Whoever needs more says so in the machine preset, wit
 {{- $capabilities := dict "drop" (list "ALL") }}
 {{- with .capabilities }}{{ $_ := set $capabilities "add" . }}{{ end }}
 {{- $default := dict "allowPrivilegeEscalation" false "capabilities" $capabilities }}
-{{- toYaml (mergeOverwrite $default (deepCopy .overrides)) }}
+{{- include "common.overlay" (list $default .overrides) }}
 {{- end }}

@@ -43,7 +43,7 @@ dynamo.vllm
 {{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
 {{- $_ := set $args "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:20080" "enable_kv_cache_events" true) }}
 {{- end }}
-{{- include "common.args" (merge $args $values.engineArgs $global.engine.args) }}
+{{- include "common.args" (include "common.overlay" (list $global.engine.args $values.engineArgs $args) | fromYaml) }}
 {{- end }}
 
 {{- define "common.engine.vllm.env" -}}
