@@ -6,6 +6,7 @@ import subprocess
 
 from hack.paths import TOOLS_BIN
 from tests.harness.kube import Kube
+from tests.harness.wait import wait_for
 
 # What every namespace has, and what the control plane removes in its own time.
 BELONGS = {"serviceaccount/default", "configmap/kube-root-ca.crt"}
@@ -17,6 +18,11 @@ def of(kube: Kube, namespace: str) -> list[str]:
     kinds = [kind for kind in _kubectl(kube, "api-resources", "--namespaced", "--verbs=list", "--output=name") if kind]
     found = _kubectl(kube, "get", ",".join(kinds), "--namespace", namespace, "--output=name", "--ignore-not-found")
     return sorted(name for name in found if name and name not in BELONGS and not name.startswith(PASSING))
+
+
+def wait_until_gone(kube: Kube, namespace: str, timeout: float = 120) -> None:
+    """Wait until nothing of any release is left; the error names what is."""
+    wait_for(f"namespace {namespace} is empty", lambda: of(kube, namespace), lambda found: not found, timeout, 1)
 
 
 def _kubectl(kube: Kube, *arguments: str) -> list[str]:

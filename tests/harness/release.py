@@ -43,9 +43,10 @@ class Release:
                 "upgrade", "--install", self.name, self.chart, *waiting, *arguments, *options, values=values
             )
 
-    def test(self) -> HelmResult:
-        """`helm test`: one request, proved to have run in both pools."""
-        return self._run("test", self.name, "--timeout=300s")
+    def test(self) -> str:
+        """`helm test`: one request, proved to have run in both pools; returns what the test printed."""
+        done = self._run("test", self.name, "--timeout=300s")
+        return done.stdout + done.stderr  # Helm 3 prints the log of a hook to one, Helm 4 to the other
 
     def uninstall(self) -> HelmResult:
         """`helm uninstall`, waiting until the objects are gone."""
