@@ -37,7 +37,7 @@ SUBCHART_IMAGES = ("etcd", "nats")
 def scenario(name: str) -> Path:
     """A values file by path or by the id of a scenario; a UserError lists the known ones."""
     known = sorted(file.stem for file in (ROOT / "values").glob("*.yaml"))
-    for path in (Path(name), ROOT / "values" / f"{name}.yaml"):
+    for path in (Path(name), Path("values") / f"{name}.yaml", ROOT / "values" / f"{name}.yaml"):
         if path.is_file():
             return path
     raise UserError(f'there is no values file "{name}": give a path, or one of {", ".join(known)}')
@@ -66,7 +66,7 @@ def demo(file: Path, name: str | None = None) -> None:
     ensure_namespace(kube)
     release = Release(kube, NAMESPACE, RELEASE)
     step = Step("release")
-    step.say(f"helm upgrade --install {RELEASE} . -f {file.name} -f values/overlays/simulate.yaml --wait")
+    step.say(f"helm upgrade --install {RELEASE} . -f {file} -f {SIMULATE.relative_to(ROOT)} --wait")
     model = values["global"]["model"]["name"]
     try:
         release.install(files=[file, SIMULATE])

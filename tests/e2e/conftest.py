@@ -17,6 +17,8 @@ from tests.harness.release import Release
 from tests.harness.report import namespace_report
 
 MACHINE = "gke-a3ultra"
+# Not the demo's cluster: what somebody looks at there may hold all its GPUs.
+CLUSTER = "dynamo-disagg-e2e"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -24,9 +26,9 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
     """The kind cluster: two workers that look like A3 Ultra nodes, eight faked GPUs each, all images loaded."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    existed = state.find(state.default_name()) is not None
+    existed = state.find(CLUSTER) is not None
     with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
-        made = cluster.up(machine=MACHINE)
+        made = cluster.up(CLUSTER, machine=MACHINE)
         cluster.load(build_images.archives(), made.name)
     yield made
     if not existed and not pytestconfig.getoption("keep_cluster"):
