@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +25,8 @@ from hack.kind.node_image import NodeImage
 from hack.kind.state import Found
 from hack.log import UserError, console
 from hack.machines import Machine, load_machine
-from hack.paths import ROOT, TOOLS_BIN
-from hack.progress import Step
+from hack.paths import TOOLS_BIN, cache_dir
+from hack.progress import Step, stop_all_on_failure
 
 DEFAULT_MACHINE = "gke-a3ultra"
 DEFAULT_WORKERS = 2
@@ -65,7 +66,7 @@ def up(
     state.check_name(name)
     look = _machine(machine, gpus)
     tools.ensure(["kind", "kubectl"])
-    with _locked(name), ThreadPoolExecutor(max_workers=1) as pool:
+    with _locked(name), ThreadPoolExecutor(max_workers=1) as pool, stop_all_on_failure():
         found = state.find(name)
         if found and recreate:
             Step("cluster").say(f"{name}: removing the old one")
@@ -125,6 +126,7 @@ def _reuse(found: Found, name: str, workers: int) -> Cluster:
     if stopped:
         raise state.half_made(name, found, f"{', '.join(sorted(stopped))} does not run")
     kubeconfig = state.kubeconfig_path(name)
+    used = found.engine.output("inspect", "--format", "{{.Config.Image}}", sorted(found.containers)[0])
     try:
         _kind(found.engine, step, "export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig)
         there = nodes.get_nodes(kubeconfig)
@@ -136,11 +138,13 @@ def _reuse(found: Found, name: str, workers: int) -> Cluster:
             "or --recreate to replace it"
         )
     try:
-        nodes.wait_for(kubeconfig, "every node Ready", _ready(workers), REUSE_SECONDS, step)
+        there = nodes.wait_for(kubeconfig, "every node Ready", _ready(workers), REUSE_SECONDS, step)
+        if node_image.is_own(found.engine, used):
+            # A node that was restarted may have another address.
+            network.install(found.engine, there)
         nodes.wait_for_addons(kubeconfig, REUSE_SECONDS, step)
     except UserError as reason:
         raise state.half_made(name, found, str(reason)) from reason
-    used = found.engine.output("inspect", "--format", "{{.Config.Image}}", sorted(found.containers)[0])
     step.say(f"{name}: reusing the running cluster ({found.engine.name}, {len(there)} nodes Ready)")
     return Cluster(name, kubeconfig, found.engine.name, used)
 
@@ -200,7 +204,8 @@ def _last_line(text: str) -> str:
 @contextmanager
 def _locked(name: str) -> Iterator[None]:
     """One `up` or `down` of a cluster at a time."""
-    lock = FileLock(ROOT / ".tools" / f"cluster-{name}.lock")
+    # In the cache, not in the checkout: two checkouts share the container engine.
+    lock = FileLock(cache_dir() / f"cluster-{name}.lock")
     if not _try(lock):
         Step("cluster").say(f"{name}: waiting for another process that works on it")
         lock.acquire()
@@ -226,21 +231,44 @@ def _print_status(name: str) -> None:
     except nodes.NoAnswerError as reason:
         raise state.half_made(name, found, f"its API server does not answer: {reason}") from reason
     console.print(f"cluster {name}: {found.engine.name}, Kubernetes {there[0].version}, kubeconfig {kubeconfig}")
-    table = Table("node", "state", "allocatable devices", "labels", "taints", "images")
+    table = Table("node", "state", "allocatable devices", "labels and taints", "images")
+    for column in table.columns:
+        column.overflow = "fold"
     for node in there:
-        devices = "\n".join(f"{key}: {count}" for key, count in sorted(node.extended_resources.items()))
-        labels = "\n".join(f"{key}={value}" for key, value in sorted(node.labels.items()) if _telling(key))
-        images = [image for image in node.images if "@" not in image]
-        own = sorted(image.removeprefix("docker.io/") for image in images if "dynamo-disagg" in image)
-        others = f"and {len(images) - len(own)} others"
         ready = "[green]Ready[/green]" if node.ready else f"[red]{node.reason}[/red]"
-        table.add_row(node.name, ready, devices or "none", labels, "\n".join(node.taints), "\n".join([*own, others]))
+        labels = [f"{key}={value}" for key, value in sorted(node.labels.items()) if _telling(key)]
+        table.add_row(
+            node.name,
+            ready,
+            "\n".join(_devices(node.extended_resources)) or "none",
+            "\n".join([*labels, *(f"taint {taint}" for taint in node.taints)]),
+            "\n".join(_images(node.images)),
+        )
     console.print(table)
 
 
 def _telling(label: str) -> bool:
     """Whether a label says what machine a node is; those every node carries do not."""
-    return not label.startswith(("beta.kubernetes.io/", "kubernetes.io/hostname", "kubernetes.io/os"))
+    common = ("beta.kubernetes.io/", "kubernetes.io/hostname", "kubernetes.io/os", "node.kubernetes.io/")
+    return not label.startswith(common)
+
+
+def _devices(resources: dict[str, str]) -> list[str]:
+    """One line per kind of resource: numbered ones, such as eight network cards, share theirs."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, count in sorted(resources.items()):
+        kinds.setdefault((re.sub(r"\d+$", "*", name), count), []).append(name)
+    return [
+        f"{names[0]}: {count}" if len(names) == 1 else f"{kind}: {count} each of {len(names)}"
+        for (kind, count), names in kinds.items()
+    ]
+
+
+def _images(names: Iterable[str]) -> list[str]:
+    """The project's images by name, and how many others there are."""
+    tagged = [name.removeprefix("docker.io/") for name in names if "@" not in name]
+    own = sorted(name for name in tagged if name.startswith("dynamo-disagg/"))
+    return [*own, f"and {len(tagged) - len(own)} others"]
 
 
 def _terminated(signal_number: int, _frame: object) -> NoReturn:

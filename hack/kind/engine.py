@@ -27,6 +27,11 @@ PROBE_SECONDS = 15
 CAP_SYS_RESOURCE = 24
 INOTIFY_INSTANCES = 8192
 
+PROCESS_STATUS = Path("/proc/self/status")
+# Exists where all control groups are of version 2; on a hybrid host they are of both.
+CGROUP_V2_ONLY = Path("/sys/fs/cgroup/cgroup.controllers")
+SYSTEMD_RUNS = Path("/run/systemd/system")
+
 
 class UnusableError(Exception):
     """Why an engine cannot be used."""
@@ -105,6 +110,8 @@ def find(wanted: str | None = None, *, install: bool = True) -> Engine:
         except UnusableError as reason:
             reasons["podman"] = f"installed, but {reason}"
     listed = "".join(f"\n  {name}: {reason}" for name, reason in reasons.items())
+    if wanted:
+        raise UserError(f"the container engine asked for cannot be used:{listed}\nLeave --engine out to take another.")
     raise UserError(
         f"no usable container engine:{listed}\n"
         "Install and start Docker 23 or newer (https://docs.docker.com/engine/install), or Podman 4 or newer "
@@ -193,9 +200,9 @@ def podman_settings() -> str:
         hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
         processes = 32768 if hard == resource.RLIM_INFINITY else min(32768, hard)
         containers.append(f'default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]')
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists() and shutil.which("runc"):
+    if not CGROUP_V2_ONLY.exists() and shutil.which("runc"):
         engine.append('runtime = "runc"')
-    if not Path("/run/systemd/system").exists():
+    if not SYSTEMD_RUNS.exists():
         engine.append('cgroup_manager = "cgroupfs"')
     sections = {"containers": containers, "engine": engine}
     return "\n".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in sections.items() if lines)
@@ -203,7 +210,7 @@ def podman_settings() -> str:
 
 def has_capability(number: int) -> bool:
     """Whether this process holds a Linux capability."""
-    status = Path("/proc/self/status").read_text()
+    status = PROCESS_STATUS.read_text()
     match = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
     return match is not None and bool(int(match.group(1), 16) >> number & 1)
 

@@ -44,7 +44,8 @@ def archive_images(archive: Path) -> dict[str, str]:
             content = file.extractfile("manifest.json")
             entries = json.load(content) if content else []
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
-        raise UserError(f"{archive} is no image archive (`docker save` or `podman save` make one): {error}") from error
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{archive} is no image archive as `docker save` or `podman save` make: {reason}") from error
     return {
         tag: Path(entry["Config"]).name.removesuffix(".json") for entry in entries for tag in entry["RepoTags"] or []
     }

@@ -6,9 +6,10 @@ import os
 import platform
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -17,7 +18,7 @@ from hack.kind import archive, packages
 from hack.kind.engine import Engine
 from hack.log import UserError
 from hack.paths import ROOT, cache_dir, content_key
-from hack.progress import Step
+from hack.progress import Step, stop_all_on_failure
 from hack.versions import versions
 
 NODE_FILES = ROOT / "hack" / "images" / "node"
@@ -96,6 +97,7 @@ def build(engine: Engine, step: Step) -> None:
         with tempfile.TemporaryDirectory(prefix="node-", dir=cache_dir()) as folder:
             _assemble(engine, step, parts, Path(folder))
             _save(engine, step)
+        _prune(engine)
 
 
 def load(engine: Engine, step: Step) -> None:
@@ -130,11 +132,13 @@ def _check_host(step: Step) -> None:
 
 def _parts() -> _Parts:
     """Compile and download side by side: the one needs processors, the other the network."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool, stop_all_on_failure():
         roots = pool.submit(_debian_roots)
         commands = pool.submit(_commands)
-        root, userland = roots.result()
-        return _Parts(commands.result(), root, userland)
+        both: list[Future[Any]] = [roots, commands]
+        for finished in as_completed(both):
+            finished.result()
+        return _Parts(commands.result(), *roots.result())
 
 
 def _commands() -> dict[str, Path]:
@@ -253,3 +257,13 @@ def _save(engine: Engine, step: Step) -> None:
         temporary.rename(cached_archive())
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _prune(engine: Engine) -> None:
+    """Remove what earlier contents of the image left: a gigabyte each. Images in use stay."""
+    for old in cached_archive().parent.glob("*.tar"):
+        if old != cached_archive():
+            old.unlink()
+    for old_reference in engine.output("images", "--format", "{{.Repository}}:{{.Tag}}", NAME).split():
+        if old_reference != reference():
+            engine.run("image", "rm", old_reference)

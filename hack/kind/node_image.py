@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hack.kind import node_build
 from hack.kind.engine import Engine
+from hack.kind.loading import full_name
 from hack.log import UserError
 from hack.progress import Step
 from hack.versions import versions
@@ -33,8 +34,8 @@ def provide(engine: Engine, given: str | None = None) -> NodeImage:
 
 
 def _given(engine: Engine, reference: str, step: Step) -> NodeImage:
-    details = engine.inspect_image(reference)
-    if details is None:
+    if engine.inspect_image(reference) is None:
+        reference = full_name(reference)
         step.say(f"{reference} is not local, pulling it")
         try:
             _pull(engine, reference, step)
@@ -43,9 +44,13 @@ def _given(engine: Engine, reference: str, step: Step) -> NodeImage:
                 f'node image "{reference}" is neither known to {engine.name} nor can it be pulled: {error}\n'
                 "Give a local image or one your registry has, or leave --image out."
             ) from error
-        details = engine.inspect_image(reference) or {}
-    labels = (details.get("Config") or {}).get("Labels") or {}
-    return NodeImage(reference, "given with --image", own=node_build.LABEL in labels)
+    return NodeImage(reference, "given with --image", own=is_own(engine, reference))
+
+
+def is_own(engine: Engine, reference: str) -> bool:
+    """Whether a local image was built by this project, and so needs the project's pod network."""
+    details = engine.inspect_image(reference) or {}
+    return node_build.LABEL in ((details.get("Config") or {}).get("Labels") or {})
 
 
 def _automatic(engine: Engine, step: Step) -> NodeImage:
