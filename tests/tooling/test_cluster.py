@@ -9,21 +9,23 @@ import platform
 import shutil
 import socket
 import tarfile
+import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from hack import build_images, cluster, tools
+from hack import build_images, cluster, progress, tools
 from hack.kind import archive, config, engine, loading, network, node_build, node_image, nodes, packages, state
 from hack.kind.engine import Engine
 from hack.kind.nodes import Node
 from hack.kind.state import Found
 from hack.log import UserError
 from hack.paths import ROOT
-from hack.progress import Step
+from hack.progress import Step, stop_all_on_failure
 from hack.versions import versions
 
 Executable = Callable[[str, str], Path]
@@ -423,6 +425,18 @@ def test_waiting_in_vain_says_what_was_seen_last(monkeypatch: pytest.MonkeyPatch
     step = Step("test")
     with pytest.raises(UserError, match=r"every node Ready; last seen: .*c-worker: cni plugin not initialized"):
         nodes.wait_for(Path("kubeconfig"), "every node Ready", lambda seen: all(n.ready for n in seen), 0, step)
+
+
+def test_the_failure_of_one_step_ends_the_others() -> None:
+    started = time.monotonic()
+    with pytest.raises(UserError, match="the first failed"), ThreadPoolExecutor() as pool, stop_all_on_failure():
+        other = pool.submit(Step("other").run, ["sleep", "60"], "waiting")
+        while not other.running() or not progress._running:
+            time.sleep(0.01)
+        raise UserError("the first failed")
+    assert time.monotonic() - started < 30
+    with pytest.raises(UserError, match="other: waiting failed"):
+        other.result()
 
 
 def test_numbered_devices_share_a_line() -> None:
