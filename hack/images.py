@@ -163,7 +163,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     listing.add_argument("--json", action="store_true", help="as JSON")
     copying = commands.add_parser("mirror", help="copy the images to a registry")
     copying.add_argument("--to", metavar="REGISTRY", required=True, help="host[:port][/path] of the mirror")
-    copying.add_argument("--ca-file", type=Path, metavar="FILE", help="certificate authority of the registries")
+    copying.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="the registries' authority (on macOS: its keychain)"
+    )
     copying.add_argument("--plain-http", action="store_true", help="registries without TLS (never over a network)")
     for command in (listing, copying):
         command.add_argument("-f", "--values", action="append", default=[], metavar="FILE", help="as for helm install")

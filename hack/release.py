@@ -322,7 +322,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--identity", default="", metavar="NAME", help="keyless: the identity in the certificate")
         command.add_argument("--issuer", default="", metavar="URL", help="keyless: the issuer of that identity")
         command.add_argument("--no-transparency-log", action="store_true", help="for a key: record nothing in public")
-        command.add_argument("--ca-file", type=Path, metavar="FILE", help="certificate authority of the registry")
+        command.add_argument(
+            "--ca-file", type=Path, metavar="FILE", help="the registry's authority (on macOS: its keychain)"
+        )
         command.add_argument("--plain-http", action="store_true", help="a registry without TLS (never over a network)")
     bumping = commands.add_parser("bump", help="write the next version everywhere and close the changelog")
     bumping.add_argument("version", help="such as 0.2.0")
