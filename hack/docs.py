@@ -116,7 +116,9 @@ def matrix_row(file: Path) -> list[str]:
     total, shapes = 0, []
     for role in roles:
         parallel = values[role]["parallelism"]
-        gpus = parallel["tensor"] * parallel["pipeline"] * parallel["data"]
+        gpus = parallel["tensor"] * parallel["pipeline"]
+        if shared["engine"]["name"] == "vllm":  # the others divide these GPUs by data parallelism
+            gpus *= parallel["data"]
         total += gpus * values[role]["replicas"]
         shapes.append(f"{values[role]['replicas']} {role} x {gpus} GPU")
     return [

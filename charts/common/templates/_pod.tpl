@@ -30,14 +30,14 @@ priorityClassName: {{ . }}
 
 {{/*
 common.podMetadata: labels and annotations of a pod template, unindented.
-in:  dict "root" <component context> "component" string "annotations" {}
+in:  dict "root" <component context> "component" string ["annotations" {}] ["labels" {}]
 */}}
 {{- define "common.podMetadata" -}}
 labels:
   {{- /* No chart version here: a new chart that changes nothing in the pods must not restart GPU workers. */}}
   {{- include "common.selectorLabels" . | nindent 2 }}
   app.kubernetes.io/part-of: dynamo-disagg
-  {{- with .root.Values.podLabels }}
+  {{- with merge (dict) (.labels | default dict) .root.Values.podLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with merge (dict) .root.Values.podAnnotations (.annotations | default dict) }}

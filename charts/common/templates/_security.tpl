@@ -2,9 +2,10 @@
 Pod Security "restricted". Whoever needs more says so in the machine preset, with the reason.
 */}}
 
-{{/* common.podSecurityContext. in: dict "overrides" {} */}}
+{{/* common.podSecurityContext. in: dict "overrides" {} ["runAsRoot" bool] */}}
 {{- define "common.podSecurityContext" -}}
 {{- $default := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") }}
+{{- if .runAsRoot }}{{ $default = mergeOverwrite $default (dict "runAsNonRoot" false "runAsUser" 0 "runAsGroup" 0) }}{{ end }}
 {{- toYaml (mergeOverwrite $default (deepCopy .overrides)) }}
 {{- end }}
 

@@ -25,7 +25,7 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 {{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
 {{- define "common.validate.globals" -}}
 {{- if .Chart.IsRoot }}
-{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
+{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "multiNode" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
 {{- range $key := keys .Values.global | sortAlpha }}
 {{- if not (has $key $known) }}
 global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
@@ -52,8 +52,8 @@ global.{{ $key }}: there is no such value: write global.{{ include "common.neare
 
 {{- define "common.validate.names" -}}
 {{- $name := include "common.fullname" . }}
-{{- if gt (len $name) 40 }}
-release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 40: choose a shorter release name or global.nameOverride
+{{- if gt (len $name) 34 }}
+release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 34: choose a shorter release name or global.nameOverride
 {{- end }}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
 release name: "{{ $name }}" cannot name a Service: begin with a letter and use only a-z, 0-9 and "-"
@@ -190,9 +190,10 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- $role := .context.Chart.Name }}
 {{- $gpus := include "common.worker.gpus" .context | int }}
 {{- $node := .hardware.gpusPerNode | int }}
-{{- if gt $gpus $node }}
-{{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not fit on a node of {{ .context.Values.global.hardware }} with {{ $node }}: lower tensor x pipeline x data to {{ $node }} or less
+{{- if and (gt $gpus $node) (ne (mod $gpus $node) 0) }}
+{{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not divide into nodes of {{ .context.Values.global.hardware }} with {{ $node }}: choose at most {{ $node }}, or a multiple of {{ $node }}
 {{- end }}
+{{ include (printf "common.engine.%s.check" .context.Values.global.engine.name) (dict "root" .context "role" $role "perNode" $node) }}
 {{- if hasKey .hardware.extendedResources .hardware.gpuResource }}
 global.hardwareSpec.rdma.extendedResources: {{ .hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it
 {{- end }}

@@ -29,3 +29,6 @@ dynamo.mocker
 {{- define "common.engine.mocker.env" -}}
 {}
 {{- end }}
+
+{{- define "common.engine.mocker.config" -}}
+{{- end }}

@@ -2,6 +2,7 @@
 Weights from the Hugging Face hub into a cache volume. Model source contract (every file in models/):
   .path     what the engine's --model gets          .volumes  YAML map name -> volume source
   .env      YAML map                                .mounts   YAML map name -> volumeMount without name
+  .annotations  YAML map, of the pod
   .needs    YAML list of objects that must exist: {kind, name, key, value (where it is set)}
 in:  component or root context
 */}}
@@ -41,4 +42,8 @@ HF_TOKEN: {secretKeyRef: {name: {{ .name }}, key: {{ .key | default "HF_TOKEN" }
 - {kind: PersistentVolumeClaim, name: {{ . }}, value: global.model.source.cache.claimName}
 {{- end }}{{ end }}
 {{- end }}
+{{- end }}
+
+{{- define "common.model.huggingface.annotations" -}}
+{}
 {{- end }}

@@ -21,3 +21,7 @@ TRANSFORMERS_OFFLINE: "1"
 {{- define "common.model.pvc.needs" -}}
 - {kind: PersistentVolumeClaim, name: {{ .Values.global.model.source.claimName }}, value: global.model.source.claimName}
 {{- end }}
+
+{{- define "common.model.pvc.annotations" -}}
+{}
+{{- end }}
