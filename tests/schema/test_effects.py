@@ -7,7 +7,7 @@ effects.yaml says under which other values a value matters and what to change it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,18 @@ EFFECTS = table()
 LEAVES = {node.name: node for node in valueschema.leaves()}
 
 
+def groups(name: str) -> dict[str, Any]:
+    """The conditions of the groups a value is in."""
+    when: dict[str, Any] = {}
+    for group in sorted((g for g in EFFECTS if name.startswith(f"{g}.")), key=len):
+        when = merged(when, EFFECTS[group].when)
+    return when
+
+
 def effect_of(name: str) -> Effect:
-    """A value's own entry, else the condition of the group it is in."""
-    if name in EFFECTS:
-        return EFFECTS[name]
-    groups = [g for g in EFFECTS if name.startswith(f"{g}.")]
-    return Effect(when=EFFECTS[max(groups, key=len)].when) if groups else Effect()
+    """A value's own entry, under the conditions of its groups."""
+    own = EFFECTS.get(name, Effect())
+    return replace(own, when=merged(groups(name), own.when))
 
 
 VISIBLE = [name for name in LEAVES if not effect_of(name).invisible]
@@ -105,15 +111,14 @@ def test_the_table_has_no_stale_entries() -> None:
 @pytest.mark.parametrize("name", [n for n, e in EFFECTS.items() if e.when and n in LEAVES and ANY not in n])
 def test_conditions_are_needed(name: str) -> None:
     """A `when` that is not needed would hide that a value works without it."""
-    effect = EFFECTS[name]
-    after = changed(LEAVES[name], Effect(to=effect.to, values=effect.values))
-    result, alone = chart.attempt(after)
-    useless = not result.code and alone.objects != chart.render().objects
+    without = groups(name)
+    result, alone = chart.attempt(changed(LEAVES[name], replace(EFFECTS[name], when=without)))
+    useless = not result.code and alone.objects != chart.render(without).objects
     assert not useless, f"{name}: works without `when`: remove it from effects.yaml"
 
 
 @pytest.mark.parametrize("name", [n for n, e in EFFECTS.items() if e.invisible])
 def test_invisible_values_are_invisible(name: str) -> None:
-    effect = EFFECTS[name]
+    effect = effect_of(name)
     after = chart.render(changed(LEAVES[name], effect))
     assert after.objects == chart.render(effect.when).objects, f"{name} has an effect now: remove `invisible`"

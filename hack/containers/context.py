@@ -1,0 +1,64 @@
+"""The build context of the simulated runtime: what its Containerfile copies."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from hack.containers import fake_gpu
+from hack.containers.runtime import FOLDER, PYTHON_VERSION
+from hack.containers.runtime.model import write_model
+from hack.log import UserError
+from hack.progress import Step
+
+# Parts of packages that nothing runs; the licenses stay.
+USELESS = ("tests", "sboms", "__pycache__")
+
+
+def prepare(folder: Path, step: Step) -> None:
+    """Fill the build context of the simulated runtime."""
+    packages = folder / "site-packages"
+    step.say("installing the pinned Python packages")
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        packages,
+    ]
+    command += ["--python-version", PYTHON_VERSION, "--python-platform", f"{platform.machine()}-manylinux_2_28"]
+    command += ["--only-binary", ":all:", "--link-mode", "copy"]
+    step.run([*command, "--require-hashes", "-r", FOLDER / "requirements.txt"], "uv pip install")
+    for name in USELESS:
+        for useless in packages.rglob(name):
+            shutil.rmtree(useless)
+    write_model(folder / "model")
+    plugin = folder / "fake-gpu"
+    plugin.mkdir()
+    shutil.copy(fake_gpu.PROGRAM, plugin)
+    generate_stubs(plugin)
+    shutil.copy(FOLDER / "Containerfile", folder)
+    _world_readable(folder)
+
+
+def generate_stubs(folder: Path) -> None:
+    """Write the Python modules of the device plugin API."""
+    # Imported here: slow, and only needed to build.
+    from grpc_tools import protoc
+
+    proto = fake_gpu.PROTO
+    arguments = ["protoc", f"-I{proto.parent}", f"--python_out={folder}", f"--grpc_python_out={folder}", proto.name]
+    if protoc.main(arguments) != 0:
+        raise UserError(f"{proto}: protoc cannot compile it")
+
+
+def _world_readable(folder: Path) -> None:
+    # The umask of whoever builds must not decide what the image's user can read.
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)

@@ -1,0 +1,7 @@
+"""The simulated runtime: Dynamo's frontend and mocker on a CPU, with a model folder without weights."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+# Both bases named in hack/versions.yaml have this Python.
+PYTHON_VERSION = "3.11"
