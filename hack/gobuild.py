@@ -87,7 +87,7 @@ def _go_build(module: str, packages: list[str], ldflags: str, output: Path, step
         return f"{downloaded} modules downloaded, {compiled} packages compiled"
 
     flags = f"-s -w {ldflags}".strip()
-    command = ["go", "build", "-C", GO_MODULES / module, "-v", "-mod=readonly", "-buildvcs=false", "-trimpath"]
+    command = ["go", "build", "-C", str(GO_MODULES / module), "-v", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     step.say("building from its Go module")
     step.run(
         [*command, "-ldflags", flags, "-o", f"{output}/", *packages],

@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
-console = Console(highlight=False, soft_wrap=True)
+# A log file or a pipe has no width of its own; tables would be cut at 80 columns.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 class UserError(Exception):

@@ -98,8 +98,9 @@ def load_machine(name: str, folder: Path = HARDWARE_FOLDER) -> Machine:
 
 
 def _devices(data: dict[str, Any]) -> dict[str, Any]:
-    """The devices of the RDMA fabric."""
-    return dict((data.get("rdma") or {}).get("extendedResources") or {})
+    """Devices beside the GPUs: those of the machine itself and those of its RDMA fabric."""
+    parts = (data, data.get("rdma") or {})
+    return {name: count for part in parts for name, count in (part.get("extendedResources") or {}).items()}
 
 
 def _preset(path: Path, name: str) -> dict[str, Any]:

@@ -7,12 +7,26 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hack.log import UserError, console
 
 HEARTBEAT_SECONDS = 10.0
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+@contextmanager
+def stop_all_on_failure() -> Iterator[None]:
+    """Where steps run side by side: the failure of one, or an interruption, ends the commands of all."""
+    try:
+        yield
+    except BaseException:
+        for process in list(_running):
+            process.terminate()
+        raise
 
 
 class Step:
@@ -66,6 +80,7 @@ class Step:
                 if observe is not None:
                     summary = observe(line.rstrip()) or summary
 
+        _running.add(process)
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
@@ -79,6 +94,8 @@ class Step:
             process.terminate()
             process.wait()
             raise
+        finally:
+            _running.discard(process)
         if code != 0:
             output = "\n  ".join(tail) or "(no output)"
             raise UserError(f"{self.name}: {what} failed (exit code {code}):\n  {output}")

@@ -17,6 +17,11 @@ TIERS = sorted(p.name for p in TESTS.iterdir() if p.is_dir() and any(p.glob("tes
 Render = Callable[..., Manifests]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="accept what is rendered as tests/golden")
+    parser.addoption("--keep-cluster", action="store_true", help="leave the kind cluster of tests/e2e running")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for tier in TIERS:
         config.addinivalue_line("markers", f"{tier}: the tests of tests/{tier} (set from the folder)")

@@ -156,6 +156,6 @@ def another_value(node: Node) -> Any:
         return next((t for t in texts if t != default and re.search(schema.get("pattern", ""), t)), MISSING)
     if types == ["object"] and not node.inner:
         for pattern, entry in schema.get("patternProperties", {}).items():
-            if "string" in (entry.get("type"), entry.get("else", {}).get("type")):
+            if "string" in (entry.get("type") or entry.get("else", {}).get("type", "")):
                 return next(({k: "yes"} for k in ("example.com/changed", "CHANGED") if re.search(pattern, k)), MISSING)
     return MISSING

@@ -1,7 +1,7 @@
 {{/*
 common.env.list: a container's env list from maps keyed by name.
-in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an earlier one. The first map
-     keeps its place in front, so that "$(POD_IP)" resolves in the others.
+in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an earlier one and replaces its
+     entry as a whole, and null removes it. The first map keeps its place in front, so that "$(POD_IP)" resolves in the others.
 */}}
 {{- define "common.env.list" -}}
 {{- $merged := dict }}
@@ -13,6 +13,7 @@ in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an 
 {{- range $first }}{{ $rest = without $rest . }}{{ end }}
 {{- range $name := concat $first $rest }}
 {{- $value := get $merged $name }}
+{{- if not (kindIs "invalid" $value) }}
 - name: {{ $name }}
   {{- if kindIs "map" $value }}
   valueFrom:
@@ -20,6 +21,7 @@ in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an 
   {{- else }}
   value: {{ $value | toString | quote }}
   {{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -5,7 +5,7 @@ in:  dict "root" <component context> ["hardware" {} ["affinity" {}]] (only worke
 {{- define "common.pod.placement" -}}
 {{- $values := .root.Values }}
 {{- $hardware := .hardware | default dict }}
-{{- $selector := merge (dict) $values.nodeSelector ($hardware.nodeSelector | default dict) }}
+{{- $selector := include "common.overlay" (list ($hardware.nodeSelector | default dict) $values.nodeSelector) | fromYaml }}
 {{- with $hardware.arch }}{{ $_ := set $selector "kubernetes.io/arch" . }}{{ end }}
 {{- with $selector }}
 nodeSelector:
@@ -37,10 +37,10 @@ labels:
   {{- /* No chart version here: a new chart that changes nothing in the pods must not restart GPU workers. */}}
   {{- include "common.selectorLabels" . | nindent 2 }}
   app.kubernetes.io/part-of: dynamo-disagg
-  {{- with merge (dict) (.labels | default dict) .root.Values.podLabels }}
+  {{- with include "common.overlay" (list (.labels | default dict) .root.Values.podLabels) | fromYaml }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with merge (dict) .root.Values.podAnnotations (.annotations | default dict) }}
+{{- with include "common.overlay" (list (.annotations | default dict) .root.Values.podAnnotations) | fromYaml }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

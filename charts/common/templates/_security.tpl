@@ -5,8 +5,9 @@ Pod Security "restricted". Whoever needs more says so in the machine preset, wit
 {{/* common.podSecurityContext. in: dict "overrides" {} ["runAsRoot" bool] */}}
 {{- define "common.podSecurityContext" -}}
 {{- $default := dict "runAsNonRoot" true "runAsUser" 1000 "runAsGroup" 1000 "fsGroup" 1000 "fsGroupChangePolicy" "OnRootMismatch" "seccompProfile" (dict "type" "RuntimeDefault") }}
-{{- if .runAsRoot }}{{ $default = mergeOverwrite $default (dict "runAsNonRoot" false "runAsUser" 0 "runAsGroup" 0) }}{{ end }}
-{{- toYaml (mergeOverwrite $default (deepCopy .overrides)) }}
+{{- $root := dict }}
+{{- if .runAsRoot }}{{ $root = dict "runAsNonRoot" false "runAsUser" 0 "runAsGroup" 0 }}{{ end }}
+{{- include "common.overlay" (list $default $root .overrides) }}
 {{- end }}
 
 {{/* common.securityContext of a container. in: dict "overrides" {} "capabilities" [] */}}
@@ -14,5 +15,5 @@ Pod Security "restricted". Whoever needs more says so in the machine preset, wit
 {{- $capabilities := dict "drop" (list "ALL") }}
 {{- with .capabilities }}{{ $_ := set $capabilities "add" . }}{{ end }}
 {{- $default := dict "allowPrivilegeEscalation" false "capabilities" $capabilities }}
-{{- toYaml (mergeOverwrite $default (deepCopy .overrides)) }}
+{{- include "common.overlay" (list $default .overrides) }}
 {{- end }}

@@ -7,7 +7,7 @@ the cluster. Every rule is a define "common.validate.<rule>" that prints one lin
 {{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
 {{- define "common.validate" -}}
 {{- $problems := list }}
-{{- range $rule := list "helm" "globals" "names" "etcd" "nats" "exposure" "components" "cluster" }}
+{{- range $rule := list "helm" "globals" "names" "model" "etcd" "nats" "exposure" "components" "cluster" }}
 {{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
 {{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
 {{- end }}
@@ -57,6 +57,16 @@ release name: "{{ $name }}" has {{ len $name }} characters, and the names of obj
 {{- end }}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
 release name: "{{ $name }}" cannot name a Service: begin with a letter and use only a-z, 0-9 and "-"
+{{- end }}
+{{- end }}
+
+{{/* Only the block of the chosen source counts, so that a values file on top of a scenario can choose another. */}}
+{{- define "common.validate.model" -}}
+{{- $source := .Values.global.model.source }}
+{{- with get (dict "pvc" "claimName" "gcsfuse" "bucket") $source.type }}
+{{- if not (get (get $source $source.type) .) }}
+global.model.source.{{ $source.type }}.{{ . }}: weights of type {{ $source.type }} have no {{ . }}: set it
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -216,7 +226,7 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
 {{- if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .key }}generic {{ .name }} --from-literal={{ .key }}=...{{ else }}docker-registry {{ .name }} ...{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if and .key (not (hasKey ($object.data | default dict) .key)) }}
-{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set global.model.source.tokenSecret.key
+{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set {{ .value }}.key
 {{- end }}
 {{- end }}
 {{- end }}

@@ -15,21 +15,23 @@ common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YA
 {{- $merged := dict }}
 {{- range . }}{{ $merged = merge $merged . }}{{ end }}
 {{- range $name, $mount := $merged }}
+{{- with $mount }}
 - name: {{ $name }}
-  {{- toYaml (omit $mount "source" "path") | nindent 2 }}
+  {{- toYaml (omit . "source" "path") | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- end }}
 
 {{/* common.userVolumes: the sources of a component's `volumes` map. */}}
 {{- define "common.userVolumes" -}}
 {{- $sources := dict }}
-{{- range $name, $volume := . }}{{ $_ := set $sources $name $volume.source }}{{ end }}
+{{- range $name, $volume := . }}{{ with $volume }}{{ $_ := set $sources $name .source }}{{ end }}{{ end }}
 {{- toYaml $sources }}
 {{- end }}
 
 {{/* common.hostVolumes: the sources of a machine's hostPaths. */}}
 {{- define "common.hostVolumes" -}}
 {{- $sources := dict }}
-{{- range $name, $host := . }}{{ $_ := set $sources $name (dict "hostPath" (dict "path" $host.path)) }}{{ end }}
+{{- range $name, $host := . }}{{ with $host }}{{ $_ := set $sources $name (dict "hostPath" (dict "path" .path)) }}{{ end }}{{ end }}
 {{- toYaml $sources }}
 {{- end }}

@@ -17,7 +17,7 @@ in:  dict "root" <component context>
 {{- $image := include "common.runtimeImage" . | fromYaml }}
 {{- $context := include "common.worker.context" . | fromYaml | merge (dict "root" . "rank" $rank) }}
 {{- $config := include "common.worker.config" . | trim }}
-{{- $annotations := merge (dict) $hardware.podAnnotations (include (printf "%s.annotations" $model) . | fromYaml) }}
+{{- $annotations := include "common.overlay" (list (include (printf "%s.annotations" $model) . | fromYaml) $hardware.podAnnotations) | fromYaml }}
 {{- if $config }}{{ $_ := set $annotations "checksum/engine-config" (sha256sum $config) }}{{ end }}
 {{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
 {{- $ownMounts := dict "dshm" (dict "mountPath" "/dev/shm") }}

@@ -13,7 +13,7 @@ refused by common.validate (frontend.owned).
 {{- /* Each replica sees only its own requests; the others' must reach it, or it routes to busy workers. */}}
 {{- if gt (int .Values.replicas) 1 }}{{ $_ := set $args "router-replica-sync" true }}{{ end }}
 {{- end }}
-{{- include "common.args" (merge $args .Values.args) }}
+{{- include "common.args" (include "common.overlay" (list .Values.args $args) | fromYaml) }}
 {{- end }}
 
 {{- define "frontend.owned" -}}

@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import threading
-import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,7 +66,9 @@ class Resource(rpc.DevicePluginServicer):  # type: ignore[misc]
         self.name = name
         self.devices = device_ids(name, count)
         self.folder = folder
-        self.prefix = f"fake-{re.sub(r'[^a-z0-9]+', '-', name.lower())}-"
+        # Short: the path of a Unix socket has at most 107 characters, and resource names are long.
+        self.prefix = f"fake-{zlib.crc32(name.encode()):08x}-"
+        self.starts = 0
         self.socket = folder / f"{self.prefix}0.sock"
         self.kubelet_socket = folder / "kubelet.sock"
         self.watchers = 0
@@ -79,7 +81,8 @@ class Resource(rpc.DevicePluginServicer):  # type: ignore[misc]
         """Serve the plugin API on a fresh socket and register it with the kubelet."""
         self.stop()
         # A new name every time: gRPC may still unlink the last server's socket after its end.
-        self.socket = self.folder / f"{self.prefix}{time.time_ns()}.sock"
+        self.starts += 1
+        self.socket = self.folder / f"{self.prefix}{self.starts}.sock"
         server = grpc.server(ThreadPoolExecutor(max_workers=8))
         rpc.add_DevicePluginServicer_to_server(self, server)
         server.add_insecure_port(f"unix://{self.socket}")

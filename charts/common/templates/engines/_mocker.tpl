@@ -10,7 +10,7 @@ dynamo.mocker
 {{- define "common.engine.mocker.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
-{{- $engineArgs := merge (dict) $values.engineArgs $global.engine.args }}
+{{- $engineArgs := include "common.overlay" (list $global.engine.args $values.engineArgs) | fromYaml }}
 {{- $args := dict
   "model-path" $global.simulation.modelPath
   "model-name" $global.model.name

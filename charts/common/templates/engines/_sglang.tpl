@@ -56,7 +56,7 @@ dynamo.sglang
 {{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
 {{- $_ := set $flags "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:5557") }}
 {{- end }}
-{{- range $flag, $value := merge $flags $values.engineArgs $global.engine.args }}
+{{- range $flag, $value := include "common.overlay" (list $global.engine.args $values.engineArgs $flags) | fromYaml }}
 {{- if kindIs "map" $value }}
 {{ $flag }}: {{ toJson $value | squote }}
 {{- else if kindIs "float64" $value }}

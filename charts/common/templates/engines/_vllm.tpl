@@ -56,7 +56,7 @@ dynamo.vllm
       "master-port" 29500) }}
 {{- if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
 {{- end }}
-{{- include "common.args" (merge $args $values.engineArgs $global.engine.args) }}
+{{- include "common.args" (include "common.overlay" (list $global.engine.args $values.engineArgs $args) | fromYaml) }}
 {{- end }}
 
 {{- define "common.engine.vllm.check" -}}

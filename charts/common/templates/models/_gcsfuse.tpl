@@ -3,7 +3,7 @@ Weights in a Cloud Storage bucket, mounted read-only by GKE's Cloud Storage FUSE
 access to the bucket (global.serviceAccount.annotations for Workload Identity). Contract: models/_huggingface.tpl
 */}}
 {{- define "common.model.gcsfuse.path" -}}
-/models{{ with .Values.global.model.source.path }}/{{ trimAll "/" . }}{{ end }}
+/models{{ with .Values.global.model.source.gcsfuse.path }}/{{ trimAll "/" . }}{{ end }}
 {{- end }}
 
 {{- define "common.model.gcsfuse.volumes" -}}
@@ -12,8 +12,8 @@ model:
     driver: gcsfuse.csi.storage.gke.io
     readOnly: true
     volumeAttributes:
-      bucketName: {{ .Values.global.model.source.bucket }}
-      mountOptions: {{ .Values.global.model.source.mountOptions | default "implicit-dirs" }}
+      bucketName: {{ .Values.global.model.source.gcsfuse.bucket }}
+      mountOptions: {{ .Values.global.model.source.gcsfuse.mountOptions }}
 {{- end }}
 
 {{- define "common.model.gcsfuse.mounts" -}}

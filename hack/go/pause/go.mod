@@ -1,0 +1,3 @@
+module dynamo-disagg/pause
+
+go 1.26.0

@@ -1,0 +1,86 @@
+"""Fixtures on a real cluster. One kind cluster serves the whole run; every test has a namespace of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
+
+from hack import build_images, cluster
+from hack.kind import state
+from tests.harness import leftovers
+from tests.harness.kube import Kube
+from tests.harness.release import Release
+from tests.harness.report import namespace_report
+
+MACHINE = "gke-a3ultra"
+# Not the demo's cluster: what somebody looks at there may hold all its GPUs.
+CLUSTER = "dynamo-disagg-e2e"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@pytest.fixture(scope="session")
+def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
+    """The kind cluster: two workers that look like A3 Ultra nodes, eight faked GPUs each, all images loaded."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    existed = state.find(CLUSTER) is not None
+    with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
+        made = cluster.up(CLUSTER, machine=MACHINE)
+        cluster.load(build_images.archives(), made.name)
+    yield made
+    if not existed and not pytestconfig.getoption("keep_cluster"):
+        with capture.global_and_fixture_disabled():
+            cluster.down(made.name)
+
+
+@pytest.fixture(scope="module")
+def kube_config(running: cluster.Cluster) -> str:
+    """What pytest-helm-charts' own fixtures connect to."""
+    return str(running.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def kube(running: cluster.Cluster) -> Kube:
+    """The cluster's API."""
+    return Kube(running.kubeconfig)
+
+
+@pytest.fixture
+def namespace(namespace_factory_function_scope: NamespaceFactoryFunc) -> str:
+    """A new namespace under the restricted Pod Security Standard, deleted afterwards."""
+    name = f"e2e-{secrets.token_hex(3)}"
+    namespace_factory_function_scope(name, extra_metadata={"labels": dict(RESTRICTED)})
+    return name
+
+
+@pytest.fixture
+def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Release]]:
+    """A release of the chart in the test's namespace, not installed yet: release("name", helm=...).
+
+    What a test leaves installed is uninstalled: a namespace that is deleted with pods in it waits for half of
+    their termination grace period, however soon they end.
+    """
+    made: list[Release] = []
+
+    def make(name: str = "demo", **options: Any) -> Release:
+        made.append(Release(kube, namespace, name, **options))
+        return made[-1]
+
+    yield make
+    if getattr(request.node, "failed_phase", None):
+        print(namespace_report(kube, namespace))
+    for one in made:
+        one.attempt("uninstall", one.name, "--ignore-not-found")
+    leftovers.wait_until_gone(kube, namespace)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave word for the release fixture that the test failed."""
+    report = yield
+    if report.failed:
+        item.failed_phase = report.when  # type: ignore[attr-defined]
+    return report

@@ -1,0 +1,95 @@
+"""Releases on a real cluster answer real requests, each in one prefill and one decode pod."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hack import build_images
+from hack.paths import ROOT
+from tests.harness import leftovers
+from tests.harness.helm import Helm
+from tests.harness.kube import Kube
+from tests.harness.manifests import merged
+from tests.harness.release import Release
+from tests.harness.serving import difference
+from tests.harness.wait import wait_for
+
+VALUES = ROOT / "values"
+SIMULATE = VALUES / "overlays" / "simulate.yaml"
+LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
+FAST = {"global": {"simulation": {"speedupRatio": 20}}}
+
+MakeRelease = Callable[..., Release]
+
+
+def ask(release: Release, model: str, count: int) -> dict[str, dict[str, int]]:
+    """Ask that many questions, every fifth streamed; returns what each worker pod counted."""
+    endpoint = release.endpoint
+    endpoint.wait_for_model(model)
+    before = endpoint.served()
+    for number in range(count):
+        streamed = number % 5 == 0
+        answer = endpoint.chat(model, f"Question {number}: what is a KV cache?", max_tokens=8, stream=streamed)
+        assert answer.usage["completion_tokens"] == 8, answer
+        assert not streamed or answer.chunks > 1, answer
+    return difference(before, endpoint.served())
+
+
+def totals(served: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Requests by pool."""
+    return {component: sum(pods.values()) for component, pods in served.items()}
+
+
+def test_a3u_multi_with_kubernetes_discovery(release: MakeRelease, kube: Kube) -> None:
+    demo = release()
+    demo.install(FAST, files=[VALUES / "a3u-multi.yaml", SIMULATE])
+    nodes = {pod.spec.node_name for pod in kube.pods(demo.namespace) if "frontend" not in pod.metadata.name}
+    assert len(nodes) == 2, "eight GPUs each: the two workers fill a node each"
+    assert "answered one request together" in demo.test()
+    assert totals(ask(demo, LLAMA, 50)) == {"prefill": 50, "decode": 50}
+    demo.uninstall()
+    leftovers.wait_until_gone(kube, demo.namespace)
+
+
+def test_etcd_discovery_and_nats_planes(release: MakeRelease, kube: Kube) -> None:
+    demo = release()
+    values = {
+        "global": {
+            "discovery": {"backend": "etcd"},
+            "requestPlane": "nats",
+            "eventPlane": "nats",
+            "router": {"mode": "kv"},
+        },
+        **{name: {"enabled": True, "image": loaded(name)} for name in ("etcd", "nats")},
+    }
+    demo.install(merged(FAST, values), files=[VALUES / "a3u-multi.yaml", SIMULATE])
+    assert "answered one request together" in demo.test()
+    assert totals(ask(demo, LLAMA, 10)) == {"prefill": 10, "decode": 10}
+    demo.uninstall()
+    leftovers.wait_until_gone(kube, demo.namespace)
+
+
+def loaded(name: str) -> dict[str, str]:
+    """The name under which the cluster has an image."""
+    registry, repository = build_images.REPOSITORY.split("/", 1)
+    return {"registry": registry, "repository": f"{repository}/{name}", "tag": build_images.images()[name].version}
+
+
+def test_the_default_values(release: MakeRelease, each_helm: Helm) -> None:
+    demo = release(helm=each_helm)
+    demo.install(FAST, files=[SIMULATE])
+    assert totals(ask(demo, "Qwen/Qwen3-0.6B", 5)) == {"prefill": 5, "decode": 5}
+    demo.uninstall()
+
+
+def test_two_releases_in_one_namespace_never_answer_for_each_other(release: MakeRelease) -> None:
+    one, two = release("one"), release("two")
+    for demo, model in ((one, "example/first"), (two, "example/second")):
+        demo.install(merged(FAST, {"global": {"model": {"name": model}}}), files=[SIMULATE])
+    wait_for("one lists its model", one.endpoint.models, lambda models: models == ["example/first"], 60)
+    wait_for("two lists its model", two.endpoint.models, lambda models: models == ["example/second"], 60)
+    before = two.endpoint.served()
+    assert totals(ask(one, "example/first", 10)) == {"prefill": 10, "decode": 10}
+    assert totals(difference(before, two.endpoint.served())) == {"prefill": 0, "decode": 0}
+    one.uninstall()
+    assert totals(ask(two, "example/second", 3)) == {"prefill": 3, "decode": 3}

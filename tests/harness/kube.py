@@ -1,0 +1,67 @@
+"""The API of a cluster, and HTTP to its pods and Services through the API server: nothing to forward or clean up."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import kubernetes
+import requests
+import yaml
+
+
+class Kube:
+    """One cluster, by its kubeconfig."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        # Untyped on purpose: in the client's types every field of every answer may be missing.
+        module: Any = kubernetes
+        client = module.config.new_client_from_config(config_file=str(kubeconfig))
+        self.core: Any = module.client.CoreV1Api(client)
+        self.apps: Any = module.client.AppsV1Api(client)
+        self.custom: Any = module.client.CustomObjectsApi(client)
+        self.url, self.session = _session(kubeconfig)
+
+    def service(self, namespace: str, name: str, port: int, path: str, **request: Any) -> requests.Response:
+        """A request to a Service; `json` makes it a POST. Arguments as of requests.request."""
+        return self._proxied(f"{namespace}/services/{name}:{port}", path, request)
+
+    def pod(self, namespace: str, name: str, port: int, path: str, **request: Any) -> requests.Response:
+        """A request to one pod."""
+        return self._proxied(f"{namespace}/pods/{name}:{port}", path, request)
+
+    def pods(self, namespace: str, **labels: str) -> list[Any]:
+        """Pods by their recommended labels without prefix: component, instance, ..."""
+        selector = ",".join(f"app.kubernetes.io/{key}={value}" for key, value in labels.items())
+        return list(self.core.list_namespaced_pod(namespace, label_selector=selector).items)
+
+    def _proxied(self, target: str, path: str, request: dict[str, Any]) -> requests.Response:
+        request.setdefault("timeout", 120)
+        method = "POST" if "json" in request else "GET"
+        url = f"{self.url}/api/v1/namespaces/{target}/proxy/{path.lstrip('/')}"
+        return self.session.request(method, url, **request)
+
+
+def _session(kubeconfig: Path) -> tuple[str, requests.Session]:
+    """The API server's URL, and a session with the kubeconfig's client certificate."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = _file(cluster["certificate-authority-data"])
+    session.cert = (_file(user["client-certificate-data"]), _file(user["client-key-data"]))
+    return str(cluster["server"]), session
+
+
+def _file(data: str) -> str:
+    """requests takes certificates from files only."""
+    handle, name = tempfile.mkstemp(prefix="kube-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(b64decode(data))
+    atexit.register(Path(name).unlink, missing_ok=True)
+    return name

@@ -1,0 +1,157 @@
+"""Rules for every pod and container of every values file, real and simulated."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from hack import machines
+from tests.harness import podsecurity
+from tests.harness.manifests import Container, Manifests, PodTemplate, is_hook
+from tests.harness.scenarios import ALL, Scenario
+
+# What a machine type may need beyond the "restricted" standard, by the key of the preset that asks for it.
+MACHINE_NEEDS = {"volume type hostPath": "hostPaths", "capability IPC_LOCK": "capabilities"}
+
+
+@pytest.fixture(params=ALL, ids=lambda s: s.name)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    found: Scenario = request.param
+    return found
+
+
+@pytest.fixture
+def manifests(scenario: Scenario) -> Manifests:
+    return scenario.render()
+
+
+def long_running(manifests: Manifests) -> list[PodTemplate]:
+    return [p for p in manifests.pods() if not is_hook(p.owner)]
+
+
+def reason(machine: str, key: str) -> str:
+    """The comment above a key of a machine preset."""
+    text = (machines.HARDWARE_FOLDER / f"_{machine}.tpl").read_text()
+    match = re.search(rf"# (.+)\n *{key}:", text)
+    return match[1] if match else ""
+
+
+def test_pods_are_restricted_unless_the_machine_says_why_not(scenario: Scenario, manifests: Manifests) -> None:
+    machine = scenario.effective["global"]["hardware"]
+    for pod in manifests.pods():
+        for violation in podsecurity.violations(pod):
+            assert violation in MACHINE_NEEDS, f"{pod.id}: {violation}"
+            assert reason(machine, MACHINE_NEEDS[violation]), (
+                f"{pod.id}: {violation}: no comment above {MACHINE_NEEDS[violation]} in the preset {machine}"
+            )
+
+
+def test_a_simulation_is_restricted(scenario: Scenario, manifests: Manifests) -> None:
+    if scenario.effective["global"]["simulation"]["enabled"]:
+        assert {p.id: v for p in manifests.pods() if (v := podsecurity.violations(p))} == {}
+
+
+def test_containers_have_resources(manifests: Manifests) -> None:
+    for container in manifests.containers():
+        resources = container.spec.get("resources", {})
+        assert {"cpu", "memory"} <= resources.get("requests", {}).keys(), container.id
+        assert "memory" in resources.get("limits", {}), container.id
+        for name, amount in resources["limits"].items():
+            if "/" in name:  # Kubernetes refuses extended resources whose request and limit differ
+                assert resources["requests"].get(name) == amount, f"{container.id} {name}"
+
+
+def test_images_are_pinned(manifests: Manifests) -> None:
+    for container in manifests.containers():
+        image: str = container.spec["image"]
+        last = image.rpartition("/")[2]
+        assert "@sha256:" in image or ":" in last, f"{container.id}: {image}"
+        assert not last.endswith(":latest"), f"{container.id}: {image}"
+        assert container.spec["imagePullPolicy"] in ("IfNotPresent", "Always", "Never"), container.id
+
+
+def test_long_running_containers_have_probes(manifests: Manifests) -> None:
+    for pod in long_running(manifests):
+        for container in pod.containers():
+            if container.init:
+                continue
+            ports = {p["name"] for p in container.spec["ports"]}
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                assert container.spec[probe]["httpGet"]["port"] in ports, f"{container.id} {probe}"
+            liveness = container.spec["livenessProbe"]
+            assert liveness["failureThreshold"] >= 3, f"{container.id}: a moment's load would restart it"
+            assert liveness["timeoutSeconds"] <= liveness["periodSeconds"], container.id
+
+
+def test_pods_say_how_long_they_may_take_to_stop(manifests: Manifests) -> None:
+    for pod in long_running(manifests):
+        grace = pod.spec["terminationGracePeriodSeconds"]
+        for container in pod.containers():
+            sleep = container.spec.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+            assert sleep < grace, container.id
+
+
+def test_only_kubernetes_discovery_gets_a_token(scenario: Scenario, manifests: Manifests) -> None:
+    by_discovery = scenario.effective["global"]["discovery"]["backend"] == "kubernetes"
+    for pod in manifests.pods():
+        is_dynamo = pod.labels["app.kubernetes.io/component"] in ("frontend", "prefill", "decode")
+        assert pod.spec["automountServiceAccountToken"] is (by_discovery and is_dynamo), pod.id
+
+
+def test_volumes_and_mounts_fit(manifests: Manifests) -> None:
+    for pod in manifests.pods():
+        claims = pod.owner["spec"].get("volumeClaimTemplates", [])
+        volumes = {*pod.volumes(), *(c["metadata"]["name"] for c in claims)}
+        mounted = {m["name"] for c in pod.containers() for m in c.spec.get("volumeMounts", [])}
+        assert mounted == volumes, pod.id
+
+
+def variables_used(container: Container) -> dict[str, set[str]]:
+    """$(NAME) in the values of variables, by the variable that uses them."""
+    pattern = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+    return {e["name"]: set(pattern.findall(e["value"])) for e in container.spec.get("env", []) if "value" in e}
+
+
+def test_variables_are_defined_before_they_are_used(manifests: Manifests) -> None:
+    for container in manifests.containers():
+        names = [e["name"] for e in container.spec.get("env", [])]
+        for name, used in variables_used(container).items():
+            before = set(names[: names.index(name)])
+            assert used <= before, f"{container.id}: {name} uses {used - before}"
+        in_arguments = set(re.findall(r"\$\(([A-Z_]+)\)", " ".join(container.args())))
+        assert in_arguments <= set(names), f"{container.id}: {in_arguments - set(names)}"
+
+
+def test_port_names_are_unique(manifests: Manifests) -> None:
+    for pod in manifests.pods():
+        names = [p["name"] for c in pod.containers() for p in c.spec.get("ports", [])]
+        assert len(names) == len(set(names)), f"{pod.id}: {names}"
+
+
+def test_no_connection_settings_for_what_is_not_used(scenario: Scenario, manifests: Manifests) -> None:
+    settings: dict[str, Any] = scenario.effective["global"]
+    etcd = settings["discovery"]["backend"] == "etcd"
+    nats = "nats" in (settings["requestPlane"], settings["eventPlane"])
+    for component in ("frontend", "prefill", "decode"):
+        for pod in manifests.pods(component):
+            names = pod.container().env()
+            assert ("ETCD_ENDPOINTS" in names) == etcd, pod.id
+            assert ("NATS_SERVER" in names) == nats, pod.id
+    assert bool(manifests.all(component="etcd")) == scenario.effective["etcd"]["enabled"]
+    assert bool(manifests.all(component="nats")) == scenario.effective["nats"]["enabled"]
+
+
+def test_gpus_are_what_the_parallelism_needs(scenario: Scenario, manifests: Manifests) -> None:
+    """A second computation, in another language, of what the templates derive."""
+    values = scenario.effective
+    machine = machines.load_machine(values["global"]["hardware"])
+    for role in ("prefill", "decode"):
+        for pod in manifests.pods(role):
+            parallelism = values[role]["parallelism"]
+            expected = parallelism["tensor"] * parallelism["pipeline"] * parallelism["data"]
+            limits = pod.container().spec["resources"]["limits"]
+            assert limits[machine.gpu_resource] == expected, pod.id
+            assert expected <= machine.gpus_per_node, pod.id
+            assert pod.owner["spec"]["replicas"] == values[role]["replicas"], pod.id

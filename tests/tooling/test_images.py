@@ -1,0 +1,139 @@
+"""The images of a test cluster: cache keys, the simulated model, agreement of the pins. Nothing is built."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tokenizers import Tokenizer
+
+from hack import build_images, gobuild
+from hack.containers import fake_gpu, runtime
+from hack.containers.context import generate_stubs
+from hack.containers.runtime.model import SPECIAL_TOKENS, VOCABULARY_SIZE, write_model
+from hack.log import UserError
+from hack.paths import ROOT
+from hack.versions import versions
+
+
+def pins(requirements: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", requirements.read_text(), re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    write_model(folder)
+    return folder
+
+
+class TestCache:
+    @pytest.fixture(autouse=True)
+    def _cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def test_a_warm_cache_needs_no_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        for image in build_images.images().values():
+            image.archive.parent.mkdir(parents=True, exist_ok=True)
+            image.archive.write_bytes(b"")
+        assert build_images.archives() == [image.archive for image in build_images.images().values()]
+        assert build_images.archives(["nats"]) == [build_images.images()["nats"].archive]
+
+    @pytest.mark.parametrize("changed", ["plugin.py", "deviceplugin.proto"])
+    def test_the_key_follows_the_content(self, changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = build_images.images()
+        attribute = "PROGRAM" if changed == "plugin.py" else "PROTO"
+        copy = tmp_path / changed
+        copy.write_text((fake_gpu.FOLDER / changed).read_text())
+        monkeypatch.setattr(fake_gpu, attribute, copy)
+        assert build_images.images()["sim-runtime"].key == before["sim-runtime"].key
+        copy.write_text(copy.read_text() + "# changed\n")
+        after = build_images.images()
+        assert after["sim-runtime"].key != before["sim-runtime"].key
+        assert after["etcd"].key == before["etcd"].key
+
+    def test_the_key_follows_the_pins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = build_images.images()
+        monkeypatch.setitem(versions()["images"]["nats"], "version", "9.9.9")
+        after = build_images.images()
+        assert after["nats"].key != before["nats"].key
+        assert after["nats"].reference == "docker.io/dynamo-disagg/nats:9.9.9"
+
+    def test_an_unknown_image_is_named(self) -> None:
+        with pytest.raises(UserError, match='unknown image "natz": choose from sim-runtime, etcd, nats'):
+            build_images.archives(["natz"])
+
+
+class TestModel:
+    def test_is_the_same_every_time(self, model: Path, tmp_path: Path) -> None:
+        write_model(tmp_path)
+        names = sorted(path.name for path in model.iterdir())
+        assert names == ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+        for name in names:
+            assert (model / name).read_bytes() == (tmp_path / name).read_bytes()
+
+    def test_has_the_entries_the_mocker_needs(self, model: Path) -> None:
+        tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        config = json.loads((model / "config.json").read_text())
+        assert tokenizer.get_vocab_size() == VOCABULARY_SIZE == config["vocab_size"]
+        assert VOCABULARY_SIZE >= 32_000
+        assert tokenizer.token_to_id(SPECIAL_TOKENS[0]) == config["bos_token_id"]
+        assert tokenizer.token_to_id(SPECIAL_TOKENS[1]) == config["eos_token_id"]
+
+    @pytest.mark.parametrize("text", ["Hello, banana!", "two\nlines\tand  spaces", "Käse 漢字 🙂", "\x00\x7f"])
+    def test_any_text_survives(self, model: Path, text: str) -> None:
+        tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+    def test_words_are_single_tokens(self, model: Path) -> None:
+        tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        assert tokenizer.encode(" banana").tokens == ["Ġbana", "na"]
+
+
+class TestPins:
+    def test_dynamo(self) -> None:
+        pinned = pins(runtime.FOLDER / "requirements.txt")
+        version = versions()["images"]["sim-runtime"]["version"]
+        assert pinned["ai-dynamo"] == pinned["ai-dynamo-runtime"] == version
+
+    def test_generated_stubs_fit_the_image(self, tmp_path: Path) -> None:
+        """The image's packages must not be older than those the stubs are generated for."""
+        generate_stubs(tmp_path)
+        pinned = pins(runtime.FOLDER / "requirements.txt")
+        protobuf = re.search(r"Protobuf Python Version: (\S+)", (tmp_path / "deviceplugin_pb2.py").read_text())
+        grpc = re.search(r"GRPC_GENERATED_VERSION = '(\S+)'", (tmp_path / "deviceplugin_pb2_grpc.py").read_text())
+        assert protobuf
+        assert grpc
+        assert ordered(pinned["protobuf"]) >= ordered(protobuf[1])
+        assert ordered(pinned["grpcio"]) >= ordered(grpc[1])
+
+    @pytest.mark.parametrize(
+        ("image", "module"), [("etcd", "go.etcd.io/etcd/server/v3"), ("nats", "github.com/nats-io/nats-server/v2")]
+    )
+    def test_stand_ins_have_the_version_they_stand_for(self, image: str, module: str) -> None:
+        entry = versions()["images"][image]
+        sources = (gobuild.GO_MODULES / image / "go.mod").read_text()
+        assert f"{module} v{entry['version']} " in sources
+        tag = entry["pulled"].rsplit(":", 1)[1]
+        assert re.fullmatch(rf"v?{re.escape(entry['version'])}(-alpine)?", tag)
+
+    @pytest.mark.parametrize("component", ["etcd", "nats"])
+    def test_the_chart_uses_the_same_upstream_images(self, component: str) -> None:
+        image: dict[str, Any] = yaml.safe_load((ROOT / "values.yaml").read_text())[component]["image"]
+        upstream = f"{image['registry']}/{image['repository']}:{image['tag']}"
+        assert upstream == versions()["images"][component]["pulled"]
+
+    def test_the_plugin_runs_in_the_built_image(self) -> None:
+        manifest = yaml.safe_load(fake_gpu.MANIFEST.read_text())
+        (container,) = manifest["spec"]["template"]["spec"]["containers"]
+        reference = build_images.images()["sim-runtime"].reference
+        assert container["image"] == reference.removeprefix("docker.io/")
+
+
+def ordered(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

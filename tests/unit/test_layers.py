@@ -1,0 +1,107 @@
+"""Values over values: a role's over the shared ones, a user's over the machine's, and null to remove one.
+
+Sprig's merge takes false, 0 and "" for absent, so that each of them must be tried.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Render
+from tests.harness.helm import Helm
+
+LOWER = ["values/a3u-multi.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "arguments"),
+    [
+        (True, False, ["--no-x"]),
+        (False, True, ["--x"]),
+        (5, 0, ["--x", "0"]),
+        ("a", "", ["--x", ""]),
+        (0, 5, ["--x", "5"]),
+        ({"a": 1, "b": 1}, {"b": 2}, ["--x", '{"a":1,"b":2}']),
+        ([1, 2], [3], ["--x", "[3]"]),
+        (True, None, []),
+    ],
+    ids=repr,
+)
+def test_a_roles_flag_replaces_the_shared_one(
+    render: Render, role: str, shared: Any, own: Any, arguments: list[str]
+) -> None:
+    values = {"global": {"engine": {"args": {"x": shared}}}, role: {"engineArgs": {"x": own}}}
+    found = render(values).pod(role).container().args()
+    at = [i for i, a in enumerate(found) if a in ("--x", "--no-x")]
+    assert len(at) == bool(arguments)
+    if at:
+        assert found[at[0] : at[0] + len(arguments)] == arguments
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "expected"),
+    [
+        ("a", "b", "b"),
+        ("a", "", ""),
+        ("a", None, None),
+        ("a", {"fieldRef": {"fieldPath": "x"}}, {"fieldRef": {"fieldPath": "x"}}),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_a_components_variable_replaces_the_shared_one(
+    render: Render, component: str, shared: Any, own: Any, expected: Any
+) -> None:
+    values = {"global": {"env": {"A": shared}}, component: {"env": {"A": own}}}
+    assert render(values).pod(component).container().env().get("A") == expected
+
+
+def test_null_removes_what_a_lower_file_set(render: Render, role: str, each_helm: Helm) -> None:
+    """Helm itself removes only what the chart's own values.yaml has."""
+    removed = {"global": {"engine": {"args": {"enforce-eager": None}}}}
+    assert render(None, LOWER, helm=each_helm.name).pod(role).container().flag("enforce-eager") == ""
+    assert render(removed, LOWER, helm=each_helm.name).pod(role).container().flag("enforce-eager") is None
+
+
+def test_null_removes_a_variable_of_the_machine(render: Render, role: str) -> None:
+    assert "UCX_TLS" in render(None, LOWER).pod(role).container().env()
+    assert "UCX_TLS" not in render({role: {"env": {"UCX_TLS": None}}}, LOWER).pod(role).container().env()
+
+
+def test_null_removes_a_node_label_of_the_machine(render: Render, role: str) -> None:
+    label = "cloud.google.com/gke-accelerator"
+    assert label in render(None, LOWER).pod(role).spec["nodeSelector"]
+    assert label not in render({role: {"nodeSelector": {label: None}}}, LOWER).pod(role).spec["nodeSelector"]
+
+
+def test_null_removes_an_annotation_of_the_machine(render: Render, role: str) -> None:
+    name = "networking.gke.io/interfaces"
+    assert name in render(None, LOWER).pod(role).metadata["annotations"]
+    annotations = render({role: {"podAnnotations": {name: None}}}, LOWER).pod(role).metadata.get("annotations", {})
+    assert name not in annotations
+
+
+def test_null_removes_a_volume_of_a_lower_layer(render: Render, role: str) -> None:
+    pod = render({role: {"volumes": {"data": None}}}).pod(role)
+    assert pod.owner == render().pod(role).owner
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode", "etcd", "nats"])
+def test_security_contexts_can_be_lowered_to_false_and_zero(render: Render, component: str) -> None:
+    values: dict[str, Any] = {
+        "etcd": {"enabled": True},
+        "nats": {"enabled": True},
+        "global": {"discovery": {"backend": "etcd"}, "requestPlane": "nats"},
+    }
+    values[component] = values.get(component, {}) | {
+        "podSecurityContext": {"runAsNonRoot": False, "runAsUser": 0},
+        "securityContext": {"readOnlyRootFilesystem": False, "capabilities": {"drop": []}},
+    }
+    pod = render(values).pod(component)
+    assert pod.spec["securityContext"]["runAsNonRoot"] is False
+    assert pod.spec["securityContext"]["runAsUser"] == 0
+    container = pod.container().spec["securityContext"]
+    assert container["readOnlyRootFilesystem"] is False
+    assert container["capabilities"]["drop"] == []

@@ -1,0 +1,111 @@
+"""Names, labels and selectors: recommended, unique, and stable across upgrades."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Render
+from tests.harness.manifests import COMPONENT, Manifests, merged, nested, object_id
+
+SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", COMPONENT}
+EVERYTHING = {
+    "etcd": {"enabled": True, "replicas": 3},
+    "nats": {"enabled": True, "replicas": 3},
+    "prefill": {"replicas": 2},
+    "decode": {"replicas": 2},
+    "frontend": {
+        "replicas": 2,
+        "ingress": {"enabled": True, "hosts": ["a.example.com"]},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]},
+    },
+    "global": {"discovery": {"backend": "etcd"}, "requestPlane": "nats"},
+}
+
+
+def selectors(manifests: Manifests) -> dict[str, dict[str, str]]:
+    found = {}
+    for item in manifests:
+        if selector := item.get("spec", {}).get("selector"):
+            found[object_id(item)] = selector.get("matchLabels", selector)
+    return found
+
+
+def test_objects_are_named_after_the_release(render: Render) -> None:
+    for item in render(EVERYTHING, release="mine"):
+        assert item["metadata"]["name"].startswith("mine-"), object_id(item)
+
+
+def test_a_name_override_keeps_two_copies_of_one_release_apart(render: Render) -> None:
+    one = render(merged(EVERYTHING, nested("global.nameOverride", "one")))
+    two = render(merged(EVERYTHING, nested("global.nameOverride", "two")))
+    assert not set(one.ids()) & set(two.ids())
+    for name, selector in selectors(one).items():
+        assert selector["app.kubernetes.io/instance"] == "demo-one", name
+
+
+def test_objects_are_in_the_releases_namespace(render: Render) -> None:
+    for item in render(EVERYTHING, namespace="team-a"):
+        assert item["metadata"]["namespace"] == "team-a", object_id(item)
+
+
+def test_every_object_carries_the_recommended_labels(render: Render) -> None:
+    recommended = {
+        *SELECTOR,
+        "app.kubernetes.io/version",
+        "app.kubernetes.io/managed-by",
+        "app.kubernetes.io/part-of",
+        "helm.sh/chart",
+    }
+    for item in render(EVERYTHING):
+        assert recommended <= item["metadata"]["labels"].keys(), object_id(item)
+        assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+def test_selectors_are_made_of_what_never_changes(render: Render) -> None:
+    found = selectors(render(EVERYTHING))
+    assert len(found) > 10
+    for name, selector in found.items():
+        assert selector.keys() == SELECTOR, name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"global": {"engine": {"image": {"tag": "2.0.0"}}}},
+        {"global": {"model": {"name": "other"}, "hardware": "gke-a3ultra", "kvCache": {"blockSize": 16}}},
+        {"global": {"router": {"mode": "round-robin"}}, "frontend": {"replicas": 9}},
+        {r: {"podLabels": {"a": "b"}, "parallelism": {"tensor": 8}} for r in ("prefill", "decode")},
+    ],
+    ids=["version", "model", "router", "pools"],
+)
+def test_no_upgrade_changes_a_selector(render: Render, change: dict[str, object]) -> None:
+    assert selectors(render(merged(EVERYTHING, change))) == selectors(render(EVERYTHING))
+
+
+def test_components_do_not_select_each_others_pods(render: Render) -> None:
+    manifests = render(EVERYTHING)
+    for name, selector in selectors(manifests).items():
+        components = {p.labels[COMPONENT] for p in manifests.pods() if selector.items() <= p.labels.items()}
+        assert components == {selector[COMPONENT]}, name
+
+
+def test_pod_labels_and_annotations_of_ones_own(render: Render, role: str) -> None:
+    values = {role: {"podLabels": {"team": "a"}, "podAnnotations": {"note": "b"}}}
+    pod = render(values).pod(role)
+    assert pod.labels["team"] == "a"
+    assert pod.metadata["annotations"]["note"] == "b"
+
+
+def test_a_rollout_does_not_follow_from_the_charts_version(render: Render) -> None:
+    """A label with the chart's version on pods would restart every worker on every chart upgrade."""
+    for pod in render(EVERYTHING).pods():
+        if pod.owner["kind"] != "Pod":
+            assert "helm.sh/chart" not in pod.labels, pod.id
+
+
+@pytest.mark.parametrize("length", [1, 40])
+def test_names_fit(render: Render, length: int) -> None:
+    """Services have 63 characters; a StatefulSet's name ends up in a label with 11 more."""
+    for item in render(EVERYTHING, release="r" * length):
+        limit = 52 if item["kind"] == "StatefulSet" else 63
+        assert len(item["metadata"]["name"]) <= limit, object_id(item)

@@ -1,0 +1,56 @@
+"""What an installation prints: how to send the first request, in commands that fit the values."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.harness import chart
+
+CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "defaults": ({}, []),
+    "another port": ({"frontend": {"service": {"port": 80}}}, []),
+    "a name override": ({"global": {"nameOverride": "x"}}, []),
+    "aggregated": ({"global": {"serving": "aggregated"}}, []),
+    "a3u-multi": ({}, ["values/a3u-multi.yaml"]),
+    "simulated": ({}, ["values/a3u-multi.yaml", "values/overlays/simulate.yaml"]),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], list[str]]:
+    return CASES[request.param]
+
+
+def test_the_first_request_goes_to_the_service_and_asks_for_the_model(case: tuple[Any, Any]) -> None:
+    text, manifests = chart.notes(*case), chart.render(*case)
+    service = manifests.one("Service", component="frontend")
+    (port,) = service["spec"]["ports"]
+    assert f"port-forward svc/{service['metadata']['name']} 8000:{port['port']}" in text
+    match = re.search(r"-d '(\{.*\})'", text)
+    assert match
+    model = json.loads(match[1])["model"]
+    by_role = manifests.pod("decode").container()
+    assert model == (by_role.flag("served-model-name") or by_role.flag("model-name"))
+
+
+def test_the_proof_is_named_where_there_are_two_pools(case: tuple[Any, Any]) -> None:
+    assert "helm test demo" in chart.notes(*case)
+
+
+def test_a_simulation_says_so(case: tuple[Any, Any]) -> None:
+    simulated = "values/overlays/simulate.yaml" in case[1]
+    assert ("SIMULATION" in chart.notes(*case)) == simulated
+
+
+@pytest.mark.parametrize(("size", "warned"), [(16, True), (128, False)])
+def test_small_blocks_are_warned_of(size: int, warned: bool) -> None:
+    text = chart.notes({"global": {"kvCache": {"blockSize": size}}})
+    assert ("WARNING: global.kvCache.blockSize" in text) == warned
+
+
+def test_no_leftovers_of_templates(case: tuple[Any, Any]) -> None:
+    assert not re.search(r"<no value>|%!|\{\{|e\+0", chart.notes(*case))

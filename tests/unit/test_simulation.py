@@ -1,0 +1,86 @@
+"""The simulation keeps the topology and drops what a laptop cannot have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hack.paths import ROOT
+from tests.conftest import Render
+from tests.harness.manifests import PodTemplate
+
+OVERLAY = "values/overlays/simulate.yaml"
+SCENARIOS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "values").glob("*.yaml"))
+
+
+def gpus(pod: PodTemplate) -> dict[str, Any]:
+    limits = pod.container().spec["resources"]["limits"]
+    return {name: count for name, count in limits.items() if name.endswith("/gpu")}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_topology_stays(render: Render, scenario: str) -> None:
+    real, simulated = render(None, [scenario]), render(None, [scenario, OVERLAY])
+    assert simulated.ids() == real.ids()
+    for before in real.pods():
+        if before.owner["kind"] == "Pod":
+            continue
+        after = simulated.pod(before.labels["app.kubernetes.io/component"])
+        for key in ("replicas", "strategy", "selector"):
+            assert after.owner["spec"].get(key) == before.owner["spec"].get(key), before.id
+        for key in ("nodeSelector", "tolerations", "affinity", "terminationGracePeriodSeconds", "serviceAccountName"):
+            assert after.spec.get(key) == before.spec.get(key), f"{before.id} {key}"
+        assert gpus(after) == gpus(before), before.id
+        for key in ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "ports"):
+            assert after.container().spec.get(key) == before.container().spec.get(key), f"{before.id} {key}"
+    for kind in ("Service", "Role", "RoleBinding", "ServiceAccount", "PodDisruptionBudget"):
+        assert simulated.all(kind) == real.all(kind)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_nothing_is_left_that_only_real_machines_have(render: Render, scenario: str) -> None:
+    for pod in render(None, [scenario, OVERLAY]).pods():
+        assert [v for v in pod.volumes().values() if "hostPath" in v or "persistentVolumeClaim" in v] == []
+        for container in pod.containers():
+            resources = container.spec["resources"]
+            extended = [n for n in resources["limits"] if "/" in n and not n.endswith("/gpu")]
+            assert extended == [], container.id
+            assert "add" not in container.spec["securityContext"].get("capabilities", {}), container.id
+            assert "HF_TOKEN" not in container.env(), container.id
+
+
+def test_workers_run_the_mocker_in_their_role(render: Render, role: str) -> None:
+    container = render(None, ["values/a3u-multi.yaml", OVERLAY]).pod(role).container()
+    assert container.args()[:3] == ["python3", "-m", "dynamo.mocker"]
+    assert container.flag("disaggregation-mode") == role
+    assert container.flag("model-name") == "meta-llama/Llama-3.3-70B-Instruct"
+    assert container.flag("model-path") == "/opt/models/simulated"
+    assert container.flag("block-size") == "128"
+
+
+def test_the_frontend_keeps_its_command_line(render: Render) -> None:
+    real = render(None, ["values/a3u-multi.yaml"]).pod("frontend").container()
+    simulated = render(None, ["values/a3u-multi.yaml", OVERLAY]).pod("frontend").container()
+    assert simulated.args() == real.args()
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_one_image_that_is_never_looked_up_on_the_internet(render: Render, component: str) -> None:
+    container = render(None, ["values/a3u-multi.yaml", OVERLAY]).pod(component).container()
+    assert container.spec["image"] == "dynamo-disagg/sim-runtime:1.6.1"
+    assert container.spec["imagePullPolicy"] == "IfNotPresent"
+    assert container.env()["HF_HUB_OFFLINE"] == "1"
+
+
+def test_what_the_mocker_models_reaches_it(render: Render, role: str) -> None:
+    values = {
+        "global": {"simulation": {"enabled": True, "speedupRatio": 10}, "engine": {"args": {"max-num-seqs": 64}}},
+        role: {"engineArgs": {"max-model-len": 4096, "enforce-eager": True}, "parallelism": {"data": 2}},
+    }
+    container = render(values).pod(role).container()
+    assert container.flag("max-model-len") == "4096"
+    assert container.flag("max-num-seqs") == "64"
+    assert container.flag("speedup-ratio") == "10"
+    assert container.flag("data-parallel-size") == "2"
+    assert container.flag("enforce-eager") is None, "the mocker does not know the flag"

@@ -1,0 +1,87 @@
+"""The chart as a dependency of another one, twice in one release, as platform teams do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.paths import ROOT
+from tests.harness.chart import CHART_PARTS, KUBE_VERSION
+from tests.harness.helm import Helm, HelmResult
+from tests.harness.manifests import Manifests
+
+PARENT = {
+    "apiVersion": "v2",
+    "name": "platform",
+    "version": "1.0.0",
+    "dependencies": [
+        {"name": "dynamo-disagg", "alias": alias, "version": "0.1.0", "condition": f"{alias}.enabled"}
+        for alias in ("small", "large")
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wrapping chart with two copies of ours."""
+    folder = tmp_path_factory.mktemp("umbrella") / "platform"
+    ours = folder / "charts" / "dynamo-disagg"
+    ours.mkdir(parents=True)
+    for part in CHART_PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, ours / part)
+        elif source.exists():
+            shutil.copy(source, ours / part)
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(PARENT))
+    return folder
+
+
+def template(helm: Helm, folder: Path, values: dict[str, Any]) -> HelmResult:
+    file = folder.parent / f"values-{os.urandom(4).hex()}.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return helm.attempt("template", "demo", str(folder), "--kube-version", KUBE_VERSION, "--values", str(file))
+
+
+def objects(result: HelmResult) -> Manifests:
+    assert result.code == 0, result.stderr
+    documents = yaml.load_all(result.stdout, Loader=yaml.CSafeLoader)
+    return Manifests([document for document in documents if document])
+
+
+def both(**large: Any) -> dict[str, Any]:
+    return {
+        "global": {"team": "search"},
+        "small": {"global": {"nameOverride": "small"}},
+        "large": {"global": {"nameOverride": "large"}, **large},
+    }
+
+
+def test_a_wrapping_chart_keeps_its_own_global_keys(parent: Path, each_helm: Helm) -> None:
+    values = {"global": {"team": "search"}, "small": {"enabled": True}, "large": {"enabled": False}}
+    assert objects(template(each_helm, parent, values)).pod("decode")
+
+
+def test_two_copies_in_one_release(parent: Path, each_helm: Helm) -> None:
+    manifests = objects(template(each_helm, parent, both()))
+    ids = manifests.ids()
+    assert len(ids) == len(set(ids)), "two objects of one name"
+    scopes = {c.env()["DYN_NAMESPACE"] for c in manifests.containers() if "DYN_NAMESPACE" in c.env()}
+    assert scopes == {"default-demo-small", "default-demo-large"}
+
+
+def test_a_typo_below_an_alias_is_refused(parent: Path, each_helm: Helm) -> None:
+    result = template(each_helm, parent, both(prefil={"replicas": 2}))
+    assert result.code
+    assert "'prefil' not allowed" in result.stderr
+
+
+def test_rules_apply_to_each_copy(parent: Path, each_helm: Helm) -> None:
+    result = template(each_helm, parent, both(prefill={"parallelism": {"tensor": 16}}))
+    assert result.code
+    assert "prefill.parallelism: a worker of 16 GPUs does not fit" in result.stderr
