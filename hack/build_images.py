@@ -10,6 +10,7 @@ import argparse
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from hack.versions import versions
 # Never pulled: the name exists in no registry.
 REPOSITORY = "docker.io/dynamo-disagg"
 REGISTRY_SECONDS = 20
+KEEP_SECONDS = 24 * 3600
 BASE_PACKAGES = ["ca-certificates", "libstdc++6", "python3", "usr-is-merged"]
 GO_COMMANDS: dict[str, tuple[list[str], dict[str, str] | None]] = {
     # The packages of the node image's build, so that both share one build.
@@ -109,10 +111,16 @@ def _provide(image: Image, engine: Engine) -> None:
             make: Callable[[Image, Engine, Step, Path], str]
             make = _make_runtime if image.name == "sim-runtime" else _make_upstream
             how = make(image, engine, step, output)
-            for old in image.archive.parent.glob(f"{image.name}-*.tar"):
-                old.unlink()
+            _prune(image)
             output.replace(image.archive)
     step.say(f"{image.version} ready, {how}, {image.archive.stat().st_size / 1e6:.0f} MB")
+
+
+def _prune(image: Image) -> None:
+    """Remove archives of the image's earlier content, but none another command may be loading just now."""
+    for old in image.archive.parent.glob(f"{image.name}-*.tar"):
+        if time.time() - old.stat().st_mtime > KEEP_SECONDS:
+            old.unlink(missing_ok=True)
 
 
 def _make_upstream(image: Image, engine: Engine, step: Step, output: Path) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import kubernetes
 import yaml
 from kubernetes.stream import stream
 from rich.table import Table
+from urllib3.exceptions import HTTPError
 
-from hack import log
+from hack import build_images, log
 from hack.containers.fake_gpu import MANIFEST
 from hack.log import UserError, console
 from hack.machines import Machine, Taint, load_machine
@@ -25,9 +27,28 @@ NAME = "fake-gpu"
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 FAKE_LABEL = "dynamo-disagg/fake-gpu"
 MACHINE_ANNOTATION = "dynamo-disagg/machine"
+IMAGE_ANNOTATION = "dynamo-disagg/image-key"
 FIELD_MANAGER = "dynamo-disagg-gpus"
+REQUEST_SECONDS = 10
 # Waiting for these never helps: the image is missing, or the plugin is broken.
 HOPELESS = ("ErrImageNeverPull", "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _readable(function: Function) -> Function:
+    """Turn the API client's errors into a UserError with the API server's own words."""
+
+    @functools.wraps(function)
+    def wrapped(kubeconfig: Path, *args: Any, **options: Any) -> Any:
+        try:
+            return function(kubeconfig, *args, **options)
+        except kubernetes.client.ApiException as error:
+            raise UserError(f"the API server of {kubeconfig} refused: {error.reason}: {error.body}") from error
+        except HTTPError as error:
+            raise UserError(f"the API server of {kubeconfig} does not answer: {error}") from error
+
+    return cast(Function, wrapped)
 
 
 class Cluster:
@@ -40,6 +61,11 @@ class Cluster:
         # Untyped on purpose: in the client's types every field of every answer may be missing.
         module: Any = kubernetes
         client = module.config.new_client_from_config(config_file=str(kubeconfig))
+        # The client itself would wait for ever for an API server that stalls.
+        request = client.rest_client.request
+        client.rest_client.request = lambda *args, **options: request(
+            *args, **{**options, "_request_timeout": options.get("_request_timeout") or REQUEST_SECONDS}
+        )
         self.core: Any = module.client.CoreV1Api(client)
         self.apps: Any = module.client.AppsV1Api(client)
 
@@ -52,6 +78,15 @@ class Cluster:
         ]
         workers = [node for node in nodes if CONTROL_PLANE_LABEL not in node.metadata.labels]
         return sorted(node.metadata.name for node in workers or nodes)
+
+    def checked_nodes(self, names: Sequence[str] | None) -> list[str]:
+        """These nodes, or every worker; a node that does not exist is a UserError."""
+        if names is None:
+            return self.worker_names()
+        there = sorted(node.metadata.name for node in self.core.list_node().items)
+        if unknown := sorted(set(names) - set(there)):
+            raise UserError(f"no such node: {', '.join(unknown)} (there are: {', '.join(there)})")
+        return list(names)
 
     def change_node(self, name: str, change: Callable[[Any], None]) -> None:
         """Read a node, change it and write it back, again when somebody else wrote in between."""
@@ -70,7 +105,32 @@ class Cluster:
         pods = self.core.list_namespaced_pod(NAMESPACE, label_selector=f"app.kubernetes.io/name={NAME}")
         return list(pods.items)
 
+    def ready_plugin_pods(self) -> list[Any]:
+        """Those of them that can be talked to."""
+        return [
+            pod
+            for pod in self.plugin_pods()
+            if pod.metadata.deletion_timestamp is None
+            and any(status.ready for status in pod.status.container_statuses or [])
+        ]
 
+    def tell_plugin(self, pod: Any, *arguments: str) -> None:
+        """Run the plugin's command line inside one of its pods."""
+        output = stream(
+            self.core.connect_get_namespaced_pod_exec,
+            pod.metadata.name,
+            NAMESPACE,
+            command=["python3", "/opt/fake-gpu/plugin.py", *arguments],
+            stdout=True,
+            stderr=True,
+            stdin=False,
+            tty=False,
+        )
+        if output:
+            raise UserError(f"{' '.join(arguments)} in pod {pod.metadata.name} failed: {output}")
+
+
+@_readable
 def install(
     kubeconfig: Path,
     resources: Mapping[str, int],
@@ -79,40 +139,44 @@ def install(
 ) -> None:
     """Advertise the resources on the nodes (default: every worker), and wait until the API server shows them.
 
+    Devices that an earlier command made unhealthy are healthy again.
     Raises UserError, with the pods, events and logs of the plugin, when the nodes do not get there.
     """
     cluster = Cluster(kubeconfig)
     step = Step("fake GPUs")
-    targets = list(nodes or cluster.worker_names())
+    targets = cluster.checked_nodes(nodes)
     for name in targets:
         cluster.core.patch_node(name, {"metadata": {"labels": {FAKE_LABEL: "true"}}})
-    manifest = yaml.safe_load(MANIFEST.read_text())
-    (plugin,) = manifest["spec"]["template"]["spec"]["containers"]
-    plugin["env"] = [{"name": "FAKE_RESOURCES", "value": ",".join(f"{k}={v}" for k, v in resources.items())}]
     applied = cluster.apps.patch_namespaced_daemon_set(
         NAME,
         NAMESPACE,
-        manifest,
+        _manifest(resources),
         field_manager=FIELD_MANAGER,
         force=True,
         _content_type="application/apply-patch+yaml",
     )
-    wanted = {name: dict(resources) for name in targets}
 
-    def state() -> tuple[bool, str]:
-        daemon_set = cluster.apps.read_namespaced_daemon_set(NAME, NAMESPACE).status
-        seen = allocatable(kubeconfig, targets, list(resources))
-        rolled_out = (
-            (daemon_set.observed_generation or 0) >= applied.metadata.generation
-            and (daemon_set.updated_number_scheduled or 0) == daemon_set.desired_number_scheduled
-            and (daemon_set.number_ready or 0) == daemon_set.desired_number_scheduled
-        )
+    def rollout() -> tuple[bool, str]:
         if stuck := _stuck_pods(cluster):
             raise UserError(f"the fake GPU plugin does not start: {stuck}\n{_evidence(cluster)}")
-        pods = f"{daemon_set.number_ready or 0}/{daemon_set.desired_number_scheduled or 0} plugin pods ready"
-        return rolled_out and seen == wanted, f"{pods}, allocatable: {_in_words(seen)}"
+        status = cluster.apps.read_namespaced_daemon_set(NAME, NAMESPACE).status
+        pods, updated, ready = (
+            count or 0
+            for count in (status.desired_number_scheduled, status.updated_number_scheduled, status.number_ready)
+        )
+        current = (status.observed_generation or 0) >= applied.metadata.generation
+        return current and pods == updated == ready >= len(targets), f"{ready} of {pods} plugin pods ready"
 
-    last = _wait(state, timeout_seconds, step)
+    def advertised() -> tuple[bool, str]:
+        seen = _allocatable(cluster, targets, list(resources))
+        return seen == wanted, f"allocatable: {_in_words(seen)}"
+
+    wanted = {name: dict(resources) for name in targets}
+    last = _wait(rollout, timeout_seconds, step)
+    if last is None:
+        for pod in cluster.ready_plugin_pods():
+            cluster.tell_plugin(pod, "--all-healthy")
+        last = _wait(advertised, timeout_seconds, step)
     if last is not None:
         raise UserError(
             f"after {timeout_seconds:.0f} s the nodes do not advertise {_in_words(wanted)}; "
@@ -121,42 +185,32 @@ def install(
     step.say(f"FAKE devices allocatable: {_in_words(wanted)}")
 
 
+@_readable
 def dress(kubeconfig: Path, machine: Machine, nodes: Sequence[str] | None = None) -> None:
     """Give nodes (default: every worker) the labels and taints of a machine; those of the last one go."""
     cluster = Cluster(kubeconfig)
-    for name in nodes or cluster.worker_names():
+    for name in cluster.checked_nodes(nodes):
         cluster.change_node(name, lambda node: _dress_node(node, machine))
 
 
+@_readable
 def set_health(
     kubeconfig: Path, node: str, resource: str, unhealthy: Sequence[str] = (), timeout_seconds: float = 60
 ) -> None:
     """Make exactly these devices of a node unhealthy, such as ["gpu-3"], and wait until the node shows it."""
     cluster = Cluster(kubeconfig)
-    pods = [pod for pod in cluster.plugin_pods() if pod.spec.node_name == node]
-    pods = [pod for pod in pods if pod.status.phase == "Running"]
+    cluster.checked_nodes([node])
+    pods = [pod for pod in cluster.ready_plugin_pods() if pod.spec.node_name == node]
     if not pods:
         raise UserError(f'no fake GPU plugin runs on node "{node}": see `python -m hack.gpus install --help`')
-    command = ["python3", "/opt/fake-gpu/plugin.py", "--set-unhealthy", f"{resource}={','.join(unhealthy)}"]
     capacity = cluster.core.read_node(node).status.capacity.get(resource)
     if capacity is None:
         raise UserError(f'node "{node}" has no resource "{resource}"')
-    output = stream(
-        cluster.core.connect_get_namespaced_pod_exec,
-        pods[0].metadata.name,
-        NAMESPACE,
-        command=command,
-        stdout=True,
-        stderr=True,
-        stdin=False,
-        tty=False,
-    )
-    if output:
-        raise UserError(f"changing the health of devices on {node} failed: {output}")
+    cluster.tell_plugin(pods[0], "--set-unhealthy", f"{resource}={','.join(unhealthy)}")
     wanted = int(capacity) - len(set(unhealthy))
 
     def state() -> tuple[bool, str]:
-        seen = allocatable(kubeconfig, [node], [resource])[node][resource]
+        seen = _allocatable(cluster, [node], [resource])[node][resource]
         return seen == wanted, f"{seen} of {capacity} allocatable"
 
     last = _wait(state, timeout_seconds, Step("health"))
@@ -167,11 +221,17 @@ def set_health(
         )
 
 
+@_readable
 def allocatable(
     kubeconfig: Path, nodes: Sequence[str] | None = None, resources: Sequence[str] | None = None
 ) -> dict[str, dict[str, int]]:
     """Allocatable extended resources by node; one asked for by name counts 0 where the node has none."""
-    cluster = Cluster(kubeconfig)
+    return _allocatable(Cluster(kubeconfig), nodes, resources)
+
+
+def _allocatable(
+    cluster: Cluster, nodes: Sequence[str] | None, resources: Sequence[str] | None
+) -> dict[str, dict[str, int]]:
     answer: dict[str, dict[str, int]] = {}
     for node in cluster.core.list_node().items:
         if nodes is not None and node.metadata.name not in nodes:
@@ -181,6 +241,17 @@ def allocatable(
         wanted = resources if resources is not None else [name for name in amounts if "/" in name]
         answer[node.metadata.name] = {name: int(amounts.get(name, "0")) for name in wanted}
     return answer
+
+
+def _manifest(resources: Mapping[str, int]) -> Any:
+    manifest = yaml.safe_load(MANIFEST.read_text())
+    template = manifest["spec"]["template"]
+    # The image's name stays the same when its content changes: this makes the pods new ones all the same.
+    template["metadata"]["annotations"] = {IMAGE_ANNOTATION: build_images.images()["sim-runtime"].key}
+    (plugin,) = template["spec"]["containers"]
+    value = ",".join(f"{name}={count}" for name, count in resources.items())
+    plugin["env"] = [{"name": "FAKE_RESOURCES", "value": value}]
+    return manifest
 
 
 def _dress_node(node: Any, machine: Machine) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from hack.apiserver import ApiServer
 from hack.log import UserError, console, main
 from hack.paths import ROOT, TOOLS_BIN
 
@@ -164,6 +163,9 @@ def pruned(documents: dict[str, Schema]) -> dict[str, Schema]:
 
 def from_api_server(kubeconfig: Path) -> dict[str, Schema]:
     """The OpenAPI v3 documents of ROOT_KINDS as a running API server serves them."""
+    # Imported here: the Kubernetes client takes a second, and rendering tests need only the committed files.
+    from hack.apiserver import ApiServer
+
     server = ApiServer(kubeconfig)
     paths = server.get_json("/openapi/v3")["paths"]
     documents: dict[str, Schema] = {}

@@ -96,8 +96,8 @@ def values_arguments(values: Values | None, files: Sequence[Path] = ()) -> Itera
     if not values:
         yield arguments
         return
-    # JSON is YAML, and unlike YAML it leaves no doubt about types.
-    with tempfile.NamedTemporaryFile("w", prefix="values-", suffix=".json") as file:
-        json.dump(values, file)
+    # JSON is YAML, and unlike YAML it leaves no doubt about types. YAML refuses JSON's escaped surrogate pairs.
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="values-", suffix=".json") as file:
+        json.dump(values, file, ensure_ascii=False)
         file.flush()
         yield [*arguments, "--values", file.name]

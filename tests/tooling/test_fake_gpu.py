@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import queue
+import socket
 import sys
 import tempfile
 import threading
@@ -14,8 +15,11 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 
+from hack import gpus
 from hack.containers.context import generate_stubs
+from hack.log import UserError
 
 POLL_SECONDS = 0.05
 GPUS = "nvidia.com/gpu"
@@ -33,8 +37,8 @@ class FakeKubelet:
         self.channels: list[grpc.Channel] = []
         modules.rpc.add_RegistrationServicer_to_server(self, self.server)
         # What the kubelet does first: sockets of plugins from before its restart go.
-        for socket in folder.glob("*.sock"):
-            socket.unlink()
+        for leftover in folder.glob("*.sock"):
+            leftover.unlink()
         self.server.add_insecure_port(f"unix://{folder}/kubelet.sock")
         self.server.start()
 
@@ -218,3 +222,37 @@ def test_resources(modules: Modules, texts: list[str], expected: dict[str, int])
 def test_bad_resources(modules: Modules, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         modules.plugin.parse_resources([text])
+
+
+def kubeconfig_for(port: int, folder: Path) -> Path:
+    path = folder / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    config = {
+        "current-context": "c",
+        "clusters": [cluster],
+        "contexts": [context],
+        "users": [{"name": "u", "user": {}}],
+    }
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_an_api_server_that_stalls_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "REQUEST_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kubeconfig = kubeconfig_for(server.getsockname()[1], tmp_path)
+        with pytest.raises(UserError, match=r"the API server of .*kubeconfig does not answer: .*timed out"):
+            gpus.allocatable(kubeconfig)
+
+
+def test_an_api_server_that_is_gone_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kubeconfig = kubeconfig_for(server.getsockname()[1], tmp_path)
+    with pytest.raises(UserError, match=r"the API server of .*kubeconfig does not answer: .*refused"):
+        gpus.allocatable(kubeconfig)
+
+
+def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no kubeconfig at .*/missing: start the cluster"):
+        gpus.allocatable(tmp_path / "missing")

@@ -283,7 +283,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="NAME=DEVICES",
         help="tell the plugin that runs on this node which devices of a resource are broken, and exit",
     )
+    parser.add_argument("--all-healthy", action="store_true", help="the opposite, for all resources, and exit")
     options = parser.parse_args(argv)
+    if options.all_healthy:
+        HEALTH_FILE.unlink(missing_ok=True)
+        return 0
     if options.set_unhealthy:
         resource, _, devices = options.set_unhealthy.partition("=")
         write_health(HEALTH_FILE, resource, [device for device in devices.split(",") if device])

@@ -1,0 +1,11 @@
+"""The schemas that the fast tiers check objects against are those of the cluster's API server."""
+
+from __future__ import annotations
+
+from hack import openapi
+from hack.cluster import Cluster
+
+
+def test_committed_schemas_are_those_of_the_api_server(running: Cluster) -> None:
+    served = openapi.pruned(openapi.from_api_server(running.kubeconfig))
+    assert openapi.differences(openapi.KUBERNETES_FILE, served) == [], "run `make openapi`"

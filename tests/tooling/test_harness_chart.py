@@ -1,0 +1,151 @@
+"""Rendering: real Helm, each input once, and errors that can be run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import chart, helm
+from tests.harness.chart import InvalidObjectsError
+from tests.harness.helm import Helm, HelmError, HelmResult
+
+
+@pytest.fixture
+def small_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chart of one ConfigMap, and a cache of its own."""
+    (tmp_path / "chart" / "templates").mkdir(parents=True)
+    (tmp_path / "chart" / "Chart.yaml").write_text("{apiVersion: v2, name: small, version: 1.0.0}")
+    (tmp_path / "chart" / "templates" / "map.yaml").write_text(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {a: {{ .Values.a | quote }}}}"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(chart, "ROOT", tmp_path / "chart")
+    monkeypatch.setattr(chart, "_memory", {})
+    return tmp_path / "chart"
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The Helm commands that were really run."""
+    found: list[tuple[str, ...]] = []
+    original = Helm.attempt
+
+    def counted(self: Helm, *arguments: str, timeout: float = 60) -> HelmResult:
+        found.append(arguments)
+        return original(self, *arguments, timeout=timeout)
+
+    monkeypatch.setattr(Helm, "attempt", counted)
+    return found
+
+
+def forget() -> None:
+    chart._memory.clear()
+
+
+def data(**values: Any) -> Any:
+    return chart.render(values).one("ConfigMap")["data"]["a"]
+
+
+@pytest.mark.usefixtures("small_chart")
+def test_equal_inputs_are_rendered_once_and_for_all_processes(runs: list[tuple[str, ...]]) -> None:
+    assert data(a="x") == data(a="x") == "x"
+    forget()
+    assert data(a="x") == "x"
+    assert len(runs) == 1
+
+
+@pytest.mark.usefixtures("small_chart")
+def test_different_inputs_are_different_renders(runs: list[tuple[str, ...]]) -> None:
+    assert data(a="x") == "x"
+    assert data(a="y") == "y"
+    chart.render({"a": "x"}, helm="helm3")
+    chart.render({"a": "x"}, release="other")
+    chart.render({"a": "x"}, namespace="other")
+    chart.render({"a": "x"}, kube_version="1.30.0")
+    chart.render({"a": "x"}, api_versions=["example.com/v1"])
+    assert len(runs) == 7
+
+
+def test_a_changed_chart_is_rendered_again(small_chart: Path) -> None:
+    assert data(a="x") == "x"
+    template = small_chart / "templates" / "map.yaml"
+    template.write_text(template.read_text().replace("quote", "upper | quote"))
+    assert data(a="x") == "X"
+
+
+def test_a_changed_values_file_is_rendered_again(small_chart: Path, tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    for text in ("x", "z"):
+        file.write_text(f"a: {text}")
+        assert chart.render(None, [file]).one("ConfigMap")["data"]["a"] == text
+
+
+@pytest.mark.usefixtures("small_chart")
+def test_a_test_may_change_what_it_got() -> None:
+    chart.render({"a": "x"}).objects[0]["data"]["a"] = "spoilt"
+    assert data(a="x") == "x"
+
+
+@pytest.mark.usefixtures("small_chart")
+def test_a_half_written_entry_is_rendered_again(tmp_path: Path) -> None:
+    assert data(a="x") == "x"
+    (entry,) = (tmp_path / "cache").rglob("*.json")
+    entry.write_text('{"argv": [')
+    forget()
+    assert data(a="x") == "x"
+
+
+def test_old_states_of_the_chart_are_forgotten(small_chart: Path, tmp_path: Path) -> None:
+    for number in range(chart.KEPT_STATES + 2):
+        (small_chart / "values.yaml").write_text(f"b: {number}")
+        assert data(a="x") == "x"
+        folder = tmp_path / "cache" / "dynamo-disagg" / "render" / chart.chart_key()
+        os.utime(folder, (time.time() - 1000 + number,) * 2)
+    assert len(list((tmp_path / "cache").glob("*/render/*"))) == chart.KEPT_STATES
+
+
+def test_an_error_says_how_to_run_it_again(small_chart: Path) -> None:
+    (small_chart / "templates" / "map.yaml").write_text('{{ fail "not like this" }}')
+    with pytest.raises(HelmError) as caught:
+        chart.render({"a": "x"})
+    assert caught.value.values == {"a": "x"}
+    assert "not like this" in caught.value.stderr
+    assert "helm template demo" in str(caught.value)
+    assert '"a": "x"' in str(caught.value)
+
+
+def test_an_object_that_kubernetes_would_refuse_fails_the_render(small_chart: Path) -> None:
+    (small_chart / "templates" / "map.yaml").write_text(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, dataa: {}}"
+    )
+    for _ in range(2):  # from the cache too
+        with pytest.raises(InvalidObjectsError, match=r"ConfigMap/a: .*dataa"):
+            chart.render()
+
+
+def test_a_missing_binary_names_the_command_that_provides_it() -> None:
+    with pytest.raises(FileNotFoundError, match="run `make tools`"):
+        Helm("helm2").run("version")
+
+
+def test_a_users_helm_settings_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELM_NAMESPACE", "elsewhere")
+    monkeypatch.setenv("KUBECONFIG", "/elsewhere")
+    assert "elsewhere" not in Helm().run("env").stdout
+
+
+def test_values_keep_their_types(tmp_path: Path) -> None:
+    values = {"a": "1.10", "b": 10**15, "c": "😀", "d": None, "e": "yes"}
+    with helm.values_arguments(values, [tmp_path / "x.yaml"]) as arguments:
+        assert arguments[:2] == ["--values", str(tmp_path / "x.yaml")]
+        assert json.loads(Path(arguments[3]).read_text(encoding="utf-8")) == values
+    assert not Path(arguments[3]).exists()
+
+
+def test_both_helms_are_what_they_should_be() -> None:
+    assert (Helm("helm").major, Helm("helm3").major) == (4, 3)
