@@ -11,12 +11,13 @@ from tests.conftest import Render
 COMPONENTS = ["frontend", "prefill", "decode"]
 
 
-def source(**values: Any) -> dict[str, Any]:
-    return {"global": {"model": {"name": "org/model", "source": values}}}
+def source(kind: str, **values: Any) -> dict[str, Any]:
+    """Values of a model whose weights come from a source of this type."""
+    return {"global": {"model": {"name": "org/model", "source": {"type": kind, kind: values}}}}
 
 
 def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> None:
-    container = render(source(type="pvc", claimName="weights", path="a/b")).pod(role).container()
+    container = render(source("pvc", claimName="weights", path="a/b")).pod(role).container()
     assert container.flag("served-model-name") == "org/model"
     assert container.flag("model") == "/models/a/b"
 
@@ -26,14 +27,14 @@ def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> N
     [({}, "org/model"), ({"repository": "other/weights"}, "other/weights")],
 )
 def test_huggingface_repository(render: Render, role: str, values: dict[str, Any], model: str) -> None:
-    assert render(source(type="huggingface", **values)).pod(role).container().flag("model") == model
+    assert render(source("huggingface", **values)).pod(role).container().flag("model") == model
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 @pytest.mark.parametrize(("key", "expected"), [(None, "HF_TOKEN"), ("token", "token")])
 def test_a_token_comes_from_a_secret(render: Render, component: str, key: str | None, expected: str) -> None:
     secret = {"name": "hf"} | ({"key": key} if key else {})
-    variables = render(source(type="huggingface", tokenSecret=secret)).pod(component).container().env()
+    variables = render(source("huggingface", tokenSecret=secret)).pod(component).container().env()
     assert variables["HF_TOKEN"] == {"secretKeyRef": {"name": "hf", "key": expected}}
 
 
@@ -44,7 +45,7 @@ def test_no_token_no_variable(render: Render, component: str) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_downloads_go_to_a_writable_cache(render: Render, component: str) -> None:
-    pod = render(source(type="huggingface", cache={"sizeLimit": "300Gi"})).pod(component)
+    pod = render(source("huggingface", cache={"sizeLimit": "300Gi"})).pod(component)
     container = pod.container()
     mounts = {m["mountPath"]: m for m in container.spec["volumeMounts"]}
     mount = mounts[container.env()["HF_HOME"]]
@@ -53,13 +54,13 @@ def test_downloads_go_to_a_writable_cache(render: Render, component: str) -> Non
 
 
 def test_workers_share_a_claim(render: Render, role: str) -> None:
-    pod = render(source(type="huggingface", cache={"claimName": "cache"})).pod(role)
+    pod = render(source("huggingface", cache={"claimName": "cache"})).pod(role)
     assert pod.volumes()["model-cache"]["persistentVolumeClaim"] == {"claimName": "cache"}
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_claim_is_mounted_read_only_and_nothing_is_downloaded(render: Render, component: str) -> None:
-    pod = render(source(type="pvc", claimName="weights")).pod(component)
+    pod = render(source("pvc", claimName="weights")).pod(component)
     container = pod.container()
     assert pod.volumes()["model"]["persistentVolumeClaim"] == {"claimName": "weights", "readOnly": True}
     mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
@@ -69,4 +70,4 @@ def test_a_claim_is_mounted_read_only_and_nothing_is_downloaded(render: Render, 
 
 @pytest.mark.parametrize("path", ["a/b", "a/b/"])
 def test_paths_in_a_claim(render: Render, role: str, path: str) -> None:
-    assert render(source(type="pvc", claimName="w", path=path)).pod(role).container().flag("model") == "/models/a/b"
+    assert render(source("pvc", claimName="w", path=path)).pod(role).container().flag("model") == "/models/a/b"

@@ -203,6 +203,9 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- if and (gt $gpus $node) (ne (mod $gpus $node) 0) }}
 {{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not divide into nodes of {{ .context.Values.global.hardware }} with {{ $node }}: choose at most {{ $node }}, or a multiple of {{ $node }}
 {{- end }}
+{{- if and .context.Values.exclusiveTopologyKey (or (le $gpus $node) (ne .context.Values.global.multiNode.controller "lws")) }}
+{{ $role }}.exclusiveTopologyKey: only a worker of several nodes can have a domain for itself, and only with global.multiNode.controller=lws: remove it
+{{- end }}
 {{ include (printf "common.engine.%s.check" .context.Values.global.engine.name) (dict "root" .context "role" $role "perNode" $node) }}
 {{- if hasKey .hardware.extendedResources .hardware.gpuResource }}
 global.hardwareSpec.rdma.extendedResources: {{ .hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it

@@ -58,7 +58,7 @@ dynamo.sglang
 {{- end }}
 {{- range $flag, $value := include "common.overlay" (list $global.engine.args $values.engineArgs $flags) | fromYaml }}
 {{- if kindIs "map" $value }}
-{{ $flag }}: {{ toJson $value | squote }}
+{{ $flag }}: {{ toJson $value | toJson }}
 {{- else if kindIs "float64" $value }}
 {{ $flag }}: {{ include "common.args.value" $value }}
 {{- else }}
