@@ -15,7 +15,6 @@ from jsonschema.exceptions import ValidationError
 from hack import openapi
 from tests.harness.manifests import Object, object_id
 
-
 CUSTOM_RESOURCES = Path(__file__).with_name("customresources.yaml")
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 

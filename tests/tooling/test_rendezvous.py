@@ -9,13 +9,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hack.containers import runtime
 
-SCRIPT = Path(runtime.__file__).parent / "rendezvous.py"
+SCRIPT = runtime.RENDEZVOUS
 
 
 def free_port() -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Render
+from tests.harness.helm import Helm, HelmError
+from tests.harness.manifests import merged
 
 COMPONENTS = ["frontend", "prefill", "decode"]
 
@@ -71,3 +74,100 @@ def test_a_claim_is_mounted_read_only_and_nothing_is_downloaded(render: Render, 
 @pytest.mark.parametrize("path", ["a/b", "a/b/"])
 def test_paths_in_a_claim(render: Render, role: str, path: str) -> None:
     assert render(source("pvc", claimName="w", path=path)).pod(role).container().flag("model") == "/models/a/b"
+
+
+# Cloud Storage
+
+
+def bucket(**more: Any) -> dict[str, Any]:
+    return source("gcsfuse", bucket="weights", **more)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_bucket_is_mounted_read_only_and_nothing_is_downloaded(render: Render, component: str) -> None:
+    pod = render(bucket(mountOptions="implicit-dirs,file-cache:max-size-mb:-1")).pod(component)
+    container = pod.container()
+    assert pod.volumes()["model"]["csi"] == {
+        "driver": "gcsfuse.csi.storage.gke.io",
+        "readOnly": True,
+        "volumeAttributes": {"bucketName": "weights", "mountOptions": "implicit-dirs,file-cache:max-size-mb:-1"},
+    }
+    mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
+    assert mounts["model"] == {"name": "model", "mountPath": "/models", "readOnly": True}
+    assert container.env()["HF_HUB_OFFLINE"] == "1"
+    assert "HF_TOKEN" not in container.env()
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_bucket_needs_the_drivers_sidecar(render: Render, component: str) -> None:
+    """Without the annotation the mount hangs; without its limits lifted, reading is throttled."""
+    annotations = render(bucket()).pod(component).metadata["annotations"]
+    assert annotations["gke-gcsfuse/volumes"] == "true"
+    for resource in ("cpu", "memory", "ephemeral-storage"):
+        assert annotations[f"gke-gcsfuse/{resource}-limit"] == "0"
+    other = {component: {"podAnnotations": {"gke-gcsfuse/memory-limit": "10Gi"}}}
+    assert render(bucket() | other).pod(component).metadata["annotations"]["gke-gcsfuse/memory-limit"] == "10Gi"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_bucket_no_sidecar(render: Render, component: str) -> None:
+    annotations = render().pod(component).metadata.get("annotations", {})
+    assert [name for name in annotations if name.startswith("gke-gcsfuse/")] == []
+
+
+@pytest.mark.parametrize(("path", "model"), [("", "/models"), ("a/b", "/models/a/b"), ("a/b/", "/models/a/b")])
+def test_paths_in_a_bucket(render: Render, role: str, path: str, model: str) -> None:
+    assert render(bucket(path=path)).pod(role).container().flag("model") == model
+
+
+def test_who_reads_the_bucket(render: Render, role: str) -> None:
+    annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
+    manifests = render(merged(bucket(), {"global": {"serviceAccount": {"annotations": annotations}}}))
+    account = manifests.one("ServiceAccount")
+    assert account["metadata"]["annotations"] == annotations
+    assert manifests.pod(role).spec["serviceAccountName"] == account["metadata"]["name"]
+
+
+# One source in place of another: Helm cannot remove the keys of a lower values file, so each source has its block.
+
+BLOCKS: dict[str, dict[str, Any]] = {
+    "huggingface": {"repository": "org/weights"},
+    "pvc": {"claimName": "claim"},
+    "gcsfuse": {"bucket": "weights"},
+}
+MODELS = {"huggingface": "org/weights", "pvc": "/models", "gcsfuse": "/models"}
+VOLUMES = {"huggingface": {"model-cache"}, "pvc": {"model"}, "gcsfuse": {"model"}}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("scenario", ["a3u-multi", "tke-h20-multi", "a4x-1p1d"])
+def test_a_file_on_top_of_a_scenario_chooses_another_source(
+    render: Render, each_helm: Helm, role: str, scenario: str, kind: str
+) -> None:
+    block = BLOCKS[kind] | ({"path": ""} if kind != "huggingface" else {})
+    values = {"global": {"model": {"source": {"type": kind, kind: block}}}}
+    manifests = render(values, [f"values/{scenario}.yaml"], helm=each_helm.name)
+    pod = manifests.pod(role)
+    container = pod.container()
+    files = [yaml.safe_load(m["data"]["engine.yaml"]) for m in manifests.all("ConfigMap", component=role)]
+    assert [container.flag("model"), *(f["model-path"] for f in files)][-1] == MODELS[kind]
+    assert pod.volumes().keys() & {"model", "model-cache"} == VOLUMES[kind]
+    assert ("HF_HUB_OFFLINE" in container.env()) == (kind != "huggingface")
+    annotations = pod.metadata.get("annotations", {})
+    assert ("gke-gcsfuse/volumes" in annotations) == (kind == "gcsfuse")
+    assert ("csi" in pod.volumes().get("model", {})) == (kind == "gcsfuse")
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks_that_are_not_chosen_change_nothing(render: Render, kind: str) -> None:
+    alone = {"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}}
+    beside = {"global": {"model": {"source": {"type": kind, **BLOCKS}}}}
+    assert render(beside).objects == render(alone).objects
+
+
+@pytest.mark.parametrize(("kind", "key"), [("pvc", "claimName"), ("gcsfuse", "bucket")])
+def test_the_chosen_source_must_be_complete(render: Render, kind: str, key: str) -> None:
+    others = {k: v for k, v in BLOCKS.items() if k != kind}
+    with pytest.raises(HelmError, match=rf"global\.model\.source\.{kind}\.{key}: weights of type {kind} have no {key}"):
+        render({"global": {"model": {"source": {"type": kind, **others}}}})
+    assert render({"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}})

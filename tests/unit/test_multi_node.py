@@ -227,14 +227,19 @@ def test_names_fit_at_their_longest(render: Render, controller: str, engine: str
             assert len(f"{name}-98") <= 52, name
         else:
             assert len(name) <= 63, name
-    with pytest.raises(HelmError, match="has 35 characters, .* leave room for 34"):
+    with pytest.raises(HelmError, match=r"has 35 characters, .* leave room for 34"):
         render(values, release="r" * 35)
 
 
 def test_pools_of_different_shape(render: Render, controller: str, engine: str) -> None:
     values = fixed(controller, engine)
     values["prefill"] = {"replicas": 3, "parallelism": {"tensor": 8}, "env": {"A": "prefill"}}
-    values["decode"] = {"replicas": 1, "parallelism": {"tensor": 16}, "engineArgs": {"x": 1}, "nodeSelector": {"p": "d"}}
+    values["decode"] = {
+        "replicas": 1,
+        "parallelism": {"tensor": 16},
+        "engineArgs": {"x": 1},
+        "nodeSelector": {"p": "d"},
+    }
     manifests = render(values)
     assert pod_count(manifests.pods("prefill")) == 6
     assert pod_count(manifests.pods("decode")) == 4
@@ -313,7 +318,11 @@ def test_nics_are_claimed_where_the_machine_has_no_other_way(render: Render) -> 
 
 def test_claims_of_two_releases_never_collide(render: Render) -> None:
     names = [
-        {object_id(o) for kind in ("ComputeDomain", "ResourceClaimTemplate") for o in render(None, files, release=r).all(kind)}
+        {
+            object_id(o)
+            for kind in ("ComputeDomain", "ResourceClaimTemplate")
+            for o in render(None, files, release=r).all(kind)
+        }
         for r in ("a", "b")
         for files in [["values/a4xmax-1p1d.yaml"]]
     ]

@@ -41,21 +41,24 @@ def test_vllm_has_no_file(render: Render, role: str) -> None:
 def test_derived_flags_of_a_role(render: Render, role: str) -> None:
     parallelism = {"tensor": 4, "pipeline": 2, "data": 2, "expert": 4}
     found = flags(render, role, {role: {"parallelism": parallelism}, "global": {"kvCache": {"blockSize": 64}}})
-    assert found.items() >= {
-        "model-path": "org/model",
-        "served-model-name": "org/model",
-        "page-size": 64,
-        "host": "0.0.0.0",
-        "port": 30000,
-        "enable-metrics": True,
-        "tp-size": 4,
-        "pp-size": 2,
-        "dp-size": 2,
-        "ep-size": 4,
-        "disaggregation-mode": role,
-        "disaggregation-transfer-backend": "nixl",
-        "disaggregation-bootstrap-port": 30001,
-    }.items()
+    assert (
+        found.items()
+        >= {
+            "model-path": "org/model",
+            "served-model-name": "org/model",
+            "page-size": 64,
+            "host": "0.0.0.0",
+            "port": 30000,
+            "enable-metrics": True,
+            "tp-size": 4,
+            "pp-size": 2,
+            "dp-size": 2,
+            "ep-size": 4,
+            "disaggregation-mode": role,
+            "disaggregation-transfer-backend": "nixl",
+            "disaggregation-bootstrap-port": 30001,
+        }.items()
+    )
 
 
 def test_degrees_of_one_are_left_to_sglang(render: Render, role: str) -> None:
@@ -167,7 +170,8 @@ def test_the_side_channel_is_the_pod_ip(render: Render, role: str) -> None:
 def test_deepseek_on_a4x(render: Render) -> None:
     manifests = render(None, ["values/a4x-10p8d.yaml"])
     prefill, decode = (
-        yaml.safe_load(manifests.one("ConfigMap", component=role)["data"]["engine.yaml"]) for role in ("prefill", "decode")
+        yaml.safe_load(manifests.one("ConfigMap", component=role)["data"]["engine.yaml"])
+        for role in ("prefill", "decode")
     )
     assert (prefill["tp-size"], prefill["dp-size"], prefill["ep-size"]) == (8, 8, 8)
     assert (decode["tp-size"], decode["dp-size"], decode["ep-size"]) == (32, 32, 32)

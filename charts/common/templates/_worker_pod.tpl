@@ -126,7 +126,10 @@ would and makes the pod ready only when every rank has joined with the right ran
     - {name: joined, containerPort: 29501}
   readinessProbe:
     httpGet: {path: /, port: joined}
-    periodSeconds: 2
+    periodSeconds: 1
+    timeoutSeconds: 5
+    # A worker without one of its ranks can answer nothing, so not one request more.
+    failureThreshold: 1
   resources:
     {{- toYaml .context.root.Values.global.simulation.resources | nindent 4 }}
   securityContext:
