@@ -81,6 +81,28 @@ requirements: python ## Pin pyproject.toml's dependencies, with hashes, into req
 	@$(VENV)/pip install --quiet uv
 	@$(VENV)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.txt
 
+# For publish and verify-release; docs/releasing.md says what each variable is.
+TRUST = $(if $(KEY),--key "$(KEY)") $(if $(IDENTITY),--identity "$(IDENTITY)") $(if $(ISSUER),--issuer "$(ISSUER)") \
+	$(if $(NO_TRANSPARENCY_LOG),--no-transparency-log)
+CONNECTION = $(if $(CA_FILE),--ca-file "$(CA_FILE)") $(if $(PLAIN_HTTP),--plain-http)
+OUT ?= dist
+
+.PHONY: package
+package: python ## The chart's package and its bill of materials (OUT=dist)
+	@$(RUN) hack.release package --out "$(OUT)" $(if $(ALLOW_DIRTY),--allow-dirty)
+
+.PHONY: publish
+publish: python ## Package, push, sign, attest, check, then tag (REGISTRY=oci://host/path KEY=cosign.key)
+	@$(RUN) hack.release publish --registry "$(REGISTRY)" --out "$(OUT)" $(TRUST) $(CONNECTION)
+
+.PHONY: verify-release
+verify-release: python ## Check a published chart (REF=oci://host/path/dynamo-disagg:0.1.0 KEY=cosign.pub)
+	@$(RUN) hack.release verify "$(REF)" $(TRUST) $(CONNECTION)
+
+.PHONY: mirror
+mirror: python ## Copy the images of a values file to a registry of yours (TO=host/path VALUES=values/x.yaml)
+	@$(RUN) hack.images mirror $(foreach file,$(VALUES),-f $(file)) --to "$(TO)" $(CONNECTION)
+
 .PHONY: clean
 clean: ## Remove .venv and .tools (not the caches, not the cluster)
 	@rm -rf .venv .tools

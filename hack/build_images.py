@@ -103,7 +103,8 @@ def archives(names: Iterable[str] | None = None) -> list[Path]:
 
 def _provide(image: Image, engine: Engine) -> None:
     image.archive.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(image.archive.with_suffix(".lock")):
+    # One lock for all contents of an image: they share its name in the engine's store.
+    with FileLock(image.archive.with_name(f"{image.name}.lock")):
         if image.archive.exists():
             return
         step = Step(image.name)
@@ -129,6 +130,8 @@ def _make_upstream(image: Image, engine: Engine, step: Step, output: Path) -> st
         engine.output("tag", image.pulled, image.reference)
         _save(image.reference, engine, step, output)
         return f"pulled as {image.pulled}"
+    if platform.system() != "Linux":
+        raise UserError(f"{image.pulled} cannot be pulled, and a stand-in can be built on Linux only")
     go_packages, names = GO_COMMANDS[image.name]
     folder = gobuild.build(image.name, go_packages, step=step, names=names)
     files = {f"/usr/local/bin/{command.name}": command for command in sorted(folder.iterdir())}
@@ -146,11 +149,13 @@ def _make_runtime(image: Image, engine: Engine, step: Step, output: Path) -> str
             step.say("importing the root file system")
             engine.output("import", root, base)
         # Podman's RUN in a container of its own needs rights a restricted host does not have; a chroot does not.
-        isolation = ["--isolation", "chroot"] if engine.name == "podman" else []
+        # Without layers it leaves no intermediate images behind.
+        options = ["--isolation", "chroot", "--layers=false"] if engine.name == "podman" else []
         step.run(
-            [engine.name, "build", *isolation, "--build-arg", f"BASE={base}", "--tag", image.reference, folder],
+            [engine.name, "build", *options, "--build-arg", f"BASE={base}", "--tag", image.reference, folder],
             f"{engine.name} build",
-            env=engine.environment,
+            # Docker would wrap the image in an index with an attestation, which has another id.
+            env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
             observe=lambda line: line[:100] if line.startswith(("STEP", "#")) else None,
         )
     _save(image.reference, engine, step, output)

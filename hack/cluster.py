@@ -225,6 +225,7 @@ def _try(lock: FileLock) -> bool:
 
 def _print_status(name: str) -> None:
     found = _existing(name)
+    tools.ensure(["kubectl"])
     kubeconfig = state.kubeconfig_path(name)
     try:
         there = nodes.get_nodes(kubeconfig)

@@ -66,6 +66,8 @@ class Program:
     extra: tuple[Flag, ...] = ()
     # Choices that the program adds to its engine's
     extra_choices: dict[str, list[str]] = field(default_factory=dict)
+    # Short spellings that are no argparse options
+    short: dict[str, str] = field(default_factory=dict)
     # Whether --a_b is the same as --a-b
     underscores: bool = False
 
@@ -84,8 +86,9 @@ PROGRAMS = {
             "vllm",
             "dynamo.vllm.args",
             ("_parse_cli_args", "parse_args"),
-            # FlexibleArgumentParser.parse_args handles it before argparse does.
+            # FlexibleArgumentParser.parse_args handles these before argparse does.
             extra=(extra("config", "value", "Read options from a YAML file."),),
+            short={"-O": "optimization-level"},
             underscores=True,
         ),
         Program(
@@ -321,9 +324,10 @@ def _enumerated(flag: Flag) -> dict[str, Any]:
     options += [str(c) for c in options if not isinstance(c, str)]
     if flag.nullable:
         options.append("None")
+    # null removes a flag that a lower values file set.
     if flag.form == "list":
-        return {"type": ["array", "string"], "items": {"enum": options}}
-    return {"enum": options}
+        return {"type": ["array", "string", "null"], "items": {"enum": options}}
+    return {"enum": [*options, None]}
 
 
 def _description(text: str) -> str:
@@ -373,7 +377,7 @@ def schema_text(known: Knowledge) -> str:
 def template_text(known: Knowledge) -> str:
     """The text of charts/common/templates/flags/_<program>.tpl."""
     name = known.program.name
-    aliases: dict[str, str] = {}
+    aliases = dict(known.program.short)
     for flag in known.flags.values():
         names = [n.removeprefix("--") for n in flag.names]
         aliases |= dict.fromkeys(names[1:], names[0])

@@ -169,11 +169,11 @@ def connect(
     with tempfile.TemporaryDirectory(prefix="registry-login-") as folder:
         file = Path(folder) / "config.json"
         file.touch(mode=0o600)
-        file.write_text(json.dumps(_docker_config(host, username, password)))
+        file.write_text(json.dumps(docker_config(host, username, password)))
         yield Client({**environment, "DOCKER_CONFIG": folder}, plain_http, paths)
 
 
-def _docker_config(host: str, username: str, password: str) -> dict[str, object]:
+def docker_config(host: str, username: str, password: str) -> dict[str, object]:
     """The user's Docker configuration with one more login, so that other registries stay reachable."""
     existing = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     config = json.loads(existing.read_text()) if existing.is_file() else {}

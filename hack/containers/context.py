@@ -13,28 +13,23 @@ from hack.containers.runtime.model import write_model
 from hack.log import UserError
 from hack.progress import Step
 
-# Parts of packages that nothing runs; the licenses stay.
+# Parts of packages that nothing runs here; the licenses stay.
 USELESS = ("tests", "sboms", "__pycache__")
+# Python's names of a processor and those of Python packages.
+PROCESSORS = {"arm64": "aarch64", "AMD64": "x86_64"}
 
 
 def prepare(folder: Path, step: Step) -> None:
     """Fill the build context of the simulated runtime."""
     packages = folder / "site-packages"
     step.say("installing the pinned Python packages")
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--target",
-        packages,
-    ]
-    command += ["--python-version", PYTHON_VERSION, "--python-platform", f"{platform.machine()}-manylinux_2_28"]
-    command += ["--only-binary", ":all:", "--link-mode", "copy"]
-    step.run([*command, "--require-hashes", "-r", FOLDER / "requirements.txt"], "uv pip install")
+    processor = PROCESSORS.get(platform.machine(), platform.machine())
+    install: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", packages]
+    target = ["--python-version", PYTHON_VERSION, "--python-platform", f"{processor}-manylinux_2_28"]
+    source = ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", f"{FOLDER}/requirements.txt"]
+    step.run([*install, *target, "--link-mode", "copy", *source], "uv pip install")
+    # Commands of packages, made to run with this machine's Python.
+    shutil.rmtree(packages / "bin")
     for name in USELESS:
         for useless in packages.rglob(name):
             shutil.rmtree(useless)

@@ -145,5 +145,6 @@ def _node(item: dict[str, Any]) -> Node:
             f"{taint['key']}={taint.get('value', '')}:{taint['effect']}" for taint in item["spec"].get("taints", [])
         ),
         extended_resources={name: count for name, count in allocatable.items() if "/" in name},
-        images=tuple(name for image in status.get("images", []) for name in image.get("names", [])),
+        # An image that was replaced by another of its name has none.
+        images=tuple(name for image in status.get("images", []) for name in image.get("names") or []),
     )

@@ -50,11 +50,15 @@ def find(name: str) -> Found | None:
     return None
 
 
-def half_made(name: str, found: Found, why: str) -> UserError:
+class HalfMadeError(UserError):
+    """A cluster whose containers exist but which does not work; it can only be removed or made anew."""
+
+
+def half_made(name: str, found: Found, why: str) -> HalfMadeError:
     """The error for a cluster whose containers exist but which does not work."""
     containers = ", ".join(f"{container} ({state})" for container, state in sorted(found.containers.items()))
     command = "make cluster-down" if name == default_name() else f"python -m hack.cluster down --name {name}"
-    return UserError(
+    return HalfMadeError(
         f'cluster "{name}" is half made: {found.engine.name} has {containers}, but {why}.\n'
         f"Remove it with `{command}` and start again, or run `up` with --recreate."
     )

@@ -28,7 +28,10 @@ def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     existed = state.find(CLUSTER) is not None
     with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
-        made = cluster.up(CLUSTER, machine=MACHINE)
+        try:
+            made = cluster.up(CLUSTER, machine=MACHINE)
+        except state.HalfMadeError:  # an interrupted run left it, and nobody else uses this name
+            made = cluster.up(CLUSTER, machine=MACHINE, recreate=True)
         cluster.load(build_images.archives(), made.name)
     yield made
     if not existed and not pytestconfig.getoption("keep_cluster"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hack import images
+from hack import images, oci
 from hack.log import UserError
-from hack.paths import TOOLS_BIN
+from hack.paths import ROOT, TOOLS_BIN
 from tests.release.registry import PASSWORD, USER, Registry
 
 TAG = "1.0"
@@ -99,3 +101,25 @@ def test_a_mirror_without_write_access(
     monkeypatch.setenv("REGISTRY_PASSWORD", "wrong")
     with pytest.raises(UserError, match="refuses those it got"):
         images.mirror([values()], [], f"{registry.host}/mirror/four", ca_file=registry.ca_file)
+
+
+def test_the_documented_way_over_a_disk(
+    registry: Registry, values: Callable[..., Path], upstream: dict[str, str], tmp_path: Path
+) -> None:
+    mirror, file = f"{registry.host}/mirror/disk", values()
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "mirror.md").read_text(), re.DOTALL)
+    script = "".join(block for block in blocks if "/mnt/disk" in block)
+    assert "crane pull" in script
+    assert "crane push" in script
+    for old, new in {
+        "python": sys.executable,
+        "values/a3u-multi.yaml": str(file),
+        "registry.corp/ai": mirror,
+        "/mnt/disk": str(tmp_path),
+        "crane ": f"{TOOLS_BIN / 'crane'} ",
+    }.items():
+        script = script.replace(old, new)
+    with oci.connect(registry.host, ca_file=registry.ca_file) as client:
+        subprocess.run(["bash", "-euc", script], cwd=ROOT, env=client.env, check=True, capture_output=True)
+    for name in ("runtime", "etcd"):
+        assert registry.get(f"/v2/mirror/disk/upstream/{name}/manifests/{upstream[name]}").ok

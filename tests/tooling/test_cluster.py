@@ -9,21 +9,23 @@ import platform
 import shutil
 import socket
 import tarfile
+import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from hack import build_images, cluster, tools
+from hack import build_images, cluster, progress, tools
 from hack.kind import archive, config, engine, loading, network, node_build, node_image, nodes, packages, state
 from hack.kind.engine import Engine
 from hack.kind.nodes import Node
 from hack.kind.state import Found
 from hack.log import UserError
 from hack.paths import ROOT
-from hack.progress import Step
+from hack.progress import Step, stop_all_on_failure
 from hack.versions import versions
 
 Executable = Callable[[str, str], Path]
@@ -423,6 +425,44 @@ def test_waiting_in_vain_says_what_was_seen_last(monkeypatch: pytest.MonkeyPatch
     step = Step("test")
     with pytest.raises(UserError, match=r"every node Ready; last seen: .*c-worker: cni plugin not initialized"):
         nodes.wait_for(Path("kubeconfig"), "every node Ready", lambda seen: all(n.ready for n in seen), 0, step)
+
+
+def test_the_failure_of_one_step_ends_the_others() -> None:
+    def run() -> None:
+        with ThreadPoolExecutor() as pool, stop_all_on_failure():
+            pool.submit(Step("other").run, ["sleep", "60"], "waiting")
+            while not progress._running:
+                time.sleep(0.01)
+            raise UserError("the first failed")
+
+    started = time.monotonic()
+    with pytest.raises(UserError, match="the first failed"):
+        run()
+    assert time.monotonic() - started < 30
+
+
+def test_nodes_are_read_from_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = {
+        "metadata": {"name": "c-worker", "labels": {"a": "b"}, "annotations": {}},
+        "spec": {"podCIDR": "10.244.1.0/24", "taints": [{"key": "gpu", "effect": "NoSchedule"}]},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "False", "message": "cni plugin not initialized"}],
+            "addresses": [{"type": "InternalIP", "address": "10.89.0.3"}],
+            "allocatable": {"cpu": "2", "nvidia.com/gpu": "8"},
+            "images": [{"names": None}, {"names": ["docker.io/a/b:1"]}],
+        },
+    }
+    plane = {"metadata": {"name": "c-z", "labels": {nodes.CONTROL_PLANE_LABEL: ""}}, "spec": {}}
+    fake = {"metadata": {"name": "kwok-0", "annotations": {nodes.KWOK_ANNOTATION: "fake"}}, "spec": {}}
+    answer = json.dumps({"items": [worker, fake, plane]})
+    monkeypatch.setattr(nodes, "kubectl", lambda *_, **__: answer)
+    first, second = nodes.get_nodes(Path("kubeconfig"))
+    assert (first.name, first.control_plane, first.ready) == ("c-z", True, False)
+    assert (second.ready, second.reason) == (False, "cni plugin not initialized")
+    assert (second.address, second.pod_network) == ("10.89.0.3", "10.244.1.0/24")
+    assert second.extended_resources == {"nvidia.com/gpu": "8"}
+    assert second.images == ("docker.io/a/b:1",)
+    assert second.taints == ("gpu=:NoSchedule",)
 
 
 def test_numbered_devices_share_a_line() -> None:

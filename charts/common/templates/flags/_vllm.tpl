@@ -372,6 +372,7 @@
 "worker-extension-cls":"value"
 },
 "aliases": {
+"-O":"optimization-level",
 "-ac":"attention-config",
 "-cc":"compilation-config",
 "-dc":"diffusion-config",

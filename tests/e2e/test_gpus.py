@@ -1,0 +1,77 @@
+"""The faked GPUs behave like a real device plugin's: health, restarts of the kubelet, what a container is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hack import gpus
+from hack.cluster import Cluster
+from hack.kind import state
+from tests.harness.kube import Kube
+from tests.harness.release import Release
+from tests.harness.wait import wait_for
+
+GPU = "nvidia.com/gpu"
+
+
+def allocatable(running: Cluster) -> dict[str, int]:
+    """GPUs by node."""
+    return {node: amounts[GPU] for node, amounts in gpus.allocatable(running.kubeconfig).items() if GPU in amounts}
+
+
+def test_an_unhealthy_gpu_is_not_allocatable(running: Cluster) -> None:
+    node = min(allocatable(running))
+    try:
+        gpus.set_health(running.kubeconfig, node, GPU, unhealthy=["gpu-3"])
+        assert allocatable(running)[node] == 7
+    finally:
+        gpus.set_health(running.kubeconfig, node, GPU)
+    assert allocatable(running)[node] == 8
+
+
+def test_gpus_survive_a_restart_of_the_kubelet(running: Cluster, kube: Kube) -> None:
+    node = min(allocatable(running))
+    found = state.find(running.name)
+    assert found
+    registrations = registered(kube, node)
+    found.engine.output("exec", node, "systemctl", "restart", "kubelet")
+    wait_for("the plugin registers again", lambda: registered(kube, node), lambda now: now > registrations, 60)
+    wait_for("eight GPUs again", lambda: allocatable(running)[node], lambda count: count == 8, 60)
+
+
+def registered(kube: Kube, node: str) -> int:
+    """How often the plugin of a node has registered its GPUs."""
+    pods = kube.core.list_namespaced_pod(gpus.NAMESPACE, label_selector=f"app.kubernetes.io/name={gpus.NAME}").items
+    (name,) = [pod.metadata.name for pod in pods if pod.spec.node_name == node]
+    log: str = kube.core.read_namespaced_pod_log(name, gpus.NAMESPACE)
+    return sum("registered" in line and GPU in line for line in log.splitlines())
+
+
+def test_a_container_is_told_its_gpus(release: Callable[..., Release], kube: Kube) -> None:
+    demo = release()
+    probe = {
+        "metadata": {"name": "probe"},
+        "spec": {
+            "restartPolicy": "Never",
+            "tolerations": [{"operator": "Exists"}],
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "probe",
+                    "image": "dynamo-disagg/sim-runtime:1.6.1",
+                    "command": ["python3", "-c", "import os; print(os.environ['NVIDIA_VISIBLE_DEVICES'])"],
+                    "resources": {"limits": {GPU: 3}},
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                }
+            ],
+        },
+    }
+    kube.core.create_namespaced_pod(demo.namespace, probe)
+
+    def phase() -> str:
+        return str(kube.core.read_namespaced_pod("probe", demo.namespace).status.phase)
+
+    wait_for("the probe ends", phase, lambda now: now == "Succeeded", 60)
+    devices = kube.core.read_namespaced_pod_log("probe", demo.namespace).strip().split(",")
+    kube.core.delete_namespaced_pod("probe", demo.namespace, grace_period_seconds=0)
+    assert len(set(devices)) == 3

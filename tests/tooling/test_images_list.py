@@ -1,0 +1,97 @@
+"""hack/images.py: which images some values need, and what they are called in a mirror."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hack import images
+from hack.log import UserError
+from hack.paths import ROOT
+from tests.harness import chart
+
+SCENARIOS = sorted((ROOT / "values").glob("*.yaml"))
+SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
+MIRROR = "registry.corp:5000/ai"
+
+
+@pytest.mark.parametrize("file", SCENARIOS[:2], ids=lambda f: f.stem)
+def test_every_container_of_the_release_and_of_its_tests(file: Path) -> None:
+    manifests = chart.render({}, [file])
+    assert images.needed([file]) == sorted({c.spec["image"] for c in manifests.containers()})
+
+
+def test_optional_subcharts() -> None:
+    on = ["etcd.enabled=true", "global.discovery.backend=etcd", "nats.enabled=true", "global.requestPlane=nats"]
+    names = {image.rpartition("/")[2].partition(":")[0] for image in images.needed([], on)}
+    assert names == {"vllm-runtime", "etcd", "nats"}
+
+
+def test_a_digest_stays_a_digest() -> None:
+    digest = "sha256:" + "0123456789abcdef" * 4
+    settings = [f"global.engine.image.digest={digest}", "global.engine.image.repository=a/b"]
+    (copy,) = images.copies([], settings, MIRROR)
+    assert copy.source.endswith(f"a/b@{digest}")
+    assert copy.target == f"{MIRROR}/a/b@{digest}"
+
+
+@pytest.mark.parametrize("files", [[SCENARIOS[0]], [SCENARIOS[0], SIMULATE]], ids=["real", "simulated"])
+def test_a_mirrored_release_pulls_from_nowhere_else(files: list[Path]) -> None:
+    pairs = images.copies(files, [], MIRROR)
+    assert {c.source for c in pairs} == set(images.needed(files))
+    assert {c.target for c in pairs} == set(images.needed(files, [f"global.imageRegistry={MIRROR}"]))
+    assert all(c.target.startswith(f"{MIRROR}/") for c in pairs)
+
+
+def test_an_image_out_of_the_mirrors_reach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "rendered", lambda *_, **__: ["quay.io/stray:1"])
+    with pytest.raises(UserError, match=r"global\.imageRegistry does not reach quay\.io/stray:1"):
+        images.copies([], [], MIRROR)
+
+
+def test_images_of_any_kind_of_object() -> None:
+    pod: dict[str, Any] = {
+        "containers": [{"image": "a"}, {"name": "none"}],
+        "initContainers": [{"image": "b"}],
+        "volumes": [{"image": {"reference": "c", "pullPolicy": "Always"}}, {"emptyDir": {}}],
+    }
+    group = {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": pod}, "workerTemplate": {"spec": pod}}}}
+    assert list(images._images([{"spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}])) == ["a", "b", "c"]
+    assert list(images._images(group)) == ["a", "b", "c"] * 2
+    assert list(images._images({"properties": {"containers": {"type": "array"}, "image": {"type": "string"}}})) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "repository"),
+    [
+        ("nvcr.io/a/b:1", "nvcr.io/a/b"),
+        ("localhost:5000/a@sha256:0", "localhost:5000/a"),
+        ("localhost/a", "localhost/a"),
+        ("library/nats:2", "docker.io/library/nats"),
+        ("nats", "docker.io/nats"),
+    ],
+)
+def test_registry_of_an_image(image: str, repository: str) -> None:
+    assert str(images._repository(image)) == repository
+
+
+def test_values_the_chart_refuses() -> None:
+    with pytest.raises(UserError, match=r"cannot be rendered with these values: [\s\S]*'decoder' not allowed"):
+        images.needed([], ["decoder.replicas=2"])
+
+
+def test_command_list(capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(SCENARIOS[0])
+    assert images.run(["list", "-f", file]) == 0
+    lines = capsys.readouterr().out.split()
+    assert lines == images.needed([file])
+    assert images.run(["list", "-f", file, "--to", f"oci://{MIRROR}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [[c.source, c.target] for c in images.copies([file], [], MIRROR)]
+
+
+def test_a_wrong_mirror() -> None:
+    with pytest.raises(UserError, match="is not the address of an OCI registry"):
+        images.run(["mirror", "--to", "https://registry.corp"])
