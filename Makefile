@@ -30,7 +30,7 @@ tools: python ## Pinned helm, helm3, kubectl, kind, kwok, kubeconform in .tools/
 	@$(RUN) hack.tools
 
 .PHONY: cluster
-cluster: tools ## A kind cluster whose nodes advertise (faked) NVIDIA GPUs
+cluster: python ## A kind cluster whose nodes advertise (faked) NVIDIA GPUs
 	@$(RUN) hack.cluster up
 
 .PHONY: cluster-down
@@ -42,11 +42,11 @@ cluster-status: python ## Nodes, GPUs and images of the cluster
 	@$(RUN) hack.cluster status
 
 .PHONY: images
-images: tools ## The simulated Dynamo runtime image (and etcd and NATS where no registry answers)
+images: python ## The simulated Dynamo runtime image (and etcd and NATS where no registry answers)
 	@$(RUN) hack.build_images build
 
 .PHONY: demo
-demo: tools ## Main job: a3u-multi simulated on kind, a chat completion, and the proof (VALUES=values/x.yaml for another)
+demo: python ## Main job: a3u-multi simulated on kind, a chat completion, and the proof (VALUES=values/x.yaml for another)
 	@$(RUN) hack.demo --values $(VALUES)
 
 .PHONY: check
