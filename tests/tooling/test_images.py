@@ -137,7 +137,7 @@ class TestPins:
         """The chart names its path in the image."""
         containerfile = (runtime.FOLDER / "Containerfile").read_text()
         assert "COPY simulation /opt/simulation\n" in containerfile
-        templates = (ROOT / "charts" / "common" / "templates" / "_worker_pod.tpl").read_text()
+        templates = (ROOT / "charts" / "common" / "templates" / "_worker-pod.tpl").read_text()
         used = set(re.findall(r"/opt/simulation/[a-z_.]+", templates))
         assert used == {f"/opt/simulation/{runtime.RENDEZVOUS.name}"}
 
