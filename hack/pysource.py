@@ -171,7 +171,8 @@ class Packages:
         """A class and what it inherits from, nearest first; outside the packages an External."""
         yield cls
         for base in cls.node.bases:
-            found = Evaluator(self, cls.module, {}).value(base)
+            # dict[str, X] is a dict.
+            found = Evaluator(self, cls.module, {}).value(base.value if isinstance(base, ast.Subscript) else base)
             if isinstance(found, Class):
                 yield from self.bases(found)
             else:

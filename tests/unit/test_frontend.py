@@ -118,7 +118,7 @@ def test_flags_and_environment_of_ones_own(render: Render) -> None:
     values = {
         "frontend": {
             "args": {"router-ttl-secs": 300, "router-kv-events": False},
-            "extraArgs": ["--last"],
+            "extraArgs": ["--dump-config-to=/tmp/config"],
             "env": {"DYN_ROUTER_TEMPERATURE": "0.5"},
             "migrationLimit": 0,
         }
@@ -127,5 +127,5 @@ def test_flags_and_environment_of_ones_own(render: Render) -> None:
     assert container.flag("router-ttl-secs") == "300"
     assert container.flag("no-router-kv-events") == ""
     assert container.flag("migration-limit") == "0"
-    assert container.args()[-1] == "--last"
+    assert container.args()[-1] == "--dump-config-to=/tmp/config"
     assert container.env()["DYN_ROUTER_TEMPERATURE"] == "0.5"

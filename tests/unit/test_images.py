@@ -48,7 +48,7 @@ def test_a_digest_pins_and_replaces_the_tag(render: Render, component: str) -> N
 
 def test_the_frontend_takes_the_engines_image(render: Render) -> None:
     own = {"registry": "r.example.com", "repository": "a/b", "tag": "c", "pullPolicy": "Always"}
-    manifests = render({"global": {"engine": {"image": own}}})
+    manifests = render({"global": {"engine": {"image": own, "version": "unchecked"}}})
     for component in ("frontend", "prefill", "decode"):
         container = manifests.pod(component).container()
         assert container.spec["image"] == "r.example.com/a/b:c"
@@ -68,13 +68,13 @@ def test_the_frontend_takes_the_engines_image(render: Render) -> None:
 def test_a_digest_is_not_inherited_by_another_image(
     render: Render, engine: dict[str, Any], frontend: dict[str, Any], image: str
 ) -> None:
-    values = {"global": {"engine": {"image": engine}}, "frontend": {"image": frontend}}
+    values = {"global": {"engine": {"image": engine, "version": "unchecked"}}, "frontend": {"image": frontend}}
     assert render(values).pod("frontend").container().spec["image"] == image
 
 
 def test_a_tag_that_looks_like_a_number_stays_text(render: Render) -> None:
     assert (
-        render({"global": {"engine": {"image": {"tag": "1.10"}}}})
+        render({"global": {"engine": {"image": {"tag": "1.10"}, "version": "unchecked"}}})
         .pod("decode")
         .container()
         .spec["image"]

@@ -32,7 +32,7 @@ LOWER = ["values/a3u-multi.yaml"]
 def test_a_roles_flag_replaces_the_shared_one(
     render: Render, role: str, shared: Any, own: Any, arguments: list[str]
 ) -> None:
-    values = {"global": {"engine": {"args": {"x": shared}}}, role: {"engineArgs": {"x": own}}}
+    values = {"global": {"engine": {"version": "unchecked", "args": {"x": shared}}}, role: {"engineArgs": {"x": own}}}
     found = render(values).pod(role).container().args()
     at = [i for i, a in enumerate(found) if a in ("--x", "--no-x")]
     assert len(at) == bool(arguments)

@@ -71,7 +71,7 @@ def test_selectors_are_made_of_what_never_changes(render: Render) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"global": {"engine": {"image": {"tag": "2.0.0"}}}},
+        {"global": {"engine": {"image": {"tag": "2.0.0"}, "version": "unchecked"}}},
         {"global": {"model": {"name": "other"}, "hardware": "gke-a3ultra", "kvCache": {"blockSize": 16}}},
         {"global": {"router": {"mode": "round-robin"}}, "frontend": {"replicas": 9}},
         {r: {"podLabels": {"a": "b"}, "parallelism": {"tensor": 8}} for r in ("prefill", "decode")},

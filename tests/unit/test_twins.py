@@ -31,7 +31,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
                 "replicas": 3,
                 "parallelism": {"tensor": 2, "pipeline": 2, "data": 2},
                 "engineArgs": {"max-model-len": 4096},
-                "extraArgs": ["--x"],
+                "extraArgs": ["--enforce-eager"],
                 "env": {"A": "b"},
                 "podLabels": {"a": "b"},
                 "podAnnotations": {"a": "b"},

@@ -12,6 +12,8 @@ from tests.harness.manifests import Container, PodTemplate, merged
 
 # Steps of a shutdown, in seconds (dynamo/common/utils/graceful_shutdown.py of Dynamo 1.6.1).
 CALLBACKS = 30 + 30
+# For flags that no engine has.
+UNCHECKED = {"global": {"engine": {"version": "unchecked"}}}
 
 
 def engine(render: Render, role: str, values: Any = None, **options: Any) -> Container:
@@ -104,14 +106,14 @@ def test_engine_flags_of_a_role_win_over_those_of_both(render: Render, role: str
     ids=repr,
 )
 def test_flag_values_arrive_as_they_were_typed(render: Render, role: str, value: Any, arguments: list[str]) -> None:
-    found = engine(render, role, {role: {"engineArgs": {"x": value}}}).args()
+    found = engine(render, role, merged(UNCHECKED, {role: {"engineArgs": {"x": value}}})).args()
     position = next(i for i, a in enumerate(found) if a in ("--x", "--no-x"))
     assert found[position : position + len(arguments)] == arguments
 
 
 def test_raw_arguments_come_last(render: Render, role: str) -> None:
     extra = ["--last", "a b", "0123"]
-    assert engine(render, role, {role: {"extraArgs": extra}}).args()[-3:] == extra
+    assert engine(render, role, merged(UNCHECKED, {role: {"extraArgs": extra}})).args()[-3:] == extra
 
 
 def test_environment_of_a_role_wins_over_the_shared_one(render: Render, role: str) -> None:

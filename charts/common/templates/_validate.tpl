@@ -7,7 +7,7 @@ the cluster. Every rule is a define "common.validate.<rule>" that prints one lin
 {{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
 {{- define "common.validate" -}}
 {{- $problems := list }}
-{{- range $rule := list "helm" "globals" "names" "model" "etcd" "nats" "exposure" "components" "cluster" }}
+{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "components" "cluster" }}
 {{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
 {{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
 {{- end }}
@@ -32,22 +32,6 @@ global.{{ $key }}: there is no such value: write global.{{ include "common.neare
 {{- end }}
 {{- end }}
 {{- end }}
-{{- end }}
-
-{{/* common.nearest: the known word that shares the longest beginning and end. in: dict "word" "known" */}}
-{{- define "common.nearest" -}}
-{{- $best := first .known }}{{ $bestScore := -1 }}
-{{- range $candidate := .known }}
-{{- $a := lower $.word }}{{ $b := lower $candidate }}
-{{- $score := 0 }}
-{{- range $length := untilStep 1 (add 1 (min (len $a) (len $b)) | int) 1 }}
-{{- if hasPrefix (substr 0 $length $a) $b }}{{ $score = add $score 1 }}{{ end }}
-{{- if hasSuffix (substr (sub (len $a) $length | int) (len $a) $a) $b }}{{ $score = add $score 1 }}{{ end }}
-{{- end }}
-{{- $score = sub (mul 2 $score) (max (sub (len $a) (len $b)) (sub (len $b) (len $a))) }}
-{{- if gt ($score | int) ($bestScore | int) }}{{ $best = $candidate }}{{ $bestScore = $score }}{{ end }}
-{{- end }}
-{{- $best }}
 {{- end }}
 
 {{- define "common.validate.names" -}}
@@ -134,8 +118,10 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $owned := include (printf "common.engine.%s.owned" .Values.global.engine.name) . | fromYaml }}
-{{ include "common.validate.flags" (dict "where" "global.engine.args" "flags" .Values.global.engine.args "raw" list "owned" $owned "role" "prefill") }}
+{{- $engine := .Values.global.engine }}
+{{- $checked := ne $engine.version "unchecked" }}
+{{- $owned := include (printf "common.engine.%s.owned" $engine.name) . | fromYaml }}
+{{ include "common.validate.flags" (dict "where" "global.engine.args" "flags" $engine.args "raw" list "owned" $owned "role" "prefill" "program" $engine.name "checked" $checked) }}
 {{- range $component := list "frontend" "prefill" "decode" }}
 {{- $seen := dict "root" $ "component" $component }}
 {{- include "common.asComponent" $seen }}
@@ -145,12 +131,12 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- $ownedEnv := dict }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
-{{ include "common.validate.flags" (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "owned" (include "frontend.owned" $context | fromYaml) "role" $component) }}
+{{ include "common.validate.flags" (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "owned" (include "frontend.owned" $context | fromYaml) "role" $component "program" "frontend" "checked" $checked) }}
 {{- else }}
 {{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
 {{- $hardware := include "common.hardware" $context | fromYaml }}
 {{- $reserved = concat $reserved (keys $hardware.hostPaths) }}
-{{ include "common.validate.flags" (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "owned" $owned "role" $component) }}
+{{ include "common.validate.flags" (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "owned" $owned "role" $component "program" $engine.name "checked" $checked) }}
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
 {{- end }}
 {{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv) }}
@@ -162,22 +148,6 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- if and (has (toString $values.rollingUpdate.maxSurge) (list "0" "0%")) (has (toString $values.rollingUpdate.maxUnavailable) (list "0" "0%")) }}
 {{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
 {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* common.validate.flags: flags the chart derives. in: dict "where" "flags" "raw" "owned" "role" */}}
-{{- define "common.validate.flags" -}}
-{{- $where := .where }}{{ $role := .role }}{{ $owned := .owned }}
-{{- range $flag := keys .flags | sortAlpha }}
-{{- with get $owned $flag }}
-{{ $where }}.{{ $flag }}: the chart sets --{{ $flag }}: use {{ replace "{role}" $role . }}
-{{- end }}
-{{- end }}
-{{- range $argument := .raw }}
-{{- $flag := first (splitList "=" (trimPrefix "--" $argument)) | replace "_" "-" }}
-{{- if hasPrefix "--" $argument }}{{ with get $owned $flag }}
-{{ $role }}.extraArgs: the chart sets --{{ $flag }}: use {{ replace "{role}" $role . }}
-{{- end }}{{ end }}
 {{- end }}
 {{- end }}
 

@@ -13,7 +13,7 @@ refused by common.validate (frontend.owned).
 {{- /* Each replica sees only its own requests; the others' must reach it, or it routes to busy workers. */}}
 {{- if gt (int .Values.replicas) 1 }}{{ $_ := set $args "router-replica-sync" true }}{{ end }}
 {{- end }}
-{{- include "common.args" (include "common.overlay" (list .Values.args $args) | fromYaml) }}
+{{- include "common.programArgs" (dict "program" "frontend" "layers" (list .Values.args $args)) }}
 {{- end }}
 
 {{- define "frontend.owned" -}}

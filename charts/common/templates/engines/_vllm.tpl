@@ -56,7 +56,7 @@ dynamo.vllm
       "master-port" 29500) }}
 {{- if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
 {{- end }}
-{{- include "common.args" (include "common.overlay" (list $global.engine.args $values.engineArgs $args) | fromYaml) }}
+{{- include "common.programArgs" (dict "program" "vllm" "layers" (list $global.engine.args $values.engineArgs $args)) }}
 {{- end }}
 
 {{- define "common.engine.vllm.check" -}}
@@ -83,8 +83,6 @@ VLLM_NIXL_SIDE_CHANNEL_HOST: {fieldRef: {fieldPath: status.podIP}}
 model: global.model.name and global.model.source
 served-model-name: global.model.name
 disaggregation-mode: global.serving (the role is set by the chart)
-is-prefill-worker: nothing; it was removed in Dynamo 1.4, the role is set by the chart
-is-decode-worker: nothing; it was removed in Dynamo 1.4, the role is set by the chart
 block-size: global.kvCache.blockSize
 tensor-parallel-size: "{role}.parallelism.tensor"
 pipeline-parallel-size: "{role}.parallelism.pipeline"

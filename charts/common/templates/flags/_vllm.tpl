@@ -174,7 +174,7 @@
 "kv-state-endpoint":"value",
 "kv-transfer-config":"json",
 "language-model-only":"bool",
-"limit-mm-per-prompt":"value",
+"limit-mm-per-prompt":"json",
 "linear-backend":"value",
 "load-aware":"router",
 "load-format":"value",

@@ -1,0 +1,296 @@
+"""Flags of engines and of the frontend: what is refused, what is not, and how they reach the command line.
+
+What the chart knows about flags is generated from the programs' packages (hack/engine_flags.py); a small chart
+around the library chart tries it for engines as well that the chart itself does not run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack import engine_flags, schema
+from hack.paths import ROOT
+from tests.conftest import Render
+from tests.harness import chart
+from tests.harness.helm import Helm, HelmResult, values_arguments
+
+PROGRAMS = list(engine_flags.PROGRAMS)
+# Signs of a template that stumbled over a value in place of checking it.
+STUMBLES = re.compile(r"nil pointer|wrong type for value|can't evaluate|error calling|YAML parse error")
+
+
+def table(name: str) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = yaml.load((Path(__file__).parent / name).read_text(), Loader=yaml.CSafeLoader)
+    return content
+
+
+MISTAKES = table("mistakes-flags.yaml")
+RECIPES = table("recipes-flags.yaml")
+KNOWN = {name: engine_flags.written(name) for name in PROGRAMS}
+
+CHECK = """
+{{- range $case := .Values.cases }}
+{{- $in := dict "where" "args" "flags" $case.flags "raw" $case.raw "owned" dict "role" "decode" "checked" true }}
+{{- $in = merge $in (dict "program" $case.program) }}
+---
+problems: {{ include "common.validate.flags" $in | trim | toJson }}
+args: {{ include "common.programArgs" (dict "program" $case.program "layers" $case.layers) | fromYamlArray | toJson }}
+{{- end }}
+{{- range .Values.words }}
+---
+nearest: {{ include "common.nearest" (dict "word" .word "known" .known) | toJson }}
+{{- end }}
+"""
+
+
+@pytest.fixture(scope="session")
+def flag_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A chart with the library chart that checks and writes the flags of any program."""
+    folder = tmp_path_factory.mktemp("flags")
+    shutil.copytree(ROOT / "charts" / "common", folder / "charts" / "common")
+    shutil.copytree(ROOT / "schemas", folder / "schemas")
+    (folder / "templates").mkdir()
+    (folder / "templates" / "check.yaml").write_text(CHECK)
+    (folder / ".helmignore").write_text("schemas/\n")
+    meta = {"apiVersion": "v2", "name": "flags", "version": "0.1.0"}
+    (folder / "Chart.yaml").write_text(json.dumps({**meta, "dependencies": [{"name": "common", "version": "0.1.0"}]}))
+    (folder / "values.yaml").write_text("{cases: [], words: []}")
+    by_program = [
+        {
+            "if": {"properties": {"program": {"const": name}}},
+            "then": {"properties": {"flags": {"$ref": f"engines/{name}.yaml#/flags"}}},
+        }
+        for name in PROGRAMS
+    ]
+    root = {"properties": {"cases": {"items": {"allOf": by_program}}}}
+    (folder / "schemas" / "root.yaml").write_text(json.dumps(root))
+    bundle = schema.bundled(folder / "schemas", defaults=None)
+    (folder / "values.schema.json").write_text(json.dumps(bundle))
+    return folder
+
+
+def template(helm: Helm, folder: Path, **values: Any) -> tuple[HelmResult, list[dict[str, Any]]]:
+    """What Helm says to some cases or words, and what the template says to each."""
+    with values_arguments(values) as arguments:
+        result = helm.attempt("template", "demo", str(folder), *arguments)
+    assert not STUMBLES.search(result.stderr), result.stderr
+    return result, [d for d in yaml.load_all(result.stdout, Loader=yaml.CSafeLoader) if d]
+
+
+def case(entry: dict[str, Any]) -> dict[str, Any]:
+    flags = entry.get("flags", {})
+    return {"program": entry["program"], "flags": flags, "raw": entry.get("raw", []), "layers": [flags]}
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("entry", MISTAKES, ids=lambda e: e["mistake"])
+def test_a_mistake_is_refused(entry: dict[str, Any], each_helm: Helm, flag_chart: Path) -> None:
+    if "program" in entry:
+        result, outcomes = template(each_helm, flag_chart, cases=[case(entry)])
+        message = result.stderr or outcomes[0]["problems"]
+    else:
+        result, _ = chart.attempt(entry["values"], helm=each_helm.name)
+        message = result.stderr
+        assert result.code, "accepted"
+    missing = [part for part in entry["says"] if part not in message]
+    assert not missing, f"the message lacks {missing}:\n{message}"
+    assert not STUMBLES.search(message), message
+
+
+def test_every_mistake_is_listed_once() -> None:
+    names = [entry["mistake"] for entry in MISTAKES]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_all_mistakes_are_reported_together() -> None:
+    flags = {"max-modle-len": 1, "is-prefill-worker": True, "model": "a"}
+    result, _ = chart.attempt({"prefill": {"engineArgs": flags}, "frontend": {"args": {"router-ttl": 1}}})
+    assert "4 problem(s)" in result.stderr
+    for flag in flags:
+        assert f"prefill.engineArgs.{flag}:" in result.stderr
+
+
+def test_the_nearest_name(helm: Helm, flag_chart: Path) -> None:
+    cases = [
+        ("vllm", "max-model-length", "max-model-len"),
+        ("vllm", "tensor-parallel", "tensor-parallel-size"),
+        ("vllm", "kv-dtype", "kv-cache-dtype"),
+        ("vllm", "eager", "enforce-eager"),
+        ("vllm", "chunked-prefill", "enable-chunked-prefill"),
+        ("vllm", "trust-remotecode", "trust-remote-code"),
+        ("vllm", "quantisation", "quantization"),
+        ("vllm", "expert-parallel", "enable-expert-parallel"),
+        ("vllm", "compile-config", "compilation-config"),
+        ("vllm", "dytpe", "dtype"),
+        ("vllm", "download-directory", "download-dir"),
+        ("vllm", "all2all", "all2all-backend"),
+        ("sglang", "memory-fraction-static", "mem-fraction-static"),
+        ("sglang", "context-len", "context-length"),
+        ("sglang", "chunk-prefill-size", "chunked-prefill-size"),
+        ("sglang", "attention-bakend", "attention-backend"),
+        ("sglang", "disagg-transfer-backend", "disaggregation-transfer-backend"),
+        ("sglang", "watch-dog-timeout", "watchdog-timeout"),
+        ("sglang", "disable-radix", "disable-radix-cache"),
+        ("frontend", "http-prot", "http-port"),
+        ("frontend", "kv-block-size", "kv-cache-block-size"),
+        ("frontend", "tls-cert", "tls-cert-path"),
+    ]
+    words = [{"word": typed, "known": sorted(KNOWN[program]["flags"])} for program, typed, _ in cases]
+    _, outcomes = template(helm, flag_chart, words=words)
+    assert [o["nearest"] for o in outcomes] == [meant for _, _, meant in cases]
+
+
+# What is not
+
+
+def test_recipes_are_accepted(each_helm: Helm, flag_chart: Path) -> None:
+    result, outcomes = template(each_helm, flag_chart, cases=[case(entry) for entry in RECIPES])
+    assert not result.code, result.stderr
+    problems = {e["recipe"]: o["problems"] for e, o in zip(RECIPES, outcomes, strict=True)}
+    assert {recipe: text for recipe, text in problems.items() if text} == {}
+
+
+@pytest.mark.parametrize("file", ["", *sorted(p.name for p in (ROOT / "values").glob("*.yaml"))])
+def test_every_flag_that_the_chart_writes_exists(render: Render, file: str) -> None:
+    manifests = render(files=[f"values/{file}"] if file else [])
+    for component in ("frontend", "prefill", "decode"):
+        for pod in manifests.pods(component):
+            arguments = pod.containers()[-1].args()
+            program = KNOWN[arguments[2].removeprefix("dynamo.")]
+            flags = [a.removeprefix("--").partition("=")[0] for a in arguments[3:] if a.startswith("--")]
+            assert flags
+            for flag in flags:
+                negated = program["flags"].get(flag.removeprefix("no-")) == "bool"
+                assert flag in program["flags"] or negated, f"{pod.id}: --{flag}"
+
+
+def test_an_unchecked_engine(render: Render) -> None:
+    flags = {"new-in-0-99": True, "dtype": "float4"}
+    values = {"version": "unchecked", "image": {"tag": "9.9.9"}, "args": flags}
+    container = render({"global": {"engine": values}}).pod("decode").container()
+    assert container.flag("dtype") == "float4"
+    assert container.flag("new-in-0-99") == ""
+    assert "flags were not checked" in chart.notes({"global": {"engine": values}})
+
+
+def test_an_unchecked_engine_still_has_flags_that_the_chart_sets() -> None:
+    values = {"version": "unchecked", "args": {"model": "a"}}
+    result, _ = chart.attempt({"global": {"engine": values}})
+    assert "the chart sets --model" in result.stderr
+
+
+@pytest.mark.parametrize("tag", ["1.6.1", "v1.6.1", "1.6.1-cuda13", "1.6.1-mirror.2", "1.6.1_a"])
+def test_tags_of_the_same_version(render: Render, tag: str) -> None:
+    render({"global": {"engine": {"image": {"tag": tag}}}})
+
+
+def test_another_tag_of_the_same_engine(render: Render) -> None:
+    engine = {"image": {"tag": "2025-11-20"}, "version": KNOWN["vllm"]["version"]}
+    render({"global": {"engine": engine}})
+    result, _ = chart.attempt({"global": {"engine": {**engine, "args": {"banana": 1}}}})
+    assert "global.engine.args.banana" in result.stderr
+
+
+# How flags reach the command line
+
+
+def test_flags_are_written(helm: Helm, flag_chart: Path) -> None:
+    rows: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("vllm", {"enforce-eager": True}, ["--enforce-eager"]),
+        ("vllm", {"enforce-eager": False}, ["--no-enforce-eager"]),
+        ("vllm", {"disable-log-stats": False}, []),
+        ("sglang", {"trust-remote-code": False, "enable-metrics": True}, ["--enable-metrics"]),
+        ("vllm", {"cudagraph-capture-sizes": [1, 2, 8]}, ["--cudagraph-capture-sizes", "1", "2", "8"]),
+        ("vllm", {"cudagraph-capture-sizes": []}, []),
+        ("vllm", {"allowed-media-domains": "a.com"}, ["--allowed-media-domains", "a.com"]),
+        ("sglang", {"cuda-graph-bs-decode": [1, 2]}, ["--cuda-graph-bs-decode", "1", "2"]),
+        ("sglang", {"lora-paths": ["a=b", {"lora_name": "c"}]}, ["--lora-paths", "a=b", '{"lora_name":"c"}']),
+        (
+            "frontend",
+            {"frontend-route-extension": ["a", "b"]},
+            [*["--frontend-route-extension", "a"], *["--frontend-route-extension", "b"]],
+        ),
+        (
+            "sglang",
+            {"decoupled-spec-connect-endpoints": ["a", "b"]},
+            ["--decoupled-spec-connect-endpoints", '["a","b"]'],
+        ),
+        ("vllm", {"compilation-config": {"mode": 3}}, ["--compilation-config", '{"mode":3}']),
+        ("vllm", {"compilation-config.use_inductor": False}, ["--compilation-config.use_inductor", "false"]),
+        ("trtllm", {"trtllm.disable_overlap_scheduler": True}, ["--trtllm.disable_overlap_scheduler", "true"]),
+        ("vllm", {"hf-token": True}, ["--hf-token"]),
+        ("vllm", {"hf-token": False}, []),
+        ("vllm", {"hf-token": "abc"}, ["--hf-token", "abc"]),
+        ("vllm", {"max-model-len": 131072, "seed": -1}, ["--max-model-len", "131072", "--seed", "-1"]),
+        ("vllm", {"gpu-memory-utilization": 0.95}, ["--gpu-memory-utilization", "0.95"]),
+        ("sglang", {"tensor-parallel-size": 8}, ["--tp-size", "8"]),
+    ]
+    _, outcomes = template(helm, flag_chart, cases=[case({"program": p, "flags": f}) for p, f, _ in rows])
+    found = [(p, f, o["args"]) for (p, f, _), o in zip(rows, outcomes, strict=True)]
+    assert found == rows
+
+
+def test_a_layer_replaces_what_another_wrote_under_an_alias(helm: Helm, flag_chart: Path) -> None:
+    layers = [{"device-memory-utilization": 0.8, "seed": 1}, {"gpu-memory-utilization": 0.9}]
+    one = {**case({"program": "vllm"}), "layers": layers}
+    _, outcomes = template(helm, flag_chart, cases=[one])
+    assert outcomes[0]["args"] == ["--gpu-memory-utilization", "0.9", "--seed", "1"]
+
+
+# What was generated
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_schema_and_template_name_the_same_flags(program: str) -> None:
+    known = KNOWN[program]
+    content = schema.read_yaml(ROOT / "schemas" / "engines" / f"{program}.yaml")
+    aliases = {a for a in known["aliases"] if not a.startswith("-")}
+    own = {f for f, kind in known["flags"].items() if kind != "dotted"}
+    assert content["flags"]["properties"].keys() | {"trtllm"} == own | aliases | {"trtllm"}
+    if program != "frontend":
+        assert content["version"]["enum"] == ["", known["version"], "unchecked"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_flag_is_either_there_or_removed(program: str) -> None:
+    known = KNOWN[program]
+    names = known["flags"].keys() | known["aliases"].keys()
+    assert not names & known["removed"].keys()
+    assert set(known["aliases"].values()) <= known["flags"].keys()
+    assert known["dynamo"] == "1.6.1"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_advice_names_flags_that_exist(program: str) -> None:
+    """What a message says to use instead has to be accepted."""
+    everywhere = {name for known in KNOWN.values() for name in known["flags"].keys() | known["aliases"].keys()}
+    names = KNOWN[program]["flags"].keys() | KNOWN[program]["aliases"].keys()
+    for flag, (_, text) in KNOWN[program]["removed"].items():
+        assert text, f"{program}: {flag}: say in schemas/engines/removed.yaml what to do instead"
+        if match := re.match(r"use ([a-z0-9-]+)(?=$|[:; ,])(?!.* in frontend)", text):
+            assert match[1] in names, f"{program}: {flag}: {text}"
+        elif match := re.match(r"use ([a-z0-9-]+) in frontend.args", text):
+            assert match[1] in everywhere, f"{program}: {flag}: {text}"
+
+
+def test_flags_that_the_chart_sets_exist() -> None:
+    """A define `owned` with a flag that is gone would hide the message that says so."""
+    for program in PROGRAMS:
+        template_file = ROOT / "charts" / "common" / "templates" / "engines" / f"_{program}.tpl"
+        if program == "frontend":
+            template_file = ROOT / "charts" / "frontend" / "templates" / "_frontend.tpl"
+        if not template_file.exists():
+            continue
+        match = re.search(r'define "[a-z.]*owned" -}}\n(.*?)\n{{- end }}', template_file.read_text(), re.DOTALL)
+        assert match, template_file
+        owned = yaml.load(match[1], Loader=yaml.CSafeLoader)
+        assert owned.keys() <= KNOWN[program]["flags"].keys() | KNOWN[program]["aliases"].keys()
