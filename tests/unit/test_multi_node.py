@@ -237,7 +237,7 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
     values["decode"] = {
         "replicas": 1,
         "parallelism": {"tensor": 16},
-        "engineArgs": {"x": 1},
+        "engineArgs": {"dtype": "auto"},
         "nodeSelector": {"p": "d"},
     }
     manifests = render(values)

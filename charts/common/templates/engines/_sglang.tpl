@@ -97,12 +97,10 @@ page-size: global.kvCache.blockSize
 host: nothing; it is 0.0.0.0
 port: nothing; it is 30000, beside Dynamo's system port 9090
 enable-metrics: nothing; metrics are always on
-tp: "{role}.parallelism.tensor"
 tp-size: "{role}.parallelism.tensor"
 tensor-parallel-size: "{role}.parallelism.tensor"
 pp-size: "{role}.parallelism.pipeline"
 pipeline-parallel-size: "{role}.parallelism.pipeline"
-dp: "{role}.parallelism.data"
 dp-size: "{role}.parallelism.data"
 data-parallel-size: "{role}.parallelism.data"
 ep: "{role}.parallelism.expert"
