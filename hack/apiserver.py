@@ -43,9 +43,7 @@ class ApiServer:
         try:
             response = self.request("GET", path)
         except requests.RequestException as error:
-            raise UserError(
-                f"no answer from the API server {self.url}: {error}; is the cluster up?"
-            ) from error
+            raise UserError(f"no answer from the API server {self.url}: {error}; is the cluster up?") from error
         if not response.ok:
             raise UserError(f"{self.url}{path} answered {response.status_code}: {response.text[:300]}")
         return response.json()

@@ -73,6 +73,7 @@ def images() -> dict[str, Image]:
             Path(context.__file__),
             fake_gpu.PROGRAM,
             fake_gpu.PROTO,
+            runtime.RENDEZVOUS,
         ],
         "etcd": [gobuild.GO_MODULES / "etcd"],
         "nats": [gobuild.GO_MODULES / "nats"],

@@ -65,12 +65,6 @@ def leaves(schema: Schema, defaults: Any, path: str, definitions: dict[str, Sche
         for name, child in sorted(node["properties"].items()):
             if name != "global":
                 yield from leaves(child, known.get(name), f"{path}.{name}", definitions)
-        for branch in node.get("allOf", []):
-            choice = branch["if"]["properties"]["type"]["const"]
-            for name, child in sorted(resolved(branch["then"], definitions)["properties"].items()):
-                if name != "type":
-                    for row in leaves(child, None, f"{path}.{name}", definitions):
-                        yield [*row[:3], f"With type {choice}: {row[3]}"]
         return
     default = defaults if defaults is not None else node.get("default")
     meaning = " ".join(str(node.get("description", "")).split())
@@ -116,7 +110,9 @@ def matrix_row(file: Path) -> list[str]:
     total, shapes = 0, []
     for role in roles:
         parallel = values[role]["parallelism"]
-        gpus = parallel["tensor"] * parallel["pipeline"] * parallel["data"]
+        gpus = parallel["tensor"] * parallel["pipeline"]
+        if shared["engine"]["name"] == "vllm":  # the others divide these GPUs by data parallelism
+            gpus *= parallel["data"]
         total += gpus * values[role]["replicas"]
         shapes.append(f"{values[role]['replicas']} {role} x {gpus} GPU")
     return [

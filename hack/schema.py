@@ -79,9 +79,7 @@ class Bundler:
             if not isinstance(key, str):
                 raise UserError(f"schemas/{file}: the key {key!r} is not text; put it in quotes")
             if key not in KEYWORDS:
-                raise UserError(
-                    f"schemas/{file}: {key!r} is no schema keyword; put texts that hold a comma in quotes"
-                )
+                raise UserError(f"schemas/{file}: {key!r} is no schema keyword; put texts that hold a comma in quotes")
             if key == "$ref":
                 result[key] = f"#/$defs/{self._define(value, file)}"
             elif key in openapi.DATA:
@@ -102,9 +100,7 @@ class Bundler:
             return key
         match = FILE_REFERENCE.fullmatch(reference)
         if not match:
-            raise UserError(
-                f"schemas/{file}: $ref {reference!r} is neither <file>.yaml#/<name> nor kubernetes#/<Kind>"
-            )
+            raise UserError(f"schemas/{file}: $ref {reference!r} is neither <file>.yaml#/<name> nor kubernetes#/<Kind>")
         target, name = match["file"], match["name"]
         if target not in self.files:
             if not (self.sources / target).is_file():
@@ -112,9 +108,7 @@ class Bundler:
             self.files[target] = read_yaml(self.sources / target)
         if name not in self.files[target]:
             known = ", ".join(self.files[target])
-            raise UserError(
-                f"schemas/{file}: $ref {reference!r}: schemas/{target} has no {name}, only {known}"
-            )
+            raise UserError(f"schemas/{file}: $ref {reference!r}: schemas/{target} has no {name}, only {known}")
         key = f"{target.removesuffix('.yaml').replace('/', '.')}.{name}"
         if key not in self.definitions:
             self.definitions[key] = {}  # stops a definition that refers to itself

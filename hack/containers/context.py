@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from hack.containers import fake_gpu
-from hack.containers.runtime import FOLDER, PYTHON_VERSION
+from hack.containers.runtime import FOLDER, PYTHON_VERSION, RENDEZVOUS
 from hack.containers.runtime.model import write_model
 from hack.log import UserError
 from hack.progress import Step
@@ -38,6 +38,9 @@ def prepare(folder: Path, step: Step) -> None:
     plugin.mkdir()
     shutil.copy(fake_gpu.PROGRAM, plugin)
     generate_stubs(plugin)
+    simulation = folder / "simulation"
+    simulation.mkdir()
+    shutil.copy(RENDEZVOUS, simulation)
     shutil.copy(FOLDER / "Containerfile", folder)
     _world_readable(folder)
 

@@ -42,10 +42,10 @@ def test_a_secret_without_the_key(release: MakeRelease, kube: Kube) -> None:
 
 def test_a_missing_claim(release: MakeRelease, kube: Kube) -> None:
     demo = release()
-    source = {"type": "pvc", "claimName": "weights"}
+    source = {"type": "pvc", "pvc": {"claimName": "weights"}}
     done = demo.attempt("install", demo.name, demo.chart, values={"global": {"model": {"source": source}}})
     assert done.code == 1
-    assert 'global.model.source.claimName: there is no PersistentVolumeClaim "weights"' in done.stderr
+    assert 'global.model.source.pvc.claimName: there is no PersistentVolumeClaim "weights"' in done.stderr
     assert leftovers.of(kube, demo.namespace) == []
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from hack import openapi
 from tests.harness.manifests import Object, object_id
+
+CUSTOM_RESOURCES = Path(__file__).with_name("customresources.yaml")
+META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 @functools.cache
@@ -61,7 +66,22 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
 
 
 @functools.cache
+def _custom() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.load(CUSTOM_RESOURCES.read_text(), Loader=yaml.CSafeLoader)
+    return content
+
+
+@functools.cache
 def _validator(api_version: str, kind: str) -> Any:
+    if spec := _custom().get(f"{api_version} {kind}"):
+        properties = {
+            "apiVersion": {"const": api_version},
+            "kind": {"const": kind},
+            "metadata": {"$ref": f"#/definitions/{META}"},
+            "spec": {"additionalProperties": False, **spec},
+        }
+        closed = {"properties": properties, "required": list(properties), "additionalProperties": False}
+        return _Validator({**closed, "definitions": definitions()})
     name = _names().get((api_version, kind))
     if name is None:
         raise LookupError(f"{api_version} {kind} is not in schemas/kubernetes: add it to ROOT_KINDS of hack/openapi.py")

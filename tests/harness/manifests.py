@@ -9,7 +9,8 @@ from typing import Any
 Object = dict[str, Any]
 
 COMPONENT = "app.kubernetes.io/component"
-WORKLOAD_KINDS = ("Deployment", "StatefulSet", "Job", "Pod")
+RANK = "dynamo-disagg/rank"
+WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Job", "Pod")
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,27 @@ class PodTemplate:
     owner: Object
     metadata: Object
     spec: Object
+    # Which of the owner's templates, where it has two: leader or worker.
+    part: str = ""
 
     @property
     def id(self) -> str:
-        """Kind/name of the owner, for test ids."""
-        return object_id(self.owner)
+        """Kind/name of the owner, and which of its templates, for test ids."""
+        return f"{object_id(self.owner)}{self.part and f'/{self.part}'}"
+
+    @property
+    def leads(self) -> bool:
+        """Whether the pods serve requests: all of them, but for the ranks >= 1 of a worker of several nodes."""
+        return self.labels.get(RANK) != "worker"
+
+    @property
+    def count(self) -> int:
+        """How many pods the owner makes of the template."""
+        spec = self.owner["spec"]
+        if self.owner["kind"] != "LeaderWorkerSet":
+            return int(spec.get("replicas", 1))
+        size = spec["leaderWorkerTemplate"]["size"]
+        return int(spec["replicas"]) * (1 if self.part == "leader" else int(size) - 1)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -126,13 +143,9 @@ class Manifests(Sequence[Object]):
         """Every pod template, or those of one component."""
         found = []
         for owner in self.objects:
-            if owner["kind"] not in WORKLOAD_KINDS:
-                continue
-            template = owner if owner["kind"] == "Pod" else owner["spec"]["template"]
-            pod = PodTemplate(owner, template["metadata"], template["spec"])
-            if component is None or pod.labels.get(COMPONENT) == component:
-                found.append(pod)
-        return found
+            if owner["kind"] in WORKLOAD_KINDS:
+                found += _templates(owner)
+        return [p for p in found if component is None or p.labels.get(COMPONENT) == component]
 
     def pod(self, component: str) -> PodTemplate:
         """The only pod template of a component, hooks aside."""
@@ -141,9 +154,27 @@ class Manifests(Sequence[Object]):
             raise LookupError(f"{len(found)} pod templates of {component}; rendered: {self.ids()}")
         return found[0]
 
+    def leaders(self, component: str) -> list[PodTemplate]:
+        """A pool's pod templates whose pods serve requests."""
+        return [p for p in self.pods(component) if p.leads]
+
+    def ranks(self, component: str) -> list[PodTemplate]:
+        """A pool's pod templates of ranks >= 1."""
+        return [p for p in self.pods(component) if not p.leads]
+
     def containers(self) -> list[Container]:
         """Every container of every pod template."""
         return [c for pod in self.pods() for c in pod.containers()]
+
+
+def _templates(owner: Object) -> list[PodTemplate]:
+    """The pod templates of a workload."""
+    if owner["kind"] == "LeaderWorkerSet":
+        both = owner["spec"]["leaderWorkerTemplate"]
+        named = {part: both[f"{part}Template"] for part in ("leader", "worker")}
+    else:
+        named = {"": owner if owner["kind"] == "Pod" else owner["spec"]["template"]}
+    return [PodTemplate(owner, template["metadata"], template["spec"], part) for part, template in named.items()]
 
 
 def object_id(item: Object) -> str:

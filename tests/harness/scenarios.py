@@ -42,7 +42,7 @@ EVERYTHING: dict[str, Any] = {
         "requestPlane": "nats",
         "eventPlane": "nats",
         "imagePullSecrets": ["pull"],
-        "model": {"source": {"type": "pvc", "claimName": "weights"}},
+        "model": {"source": {"type": "pvc", "pvc": {"claimName": "weights"}}},
     },
     "etcd": {"enabled": True, "replicas": 3},
     "nats": {"enabled": True, "replicas": 3, "jetstream": {"enabled": True}},

@@ -13,7 +13,16 @@ from tests.harness.manifests import Container, Manifests, PodTemplate, is_hook
 from tests.harness.scenarios import ALL, Scenario
 
 # What a machine type may need beyond the "restricted" standard, by the key of the preset that asks for it.
-MACHINE_NEEDS = {"volume type hostPath": "hostPaths", "capability IPC_LOCK": "capabilities"}
+MACHINE_NEEDS = {
+    "volume type hostPath": "hostPaths",
+    "capability IPC_LOCK": "capabilities",
+    "runAsNonRoot": "capabilities",
+    "runAsUser 0": "capabilities",
+}
+
+
+# The container of a worker that runs the engine; in simulation a leader has another beside it.
+ENGINES = {"prefill": "engine", "decode": "engine"}
 
 
 @pytest.fixture(params=ALL, ids=lambda s: s.name)
@@ -75,7 +84,11 @@ def test_images_are_pinned(manifests: Manifests) -> None:
 def test_long_running_containers_have_probes(manifests: Manifests) -> None:
     for pod in long_running(manifests):
         for container in pod.containers():
-            if container.init:
+            if container.init or container.name == "rendezvous":
+                continue
+            if not pod.leads:
+                # Ranks >= 1 answer no HTTP: the engine's own collectives notice a lost one.
+                assert not [k for k in container.spec if k.endswith("Probe") or k == "ports"], container.id
                 continue
             ports = {p["name"] for p in container.spec["ports"]}
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -117,8 +130,10 @@ def variables_used(container: Container) -> dict[str, set[str]]:
 def test_variables_are_defined_before_they_are_used(manifests: Manifests) -> None:
     for container in manifests.containers():
         names = [e["name"] for e in container.spec.get("env", [])]
+        # The controller of LeaderWorkerSets puts it in front of the others.
+        injected = {"LWS_LEADER_ADDRESS"} if container.id.startswith("LeaderWorkerSet/") else set()
         for name, used in variables_used(container).items():
-            before = set(names[: names.index(name)])
+            before = {*names[: names.index(name)], *injected}
             assert used <= before, f"{container.id}: {name} uses {used - before}"
         in_arguments = set(re.findall(r"\$\(([A-Z_]+)\)", " ".join(container.args())))
         assert in_arguments <= set(names), f"{container.id}: {in_arguments - set(names)}"
@@ -136,7 +151,7 @@ def test_no_connection_settings_for_what_is_not_used(scenario: Scenario, manifes
     nats = "nats" in (settings["requestPlane"], settings["eventPlane"])
     for component in ("frontend", "prefill", "decode"):
         for pod in manifests.pods(component):
-            names = pod.container().env()
+            names = pod.container(ENGINES.get(component)).env()
             assert ("ETCD_ENDPOINTS" in names) == etcd, pod.id
             assert ("NATS_SERVER" in names) == nats, pod.id
     assert bool(manifests.all(component="etcd")) == scenario.effective["etcd"]["enabled"]
@@ -147,11 +162,17 @@ def test_gpus_are_what_the_parallelism_needs(scenario: Scenario, manifests: Mani
     """A second computation, in another language, of what the templates derive."""
     values = scenario.effective
     machine = machines.load_machine(values["global"]["hardware"])
-    for role in ("prefill", "decode"):
+    roles = ("prefill", "decode") if values["global"]["serving"] == "disaggregated" else ("decode",)
+    for role in roles:
+        parallelism = values[role]["parallelism"]
+        worker = parallelism["tensor"] * parallelism["pipeline"]
+        if values["global"]["engine"]["name"] == "vllm":
+            worker *= parallelism["data"]
+        pods, gpus = 0, 0
         for pod in manifests.pods(role):
-            parallelism = values[role]["parallelism"]
-            expected = parallelism["tensor"] * parallelism["pipeline"] * parallelism["data"]
-            limits = pod.container().spec["resources"]["limits"]
-            assert limits[machine.gpu_resource] == expected, pod.id
-            assert expected <= machine.gpus_per_node, pod.id
-            assert pod.owner["spec"]["replicas"] == values[role]["replicas"], pod.id
+            of_pod = pod.container("engine").spec["resources"]["limits"][machine.gpu_resource]
+            assert of_pod == min(worker, machine.gpus_per_node), pod.id
+            pods, gpus = pods + pod.count, gpus + pod.count * of_pod
+        assert gpus == worker * values[role]["replicas"], role
+        assert sum(p.count for p in manifests.leaders(role)) == values[role]["replicas"], role
+        assert pods == values[role]["replicas"] * -(-worker // machine.gpus_per_node), role

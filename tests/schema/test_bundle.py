@@ -18,7 +18,6 @@ from tests.harness.valueschema import ANY, MISSING, Node
 OPEN_OBJECTS = {
     "#/$defs/common.injectedGlobal": "Helm's own copy of global, which is checked where it was written",
     "#/$defs/global.values": "a wrapping chart keeps its own keys in global; common.validate is strict",
-    "#/$defs/model.values/properties/source": "a tagged union: the variant that type chooses is strict",
 }
 
 

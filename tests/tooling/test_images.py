@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -44,13 +45,17 @@ class TestCache:
         assert build_images.archives() == [image.archive for image in build_images.images().values()]
         assert build_images.archives(["nats"]) == [build_images.images()["nats"].archive]
 
-    @pytest.mark.parametrize("changed", ["plugin.py", "deviceplugin.proto"])
-    def test_the_key_follows_the_content(self, changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("module", "attribute"), [(fake_gpu, "PROGRAM"), (fake_gpu, "PROTO"), (runtime, "RENDEZVOUS")]
+    )
+    def test_the_key_follows_the_content(
+        self, module: ModuleType, attribute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         before = build_images.images()
-        attribute = "PROGRAM" if changed == "plugin.py" else "PROTO"
-        copy = tmp_path / changed
-        copy.write_text((fake_gpu.FOLDER / changed).read_text())
-        monkeypatch.setattr(fake_gpu, attribute, copy)
+        original: Path = getattr(module, attribute)
+        copy = tmp_path / original.name
+        copy.write_text(original.read_text())
+        monkeypatch.setattr(module, attribute, copy)
         assert build_images.images()["sim-runtime"].key == before["sim-runtime"].key
         copy.write_text(copy.read_text() + "# changed\n")
         after = build_images.images()
@@ -127,6 +132,14 @@ class TestPins:
         image: dict[str, Any] = yaml.safe_load((ROOT / "values.yaml").read_text())[component]["image"]
         upstream = f"{image['registry']}/{image['repository']}:{image['tag']}"
         assert upstream == versions()["images"][component]["pulled"]
+
+    def test_simulated_ranks_find_their_program(self) -> None:
+        """The chart names its path in the image."""
+        containerfile = (runtime.FOLDER / "Containerfile").read_text()
+        assert "COPY simulation /opt/simulation\n" in containerfile
+        templates = (ROOT / "charts" / "common" / "templates" / "_worker-pod.tpl").read_text()
+        used = set(re.findall(r"/opt/simulation/[a-z_.]+", templates))
+        assert used == {f"/opt/simulation/{runtime.RENDEZVOUS.name}"}
 
     def test_the_plugin_runs_in_the_built_image(self) -> None:
         manifest = yaml.safe_load(fake_gpu.MANIFEST.read_text())

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from hack import machines
 from tests.conftest import Render
+from tests.harness.manifests import PodTemplate, merged, nested
 
 OWN = {
     "global": {
@@ -60,3 +66,50 @@ def test_a3_ultra_needs_two_machines(render: Render) -> None:
         for role in ("prefill", "decode")
     }
     assert gpus == {"prefill": 8, "decode": 8}
+
+
+# Root, which the capability for RDMA needs
+
+RDMA_MACHINES = [
+    name for name in machines.names() if "rdma:" in (machines.HARDWARE_FOLDER / f"_{name}.tpl").read_text()
+]
+
+
+def on(machine: str, **changes: Any) -> dict[str, Any]:
+    """A release on a machine type, one GPU a worker."""
+    return merged({"global": {"hardware": machine}}, changes)
+
+
+def is_root(pod: PodTemplate) -> bool:
+    context = pod.spec["securityContext"]
+    added = pod.container().spec["securityContext"]["capabilities"].get("add", [])
+    assert ("IPC_LOCK" in added) == (context["runAsUser"] == 0), "an added capability reaches only root"
+    assert context["runAsNonRoot"] == (context["runAsUser"] != 0)
+    return bool(context["runAsUser"] == 0)
+
+
+def test_there_are_machines_of_both_kinds() -> None:
+    assert {"gke-a3ultra", "gke-a4x", "gke-a4xmax", "tke-h20-rdma"} <= set(RDMA_MACHINES)
+    assert {"nvidia", "tke-h20"} <= set(machines.names()) - set(RDMA_MACHINES)
+
+
+@pytest.mark.parametrize("machine", machines.names())
+def test_workers_are_root_only_where_rdma_needs_it(render: Render, role: str, machine: str) -> None:
+    assert is_root(render(on(machine)).pod(role)) == (machine in RDMA_MACHINES)
+
+
+@pytest.mark.parametrize("machine", RDMA_MACHINES)
+def test_without_rdma_or_its_devices_nobody_is_root(render: Render, role: str, machine: str) -> None:
+    assert not is_root(render(on(machine, **nested("global.rdma.enabled", False))).pod(role))
+    assert not is_root(render(on(machine, **nested("global.simulation.enabled", True))).pod(role))
+
+
+@pytest.mark.parametrize("machine", RDMA_MACHINES)
+def test_the_frontend_is_never_root(render: Render, machine: str) -> None:
+    assert render(on(machine)).pod("frontend").spec["securityContext"]["runAsUser"] == 1000
+
+
+def test_root_can_be_refused(render: Render, role: str) -> None:
+    own = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000}
+    context = render(on("gke-a3ultra", **{role: {"podSecurityContext": own}})).pod(role).spec["securityContext"]
+    assert context.items() >= own.items()

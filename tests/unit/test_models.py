@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Render
+from tests.harness.helm import Helm, HelmError
+from tests.harness.manifests import merged
 
 COMPONENTS = ["frontend", "prefill", "decode"]
 
 
-def source(**values: Any) -> dict[str, Any]:
-    return {"global": {"model": {"name": "org/model", "source": values}}}
+def source(kind: str, **values: Any) -> dict[str, Any]:
+    """Values of a model whose weights come from a source of this type."""
+    return {"global": {"model": {"name": "org/model", "source": {"type": kind, kind: values}}}}
 
 
 def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> None:
-    container = render(source(type="pvc", claimName="weights", path="a/b")).pod(role).container()
+    container = render(source("pvc", claimName="weights", path="a/b")).pod(role).container()
     assert container.flag("served-model-name") == "org/model"
     assert container.flag("model") == "/models/a/b"
 
@@ -26,14 +30,14 @@ def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> N
     [({}, "org/model"), ({"repository": "other/weights"}, "other/weights")],
 )
 def test_huggingface_repository(render: Render, role: str, values: dict[str, Any], model: str) -> None:
-    assert render(source(type="huggingface", **values)).pod(role).container().flag("model") == model
+    assert render(source("huggingface", **values)).pod(role).container().flag("model") == model
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 @pytest.mark.parametrize(("key", "expected"), [(None, "HF_TOKEN"), ("token", "token")])
 def test_a_token_comes_from_a_secret(render: Render, component: str, key: str | None, expected: str) -> None:
     secret = {"name": "hf"} | ({"key": key} if key else {})
-    variables = render(source(type="huggingface", tokenSecret=secret)).pod(component).container().env()
+    variables = render(source("huggingface", tokenSecret=secret)).pod(component).container().env()
     assert variables["HF_TOKEN"] == {"secretKeyRef": {"name": "hf", "key": expected}}
 
 
@@ -44,7 +48,7 @@ def test_no_token_no_variable(render: Render, component: str) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_downloads_go_to_a_writable_cache(render: Render, component: str) -> None:
-    pod = render(source(type="huggingface", cache={"sizeLimit": "300Gi"})).pod(component)
+    pod = render(source("huggingface", cache={"sizeLimit": "300Gi"})).pod(component)
     container = pod.container()
     mounts = {m["mountPath"]: m for m in container.spec["volumeMounts"]}
     mount = mounts[container.env()["HF_HOME"]]
@@ -53,13 +57,13 @@ def test_downloads_go_to_a_writable_cache(render: Render, component: str) -> Non
 
 
 def test_workers_share_a_claim(render: Render, role: str) -> None:
-    pod = render(source(type="huggingface", cache={"claimName": "cache"})).pod(role)
+    pod = render(source("huggingface", cache={"claimName": "cache"})).pod(role)
     assert pod.volumes()["model-cache"]["persistentVolumeClaim"] == {"claimName": "cache"}
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_claim_is_mounted_read_only_and_nothing_is_downloaded(render: Render, component: str) -> None:
-    pod = render(source(type="pvc", claimName="weights")).pod(component)
+    pod = render(source("pvc", claimName="weights")).pod(component)
     container = pod.container()
     assert pod.volumes()["model"]["persistentVolumeClaim"] == {"claimName": "weights", "readOnly": True}
     mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
@@ -69,4 +73,101 @@ def test_a_claim_is_mounted_read_only_and_nothing_is_downloaded(render: Render, 
 
 @pytest.mark.parametrize("path", ["a/b", "a/b/"])
 def test_paths_in_a_claim(render: Render, role: str, path: str) -> None:
-    assert render(source(type="pvc", claimName="w", path=path)).pod(role).container().flag("model") == "/models/a/b"
+    assert render(source("pvc", claimName="w", path=path)).pod(role).container().flag("model") == "/models/a/b"
+
+
+# Cloud Storage
+
+
+def bucket(**more: Any) -> dict[str, Any]:
+    return source("gcsfuse", bucket="weights", **more)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_bucket_is_mounted_read_only_and_nothing_is_downloaded(render: Render, component: str) -> None:
+    pod = render(bucket(mountOptions="implicit-dirs,file-cache:max-size-mb:-1")).pod(component)
+    container = pod.container()
+    assert pod.volumes()["model"]["csi"] == {
+        "driver": "gcsfuse.csi.storage.gke.io",
+        "readOnly": True,
+        "volumeAttributes": {"bucketName": "weights", "mountOptions": "implicit-dirs,file-cache:max-size-mb:-1"},
+    }
+    mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
+    assert mounts["model"] == {"name": "model", "mountPath": "/models", "readOnly": True}
+    assert container.env()["HF_HUB_OFFLINE"] == "1"
+    assert "HF_TOKEN" not in container.env()
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_bucket_needs_the_drivers_sidecar(render: Render, component: str) -> None:
+    """Without the annotation the mount hangs; without its limits lifted, reading is throttled."""
+    annotations = render(bucket()).pod(component).metadata["annotations"]
+    assert annotations["gke-gcsfuse/volumes"] == "true"
+    for resource in ("cpu", "memory", "ephemeral-storage"):
+        assert annotations[f"gke-gcsfuse/{resource}-limit"] == "0"
+    other = {component: {"podAnnotations": {"gke-gcsfuse/memory-limit": "10Gi"}}}
+    assert render(bucket() | other).pod(component).metadata["annotations"]["gke-gcsfuse/memory-limit"] == "10Gi"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_bucket_no_sidecar(render: Render, component: str) -> None:
+    annotations = render().pod(component).metadata.get("annotations", {})
+    assert [name for name in annotations if name.startswith("gke-gcsfuse/")] == []
+
+
+@pytest.mark.parametrize(("path", "model"), [("", "/models"), ("a/b", "/models/a/b"), ("a/b/", "/models/a/b")])
+def test_paths_in_a_bucket(render: Render, role: str, path: str, model: str) -> None:
+    assert render(bucket(path=path)).pod(role).container().flag("model") == model
+
+
+def test_who_reads_the_bucket(render: Render, role: str) -> None:
+    annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
+    manifests = render(merged(bucket(), {"global": {"serviceAccount": {"annotations": annotations}}}))
+    account = manifests.one("ServiceAccount")
+    assert account["metadata"]["annotations"] == annotations
+    assert manifests.pod(role).spec["serviceAccountName"] == account["metadata"]["name"]
+
+
+# One source in place of another: Helm cannot remove the keys of a lower values file, so each source has its block.
+
+BLOCKS: dict[str, dict[str, Any]] = {
+    "huggingface": {"repository": "org/weights"},
+    "pvc": {"claimName": "claim"},
+    "gcsfuse": {"bucket": "weights"},
+}
+MODELS = {"huggingface": "org/weights", "pvc": "/models", "gcsfuse": "/models"}
+VOLUMES = {"huggingface": {"model-cache"}, "pvc": {"model"}, "gcsfuse": {"model"}}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("scenario", ["a3u-multi", "tke-h20-multi", "a4x-1p1d"])
+def test_a_file_on_top_of_a_scenario_chooses_another_source(
+    render: Render, each_helm: Helm, role: str, scenario: str, kind: str
+) -> None:
+    block = BLOCKS[kind] | ({"path": ""} if kind != "huggingface" else {})
+    values = {"global": {"model": {"source": {"type": kind, kind: block}}}}
+    manifests = render(values, [f"values/{scenario}.yaml"], helm=each_helm.name)
+    pod = manifests.pod(role)
+    container = pod.container()
+    files = [yaml.safe_load(m["data"]["engine.yaml"]) for m in manifests.all("ConfigMap", component=role)]
+    assert [container.flag("model"), *(f["model-path"] for f in files)][-1] == MODELS[kind]
+    assert pod.volumes().keys() & {"model", "model-cache"} == VOLUMES[kind]
+    assert ("HF_HUB_OFFLINE" in container.env()) == (kind != "huggingface")
+    annotations = pod.metadata.get("annotations", {})
+    assert ("gke-gcsfuse/volumes" in annotations) == (kind == "gcsfuse")
+    assert ("csi" in pod.volumes().get("model", {})) == (kind == "gcsfuse")
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks_that_are_not_chosen_change_nothing(render: Render, kind: str) -> None:
+    alone = {"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}}
+    beside = {"global": {"model": {"source": {"type": kind, **BLOCKS}}}}
+    assert render(beside).objects == render(alone).objects
+
+
+@pytest.mark.parametrize(("kind", "key"), [("pvc", "claimName"), ("gcsfuse", "bucket")])
+def test_the_chosen_source_must_be_complete(render: Render, kind: str, key: str) -> None:
+    others = {k: v for k, v in BLOCKS.items() if k != kind}
+    with pytest.raises(HelmError, match=rf"global\.model\.source\.{kind}\.{key}: weights of type {kind} have no {key}"):
+        render({"global": {"model": {"source": {"type": kind, **others}}}})
+    assert render({"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}})

@@ -82,6 +82,6 @@ def test_a_typo_below_an_alias_is_refused(parent: Path, each_helm: Helm) -> None
 
 
 def test_rules_apply_to_each_copy(parent: Path, each_helm: Helm) -> None:
-    result = template(each_helm, parent, both(prefill={"parallelism": {"tensor": 16}}))
+    result = template(each_helm, parent, both(prefill={"parallelism": {"tensor": 12}}))
     assert result.code
-    assert "prefill.parallelism: a worker of 16 GPUs does not fit" in result.stderr
+    assert "prefill.parallelism: a worker of 12 GPUs does not divide" in result.stderr

@@ -9,10 +9,12 @@ in:  root context; out: YAML map: the keys of schemas/hardware.yaml, those of rd
 {{- $preset := include (printf "common.hardware.%s" $global.hardware) . | fromYaml }}
 {{- $spec := include "common.overlay" (list $preset $global.hardwareSpec) | fromYaml }}
 {{- if $global.simulation.enabled }}
-{{- $spec = omit $spec "rdma" "env" "hostPaths" }}
+{{- $spec = omit $spec "rdma" "env" "hostPaths" "computeDomain" }}
 {{- else if $global.rdma.enabled }}
 {{- $spec = merge $spec ($spec.rdma | default dict) }}
 {{- end }}
-{{- $empty := dict "nodeSelector" dict "tolerations" list "podAnnotations" dict "extendedResources" dict "env" dict "hostPaths" dict "capabilities" list }}
-{{- toYaml (merge (omit $spec "rdma") $empty) }}
+{{- $empty := dict "nodeSelector" dict "tolerations" list "podAnnotations" dict "extendedResources" dict "env" dict "hostPaths" dict "capabilities" list "runAsRoot" false "claims" dict "computeDomain" false }}
+{{- $spec = merge (omit $spec "rdma") $empty }}
+{{- if $spec.computeDomain }}{{ $_ := set $spec.claims "compute-domain" dict }}{{ end }}
+{{- toYaml $spec }}
 {{- end }}

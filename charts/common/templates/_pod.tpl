@@ -30,14 +30,14 @@ priorityClassName: {{ . }}
 
 {{/*
 common.podMetadata: labels and annotations of a pod template, unindented.
-in:  dict "root" <component context> "component" string "annotations" {}
+in:  dict "root" <component context> "component" string ["annotations" {}] ["labels" {}]
 */}}
 {{- define "common.podMetadata" -}}
 labels:
   {{- /* No chart version here: a new chart that changes nothing in the pods must not restart GPU workers. */}}
   {{- include "common.selectorLabels" . | nindent 2 }}
   app.kubernetes.io/part-of: dynamo-disagg
-  {{- with include "common.overlay" (list .root.Values.podLabels) | fromYaml }}
+  {{- with include "common.overlay" (list (.labels | default dict) .root.Values.podLabels) | fromYaml }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with include "common.overlay" (list (.annotations | default dict) .root.Values.podAnnotations) | fromYaml }}

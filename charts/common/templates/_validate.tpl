@@ -7,7 +7,7 @@ the cluster. Every rule is a define "common.validate.<rule>" that prints one lin
 {{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
 {{- define "common.validate" -}}
 {{- $problems := list }}
-{{- range $rule := list "helm" "globals" "names" "engineVersion" "etcd" "nats" "exposure" "components" "cluster" }}
+{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "components" "cluster" }}
 {{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
 {{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
 {{- end }}
@@ -25,7 +25,7 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 {{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
 {{- define "common.validate.globals" -}}
 {{- if .Chart.IsRoot }}
-{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
+{{- $known := list "nameOverride" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount" "model" "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "multiNode" "kvTransfer" "kvCache" "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "simulation" }}
 {{- range $key := keys .Values.global | sortAlpha }}
 {{- if not (has $key $known) }}
 global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
@@ -36,11 +36,21 @@ global.{{ $key }}: there is no such value: write global.{{ include "common.neare
 
 {{- define "common.validate.names" -}}
 {{- $name := include "common.fullname" . }}
-{{- if gt (len $name) 40 }}
-release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 40: choose a shorter release name or global.nameOverride
+{{- if gt (len $name) 34 }}
+release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 34: choose a shorter release name or global.nameOverride
 {{- end }}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
 release name: "{{ $name }}" cannot name a Service: begin with a letter and use only a-z, 0-9 and "-"
+{{- end }}
+{{- end }}
+
+{{/* Only the block of the chosen source counts, so that a values file on top of a scenario can choose another. */}}
+{{- define "common.validate.model" -}}
+{{- $source := .Values.global.model.source }}
+{{- with get (dict "pvc" "claimName" "gcsfuse" "bucket") $source.type }}
+{{- if not (get (get $source $source.type) .) }}
+global.model.source.{{ $source.type }}.{{ . }}: weights of type {{ $source.type }} have no {{ . }}: set it
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -160,9 +170,13 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- $role := .context.Chart.Name }}
 {{- $gpus := include "common.worker.gpus" .context | int }}
 {{- $node := .hardware.gpusPerNode | int }}
-{{- if gt $gpus $node }}
-{{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not fit on a node of {{ .context.Values.global.hardware }} with {{ $node }}: lower tensor x pipeline x data to {{ $node }} or less
+{{- if and (gt $gpus $node) (ne (mod $gpus $node) 0) }}
+{{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not divide into nodes of {{ .context.Values.global.hardware }} with {{ $node }}: choose at most {{ $node }}, or a multiple of {{ $node }}
 {{- end }}
+{{- if and .context.Values.exclusiveTopologyKey (or (le $gpus $node) (ne .context.Values.global.multiNode.controller "lws")) }}
+{{ $role }}.exclusiveTopologyKey: only a worker of several nodes can have a domain for itself, and only with global.multiNode.controller=lws: remove it
+{{- end }}
+{{ include (printf "common.engine.%s.check" .context.Values.global.engine.name) (dict "root" .context "role" $role "perNode" $node) }}
 {{- if hasKey .hardware.extendedResources .hardware.gpuResource }}
 global.hardwareSpec.rdma.extendedResources: {{ .hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it
 {{- end }}
@@ -185,7 +199,7 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
 {{- if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .key }}generic {{ .name }} --from-literal={{ .key }}=...{{ else }}docker-registry {{ .name }} ...{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if and .key (not (hasKey ($object.data | default dict) .key)) }}
-{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set global.model.source.tokenSecret.key
+{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set {{ .value }}.key
 {{- end }}
 {{- end }}
 {{- end }}

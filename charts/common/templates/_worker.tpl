@@ -13,6 +13,13 @@ is the chart's name, and what differs between the roles is values.
 {{ include (printf "common.engine.%s.gpus" .Values.global.engine.name) (dict "root" .) }}
 {{- end }}
 
+{{/* common.worker.nodes: nodes (and pods) of one worker; what does not divide is refused by common.validate. */}}
+{{- define "common.worker.nodes" -}}
+{{- $gpus := include "common.worker.gpus" . | int }}
+{{- $perNode := (include "common.hardware" . | fromYaml).gpusPerNode | int }}
+{{- div (add $gpus (sub $perNode 1)) $perNode }}
+{{- end }}
+
 {{- define "common.worker.engine" -}}
 {{ if .Values.global.simulation.enabled }}mocker{{ else }}{{ .Values.global.engine.name }}{{ end }}
 {{- end }}
@@ -31,14 +38,21 @@ DYN_SYSTEM_PORT: "9090"
 DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS: '["generate"]'
 {{- end }}
 
-{{/* common.worker.resources: of one worker pod: the role's CPU and memory, the machine's GPUs and devices. */}}
+{{/* common.worker.resources: of one worker pod: the role's CPU and memory, its share of the GPUs, the machine's devices. */}}
 {{- define "common.worker.resources" -}}
 {{- $root := .root }}
-{{- $devices := dict .hardware.gpuResource (include "common.worker.gpus" $root | int64) }}
+{{- $gpus := div (include "common.worker.gpus" $root | int64) (include "common.worker.nodes" $root | int64) }}
+{{- $devices := dict .hardware.gpuResource $gpus }}
 {{- range $name, $count := .hardware.extendedResources }}{{ $_ := set $devices $name (int64 $count) }}{{ end }}
 {{- $base := $root.Values.resources }}
 {{- if $root.Values.global.simulation.enabled }}{{ $base = $root.Values.global.simulation.resources }}{{ end }}
-{{- toYaml (dict "requests" (merge (dict) $devices ($base.requests | default dict)) "limits" (merge (dict) $devices ($base.limits | default dict))) }}
+{{- $resources := dict "requests" (merge (dict) $devices ($base.requests | default dict)) "limits" (merge (dict) $devices ($base.limits | default dict)) }}
+{{- with .hardware.claims }}
+{{- $claims := list }}
+{{- range $name := keys . | sortAlpha }}{{ $claims = append $claims (dict "name" $name) }}{{ end }}
+{{- $_ := set $resources "claims" $claims }}
+{{- end }}
+{{- toYaml $resources }}
 {{- end }}
 
 {{/* common.worker.affinity: the role's affinity, and with global.colocation the company of all workers of the release. */}}
@@ -55,80 +69,44 @@ DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS: '["generate"]'
 {{- toYaml $affinity }}
 {{- end }}
 
-{{- define "common.worker.podTemplate" -}}
-{{- $values := .Values }}
-{{- $global := $values.global }}
-{{- $mode := include "common.worker.mode" . }}
-{{- $engine := include "common.worker.engine" . }}
-{{- $model := printf "common.model.%s" (include "common.worker.modelSource" .) }}
-{{- $hardware := include "common.hardware" . | fromYaml }}
-{{- $image := include "common.runtimeImage" . | fromYaml }}
-{{- $context := dict "root" . "role" .Chart.Name "mode" $mode }}
-{{- $shm := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
-metadata:
-  {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" $hardware.podAnnotations) | nindent 2 }}
-spec:
-  {{- with include "common.imagePullSecrets" . | trim }}{{ . | nindent 2 }}{{ end }}
-  serviceAccountName: {{ include "common.serviceAccountName" . }}
-  automountServiceAccountToken: {{ eq $global.discovery.backend "kubernetes" }}
-  terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
-  securityContext:
-    {{- include "common.podSecurityContext" (dict "overrides" $values.podSecurityContext) | nindent 4 }}
-  {{- with include "common.pod.placement" (dict "root" . "hardware" $hardware "affinity" (include "common.worker.affinity" . | fromYaml)) | trim }}{{ . | nindent 2 }}{{ end }}
-  containers:
-    - name: engine
-      image: {{ include "common.image" (dict "root" . "image" $image) }}
-      imagePullPolicy: {{ $image.pullPolicy }}
-      command: [python3, -m, {{ include (printf "common.engine.%s.module" $engine) . }}]
-      args:
-        {{- include (printf "common.engine.%s.args" $engine) $context | trim | nindent 8 }}
-        {{- if not $global.simulation.enabled }}
-        {{- range $values.extraArgs }}
-        - {{ . | quote }}
-        {{- end }}
-        {{- end }}
-      env:
-        {{- include "common.env.list" (list
-              (include "common.worker.ownedEnv" . | fromYaml)
-              (include (printf "%s.env" $model) . | fromYaml)
-              $hardware.env
-              (include (printf "common.engine.%s.env" $engine) $context | fromYaml)
-              $global.env
-              $values.env) | trim | nindent 8 }}
-      ports:
-        - {name: system, containerPort: 9090}
-      {{- include "common.worker.probes" . | trim | nindent 6 }}
-      lifecycle:
-        preStop:
-          sleep: {seconds: {{ include "common.drain.worker.preStop" . }}}
-      resources:
-        {{- include "common.worker.resources" (dict "root" . "hardware" $hardware) | nindent 8 }}
-      securityContext:
-        {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" $hardware.capabilities) | nindent 8 }}
-      volumeMounts:
-        {{- include "common.volumeMounts" (list
-              (dict "dshm" (dict "mountPath" "/dev/shm"))
-              (include (printf "%s.mounts" $model) . | fromYaml)
-              $hardware.hostPaths
-              $values.volumes) | trim | nindent 8 }}
-  volumes:
-    {{- include "common.volumes" (list
-          $shm
-          (include (printf "%s.volumes" $model) . | fromYaml)
-          (include "common.hostVolumes" $hardware.hostPaths | fromYaml)
-          (include "common.userVolumes" $values.volumes | fromYaml)) | trim | nindent 4 }}
-{{- end }}
-
-{{/* common.worker.workload: the object that runs the pool. */}}
+{{/* common.worker.workload: the objects that run the pool. */}}
 {{- define "common.worker.workload" -}}
 {{- if include "common.worker.mode" . }}
-{{- include "common.workload.deployment" (dict "root" . "component" .Chart.Name "template" (include "common.worker.podTemplate" .)) }}
+{{- $kind := "deployment" }}
+{{- if gt (include "common.worker.nodes" . | int) 1 }}{{ $kind = .Values.global.multiNode.controller }}{{ end }}
+{{- include (printf "common.workload.%s" $kind) (dict "root" . "component" .Chart.Name) }}
 {{- end }}
+{{- end }}
+
+{{/* common.worker.configMap: the engine's configuration file, for engines that read one. */}}
+{{- define "common.worker.configMap" -}}
+{{- if include "common.worker.mode" . }}
+{{- with include "common.worker.config" . | trim }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  {{- include "common.metadata" (dict "root" $ "component" $.Chart.Name) | nindent 2 }}
+data:
+  engine.yaml: |-
+    {{- . | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "common.worker.config" -}}
+{{- include (printf "common.engine.%s.config" (include "common.worker.engine" .)) (include "common.worker.context" . | fromYaml | merge (dict "root" .)) }}
+{{- end }}
+
+{{/* common.worker.context: what an engine's templates get besides root. out: YAML map {role, mode, nodes} */}}
+{{- define "common.worker.context" -}}
+role: {{ .Chart.Name }}
+mode: {{ include "common.worker.mode" . }}
+nodes: {{ include "common.worker.nodes" . }}
 {{- end }}
 
 {{/*
 common.worker.service: headless; in Kubernetes discovery a worker exists for the router when this Service's
-EndpointSlice lists its pod as ready, hence the labels.
+EndpointSlice lists its pod as ready, hence the labels. Of a worker of several nodes only the leader is selected.
 */}}
 {{- define "common.worker.service" -}}
 {{- if include "common.worker.mode" . }}
@@ -145,6 +123,9 @@ spec:
   clusterIP: None
   selector:
     {{- include "common.selectorLabels" $context | nindent 4 }}
+    {{- if gt (include "common.worker.nodes" . | int) 1 }}
+    dynamo-disagg/rank: leader
+    {{- end }}
   ports:
     - {name: system, port: 9090, targetPort: system}
 {{- end }}

@@ -20,7 +20,7 @@ dynamo.mocker
   "speedup-ratio" $global.simulation.speedupRatio }}
 {{- if gt (int $values.parallelism.data) 1 }}{{ $_ := set $args "data-parallel-size" $values.parallelism.data }}{{ end }}
 {{- /* What the mocker models of the real engine's settings. */}}
-{{- range $flag := list "max-model-len" "max-num-seqs" "max-num-batched-tokens" "enable-prefix-caching" "kv-cache-dtype" }}
+{{- range $flag := list "max-model-len" "max-num-seqs" "max-num-batched-tokens" "enable-prefix-caching" }}
 {{- if hasKey $engineArgs $flag }}{{ $_ := set $args $flag (get $engineArgs $flag) }}{{ end }}
 {{- end }}
 {{- include "common.args" $args }}
@@ -28,4 +28,7 @@ dynamo.mocker
 
 {{- define "common.engine.mocker.env" -}}
 {}
+{{- end }}
+
+{{- define "common.engine.mocker.config" -}}
 {{- end }}

@@ -2,9 +2,12 @@
 vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/):
   .image  default image                            .gpus   GPUs of one worker, from its parallelism
   .module the Python module a worker runs           .args   its flags, a YAML list
+  .config a configuration file for the flags that are not in .args, or nothing
   .env    environment of a role
+  .check  problems of a role's values, one a line (common.validate)
   .owned  flags the chart sets -> the value to set instead
-in (args, env, gpus): dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg
+in:  dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg "nodes" of one worker
+     "rank" {class: leader|worker, ...} of the pod (args and env only)
 */}}
 {{- define "common.engine.vllm.image" -}}
 registry: nvcr.io
@@ -34,16 +37,41 @@ dynamo.vllm
 {{- $_ := set $args "tensor-parallel-size" .tensor }}
 {{- if gt (int .pipeline) 1 }}{{ $_ := set $args "pipeline-parallel-size" .pipeline }}{{ end }}
 {{- if gt (int .data) 1 }}{{ $_ := set $args "data-parallel-size" .data }}{{ end }}
+{{- if gt (int .expert) 1 }}{{ $_ := set $args "enable-expert-parallel" true }}{{ end }}
 {{- end }}
 {{- if ne .mode "agg" }}
-{{- $connector := dict "nixl" "NixlConnector" }}
-{{- $_ := set $args "kv-transfer-config" (dict "kv_connector" (get $connector $global.kvTransfer.connector) "kv_role" "kv_both") }}
+{{- $connectors := dict "nixl" "NixlConnector" "mooncake" "MooncakeConnector" }}
+{{- $_ := set $args "kv-transfer-config" (dict "kv_connector" (get $connectors $global.kvTransfer.connector) "kv_role" "kv_both") }}
 {{- end }}
 {{- /* Only workers whose cache the router indexes publish events; without them a kv router is blind. */}}
 {{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
 {{- $_ := set $args "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:20080" "enable_kv_cache_events" true) }}
 {{- end }}
+{{- if gt (int .nodes) 1 }}
+{{- $args = merge $args (dict
+      "distributed-executor-backend" "mp"
+      "nnodes" .nodes
+      "node-rank" "$(DYNAMO_RANK)"
+      "master-addr" "$(DYNAMO_LEADER_ADDRESS)"
+      "master-port" 29500) }}
+{{- if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
+{{- end }}
 {{- include "common.programArgs" (dict "program" "vllm" "layers" (list $global.engine.args $values.engineArgs $args)) }}
+{{- end }}
+
+{{- define "common.engine.vllm.check" -}}
+{{- $role := .role }}{{ $perNode := .perNode }}
+{{- with .root.Values.parallelism }}
+{{- if and (gt (mul .tensor .pipeline .data | int) $perNode) (le (mul .tensor .pipeline | int) $perNode) }}
+{{ $role }}.parallelism.data: vLLM's data parallelism does not span nodes of {{ $perNode }} GPUs here: use replicas for it
+{{- end }}
+{{- if and (gt (int .expert) 1) (ne (int .expert) (mul .tensor .data | int)) }}
+{{ $role }}.parallelism.expert: vLLM spreads experts over all {{ mul .tensor .data }} tensor x data ranks: choose {{ mul .tensor .data }}, or 1 for none
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "common.engine.vllm.config" -}}
 {{- end }}
 
 {{- define "common.engine.vllm.env" -}}
@@ -59,6 +87,7 @@ block-size: global.kvCache.blockSize
 tensor-parallel-size: "{role}.parallelism.tensor"
 pipeline-parallel-size: "{role}.parallelism.pipeline"
 data-parallel-size: "{role}.parallelism.data"
+enable-expert-parallel: "{role}.parallelism.expert"
 kv-transfer-config: global.kvTransfer.connector
 kv-events-config: global.router.mode
 connector: global.kvTransfer.connector
@@ -68,5 +97,10 @@ discovery-backend: global.discovery.backend
 request-plane: global.requestPlane
 event-plane: global.eventPlane
 headless: nothing; the chart sets it on ranks >= 1
+distributed-executor-backend: nothing; workers of several nodes use mp
+nnodes: "{role}.parallelism; the nodes of a worker are derived"
+node-rank: nothing; it is the pod's rank
+master-addr: nothing; it is the worker's first pod
+master-port: nothing; it is 29500
 router-mode: global.router.mode
 {{- end }}

@@ -45,6 +45,7 @@ rdma:
     UCX_TLS: rc_x,rc,dc_x,dc,cuda_copy,cuda_ipc
     UCX_RNDV_SCHEME: get_zcopy
     UCX_RNDV_THRESH: "0"
-  # RDMA registers (locks) memory.
+  # RDMA registers (locks) memory, and an added capability reaches only root.
   capabilities: [IPC_LOCK]
+  runAsRoot: true
 {{- end }}

@@ -17,6 +17,7 @@ rdma:
     NCCL_SOCKET_IFNAME: eth0
     NCCL_IB_HCA: mlx5
     NCCL_IB_GID_INDEX: "3"
-  # RDMA registers (locks) memory.
+  # RDMA registers (locks) memory, and an added capability reaches only root.
   capabilities: [IPC_LOCK]
+  runAsRoot: true
 {{- end }}

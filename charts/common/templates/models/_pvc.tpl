@@ -1,11 +1,11 @@
 {{/* Weights in an existing PersistentVolumeClaim, mounted read-only. Contract: models/_huggingface.tpl */}}
 {{- define "common.model.pvc.path" -}}
-/models{{ with .Values.global.model.source.path }}/{{ trimAll "/" . }}{{ end }}
+/models{{ with .Values.global.model.source.pvc.path }}/{{ trimAll "/" . }}{{ end }}
 {{- end }}
 
 {{- define "common.model.pvc.volumes" -}}
 model:
-  persistentVolumeClaim: {claimName: {{ .Values.global.model.source.claimName }}, readOnly: true}
+  persistentVolumeClaim: {claimName: {{ .Values.global.model.source.pvc.claimName }}, readOnly: true}
 {{- end }}
 
 {{- define "common.model.pvc.mounts" -}}
@@ -19,5 +19,9 @@ TRANSFORMERS_OFFLINE: "1"
 {{- end }}
 
 {{- define "common.model.pvc.needs" -}}
-- {kind: PersistentVolumeClaim, name: {{ .Values.global.model.source.claimName }}, value: global.model.source.claimName}
+- {kind: PersistentVolumeClaim, name: {{ .Values.global.model.source.pvc.claimName }}, value: global.model.source.pvc.claimName}
+{{- end }}
+
+{{- define "common.model.pvc.annotations" -}}
+{}
 {{- end }}

@@ -15,3 +15,7 @@ TRANSFORMERS_OFFLINE: "1"
 {{- define "common.model.simulated.needs" -}}
 []
 {{- end }}
+
+{{- define "common.model.simulated.annotations" -}}
+{}
+{{- end }}

@@ -1,6 +1,6 @@
 {{/*
-common.workload.deployment: one pod per worker.
-in:  dict "root" <component context> "component" string "template" <pod template, YAML text>
+common.workload.deployment: one pod for each worker. Contract of every file in workloads/:
+in:  dict "root" <component context> "component" string; out: the objects that run the pool
 */}}
 {{- define "common.workload.deployment" -}}
 {{- $values := .root.Values }}
@@ -18,5 +18,5 @@ spec:
     matchLabels:
       {{- include "common.selectorLabels" . | nindent 6 }}
   template:
-    {{- .template | trim | nindent 4 }}
+    {{- include "common.worker.podTemplate" (dict "root" .root) | trim | nindent 4 }}
 {{- end }}

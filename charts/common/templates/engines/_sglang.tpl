@@ -1,0 +1,120 @@
+{{/*
+SGLang 0.5.21 under dynamo.sglang 1.6.1. Contract: engines/_vllm.tpl. Flags go into a mounted file, which SGLang reads
+itself; only those with the pod's rank and address stay on the command line.
+*/}}
+{{- define "common.engine.sglang.image" -}}
+registry: nvcr.io
+repository: nvidia/ai-dynamo/sglang-runtime
+tag: "1.6.1"
+digest: ""
+pullPolicy: IfNotPresent
+{{- end }}
+
+{{- define "common.engine.sglang.module" -}}
+dynamo.sglang
+{{- end }}
+
+{{/* Data and expert parallelism divide the tensor-parallel GPUs; they do not multiply them. */}}
+{{- define "common.engine.sglang.gpus" -}}
+{{- with .root.Values.parallelism }}{{ mul .tensor .pipeline }}{{ end }}
+{{- end }}
+
+{{- define "common.engine.sglang.check" -}}
+{{- $role := .role }}
+{{- with .root.Values.parallelism }}
+{{- if ne (mod (int .tensor) (int .data)) 0 }}
+{{ $role }}.parallelism.data: SGLang divides its {{ .tensor }} tensor-parallel GPUs among the data-parallel groups: choose a divisor of {{ .tensor }}
+{{- end }}
+{{- if ne (mod (int .tensor) (int .expert)) 0 }}
+{{ $role }}.parallelism.expert: SGLang spreads experts over its {{ .tensor }} tensor-parallel GPUs: choose a divisor of {{ .tensor }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "common.engine.sglang.config" -}}
+{{- $values := .root.Values }}
+{{- $global := $values.global }}
+{{- $flags := dict
+  "model-path" (include (printf "common.model.%s.path" $global.model.source.type) .root)
+  "served-model-name" $global.model.name
+  "page-size" $global.kvCache.blockSize
+  "host" "0.0.0.0"
+  "port" 30000
+  "enable-metrics" true
+  "tp-size" $values.parallelism.tensor }}
+{{- with $values.parallelism }}
+{{- if gt (int .pipeline) 1 }}{{ $_ := set $flags "pp-size" .pipeline }}{{ end }}
+{{- if gt (int .data) 1 }}{{ $_ := set $flags "dp-size" .data }}{{ end }}
+{{- if gt (int .expert) 1 }}{{ $_ := set $flags "ep-size" .expert }}{{ end }}
+{{- end }}
+{{- if ne .mode "agg" }}
+{{- $flags = merge $flags (dict
+  "disaggregation-mode" .mode
+  "disaggregation-transfer-backend" $global.kvTransfer.connector
+  "disaggregation-bootstrap-port" 30001) }}
+{{- end }}
+{{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
+{{- $_ := set $flags "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:5557") }}
+{{- end }}
+{{- range $flag, $value := include "common.overlay" (list $global.engine.args $values.engineArgs $flags) | fromYaml }}
+{{- if kindIs "map" $value }}
+{{ $flag }}: {{ toJson $value | toJson }}
+{{- else if kindIs "float64" $value }}
+{{ $flag }}: {{ include "common.args.value" $value }}
+{{- else }}
+{{ $flag }}: {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The option and its path must be two words: SGLang looks for a separate --config. */}}
+{{- define "common.engine.sglang.args" -}}
+- --config
+- /etc/dynamo/engine.yaml
+{{- if gt (int .nodes) 1 }}
+- --dist-init-addr
+- $(DYNAMO_LEADER_ADDRESS):29500
+- --nnodes
+- {{ .nodes | quote }}
+- --node-rank
+- $(DYNAMO_RANK)
+{{- end }}
+{{- end }}
+
+{{- define "common.engine.sglang.env" -}}
+# On pods with several NICs the automatic choice is wrong.
+SGLANG_HOST_IP: {fieldRef: {fieldPath: status.podIP}}
+{{- end }}
+
+{{- define "common.engine.sglang.owned" -}}
+model: global.model.source
+model-path: global.model.source
+served-model-name: global.model.name
+disaggregation-mode: global.serving (the role is set by the chart)
+disaggregation-transfer-backend: global.kvTransfer.connector
+disaggregation-bootstrap-port: nothing; it is 30001
+page-size: global.kvCache.blockSize
+host: nothing; it is 0.0.0.0
+port: nothing; it is 30000, beside Dynamo's system port 9090
+enable-metrics: nothing; metrics are always on
+tp-size: "{role}.parallelism.tensor"
+tensor-parallel-size: "{role}.parallelism.tensor"
+pp-size: "{role}.parallelism.pipeline"
+pipeline-parallel-size: "{role}.parallelism.pipeline"
+dp-size: "{role}.parallelism.data"
+data-parallel-size: "{role}.parallelism.data"
+ep: "{role}.parallelism.expert"
+ep-size: "{role}.parallelism.expert"
+expert-parallel-size: "{role}.parallelism.expert"
+kv-events-config: global.router.mode
+config: nothing; the chart mounts the file
+dist-init-addr: nothing; it is the worker's first pod
+nnodes: "{role}.parallelism; the nodes of a worker are derived"
+node-rank: nothing; it is the pod's rank
+namespace: nothing; it is derived from the release
+endpoint: nothing; it is derived from the role
+discovery-backend: global.discovery.backend
+request-plane: global.requestPlane
+event-plane: global.eventPlane
+router-mode: global.router.mode
+{{- end }}

@@ -1,0 +1,31 @@
+{{/*
+common.workload.lws: one group of pods for each worker, as a LeaderWorkerSet. A lost rank hangs the others'
+collectives, so the group restarts as a whole. Its name differs from the pool's: the controller makes a headless
+Service of the same name, and that one publishes unready pods. Contract: workloads/_deployment.tpl
+*/}}
+{{- define "common.workload.lws" -}}
+{{- $values := .root.Values }}
+{{- $labels := dict "dynamo-disagg/rank" "leader" }}
+{{- $address := "$(LWS_LEADER_ADDRESS)" }}
+{{- $index := dict "fieldRef" (dict "fieldPath" "metadata.labels['leaderworkerset.sigs.k8s.io/worker-index']") }}
+apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata:
+  {{- $annotations := dict }}
+  {{- with $values.exclusiveTopologyKey }}{{ $_ := set $annotations "leaderworkerset.sigs.k8s.io/exclusive-topology" . }}{{ end }}
+  {{- include "common.metadata" (merge (dict "name" (printf "%s-group" (include "common.name" .)) "annotations" $annotations) .) | nindent 2 }}
+spec:
+  replicas: {{ int64 $values.replicas }}
+  startupPolicy: LeaderCreated
+  rolloutStrategy:
+    type: RollingUpdate
+    rollingUpdateConfiguration:
+      {{- toYaml $values.rollingUpdate | nindent 6 }}
+  leaderWorkerTemplate:
+    size: {{ include "common.worker.nodes" .root }}
+    restartPolicy: RecreateGroupOnPodRestart
+    leaderTemplate:
+      {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "leader" "number" "0" "leaderAddress" $address "labels" $labels)) | trim | nindent 6 }}
+    workerTemplate:
+      {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "worker" "number" $index "leaderAddress" $address "labels" (dict "dynamo-disagg/rank" "worker"))) | trim | nindent 6 }}
+{{- end }}

@@ -1,0 +1,135 @@
+"""Workers of several nodes on a real cluster: a4x-10p8d in simulation, 18 worker pods with 72 (faked) GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import kubernetes
+import pytest
+
+from hack import cluster
+from hack.paths import ROOT
+from tests.e2e.conftest import MACHINE
+from tests.harness import leftovers
+from tests.harness.kube import Kube
+from tests.harness.release import Release
+from tests.harness.serving import difference
+from tests.harness.wait import wait_for
+
+FILES = [ROOT / "values" / "a4x-10p8d.yaml", ROOT / "values" / "overlays" / "simulate.yaml"]
+MODEL = "deepseek-ai/DeepSeek-R1"
+LWS_CRD = "leaderworkersets.leaderworkerset.x-k8s.io"
+# Two nodes stand for 18: they advertise 40 GPUs each, and the frontends are two to spare memory.
+GPUS_PER_NODE = 40
+WORKERS = {"prefill": (5, 2), "decode": (1, 8)}
+
+MakeRelease = Callable[..., Release]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a4x(running: cluster.Cluster) -> Iterator[None]:
+    """The cluster's workers as A4X nodes with many GPUs; other modules get their A3 Ultra nodes back."""
+    try:
+        cluster.up(running.name, machine="gke-a4x", gpus=GPUS_PER_NODE)
+        yield
+    finally:
+        cluster.up(running.name, machine=MACHINE)
+
+
+@pytest.fixture
+def controller(pytestconfig: pytest.Config, kube: Kube) -> str:
+    """What runs the workers: --multi-node-controller."""
+    name: str = pytestconfig.getoption("multi_node_controller")
+    if name == "lws":
+        module: Any = kubernetes
+        try:
+            definition = kube.custom.get_cluster_custom_object(
+                "apiextensions.k8s.io", "v1", "customresourcedefinitions", LWS_CRD
+            )
+        except module.client.ApiException as error:
+            pytest.fail(
+                f"--multi-node-controller=lws: the cluster has no {LWS_CRD} ({error.reason}): docs/multi-node.md"
+            )
+        assert definition["metadata"]["name"] == LWS_CRD
+    return name
+
+
+def ready(pod: Any) -> bool:
+    conditions = {c.type: c.status for c in pod.status.conditions or []}
+    return conditions.get("Ready") == "True"
+
+
+def is_leader(pod: Any) -> bool:
+    return bool(pod.metadata.labels["dynamo-disagg/rank"] == "leader")
+
+
+def workers(kube: Kube, release: Release) -> dict[str, Any]:
+    """Worker pods by name, of both pools."""
+    pods = [p for role in WORKERS for p in kube.pods(release.namespace, instance=release.name, component=role)]
+    return {pod.metadata.name: pod for pod in pods}
+
+
+def group(pod: Any) -> str:
+    """Which worker a pod belongs to."""
+    labels = pod.metadata.labels
+    role = labels["app.kubernetes.io/component"]
+    number = labels.get("dynamo-disagg/group") or labels.get("leaderworkerset.sigs.k8s.io/group-index")
+    return f"{role}-{number}"
+
+
+def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
+    demo = release()
+    values = {
+        "global": {
+            "multiNode": {"controller": controller},
+            "simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}},
+        },
+        "frontend": {"replicas": 2},
+    }
+    demo.install(values, files=FILES, timeout=340)
+
+    pods = workers(kube, demo)
+    groups: dict[str, int] = {}
+    for pod in pods.values():
+        groups[group(pod)] = groups.get(group(pod), 0) + 1
+    assert groups == {f"{role}-{n}": size for role, (count, size) in WORKERS.items() for n in range(count)}
+    assert {p.status.phase for p in pods.values()} == {"Running"}
+    assert [name for name, p in pods.items() if is_leader(p) and not ready(p)] == []
+    assert sum(int(p.spec.containers[0].resources.limits["nvidia.com/gpu"]) for p in pods.values()) == 72
+
+    assert "answered one request together" in demo.test()
+    endpoint = demo.endpoint
+    endpoint.wait_for_model(MODEL)
+    before = endpoint.served()
+    for number in range(10):
+        answer = endpoint.chat(MODEL, f"Question {number}: what is NVLink?", max_tokens=8, stream=True)
+        assert answer.usage["completion_tokens"] == 8, answer
+        assert answer.chunks > 1, answer
+    served = difference(before, endpoint.served())
+    assert {role: sum(counts.values()) for role, counts in served.items()} == {"prefill": 10, "decode": 10}
+
+    lose_a_rank(kube, demo, controller)
+    answer = endpoint.chat(MODEL, "Still there?", max_tokens=8, stream=True)
+    assert answer.usage["completion_tokens"] == 8, answer
+    demo.uninstall()
+    leftovers.wait_until_gone(kube, demo.namespace)
+
+
+def lose_a_rank(kube: Kube, demo: Release, controller: str) -> None:
+    """A worker without one of its ranks gets no requests, and is there again when the rank is."""
+    of_decode = {name: p for name, p in workers(kube, demo).items() if group(p) == "decode-0"}
+    (leader,) = (name for name, p in of_decode.items() if is_leader(p))
+    lost = next(name for name, p in of_decode.items() if not is_leader(p))
+    before = (of_decode[leader].metadata.uid, of_decode[lost].metadata.uid)
+    kube.core.delete_namespaced_pod(lost, demo.namespace, grace_period_seconds=1)
+
+    def state() -> tuple[str, bool, str, bool]:
+        pods = workers(kube, demo)
+        one, other = pods[leader], pods[lost]
+        return one.metadata.uid, ready(one), other.metadata.uid, other.status.phase == "Running"
+
+    # With lws the leader is replaced as well, with StatefulSets it stays and stops being ready.
+    wait_for("the leader is not ready", state, lambda s: s[0] != before[0] or not s[1], 120, interval=0.2)
+    wait_for("the leader is ready again", state, lambda s: s[1] and s[2] != before[1] and s[3], 240)
+    assert (state()[0] == before[0]) == (controller == "statefulset")

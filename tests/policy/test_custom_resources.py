@@ -1,0 +1,81 @@
+"""Objects of kinds that are not Kubernetes' own, against the CRDs of those who define them."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from hack import openapi
+from hack.paths import ROOT
+from tests.harness import kubeschema
+from tests.harness.manifests import Object
+from tests.harness.scenarios import NAMED, OVERLAY, Scenario
+
+SHARED = Path(os.environ.get("DYNAMO_DISAGG_SHARED", ROOT.parent / "shared"))
+LWS_CRD = SHARED / "data" / "crds" / "leaderworkerset.x-k8s.io_leaderworkersets.yaml"
+
+LEADER_WORKER_SETS = [
+    *(s for s in NAMED if s.name in ("a4x-10p8d", "a4xmax-10p8d")),
+    Scenario("a4x-10p8d+simulate", ("values/a4x-10p8d.yaml", OVERLAY)),
+    Scenario(
+        "vllm",
+        values={
+            "prefill": {"replicas": 2, "parallelism": {"tensor": 16}, "exclusiveTopologyKey": "rack"},
+            "decode": {"parallelism": {"tensor": 8, "pipeline": 2}, "rollingUpdate": {"maxSurge": "50%"}},
+        },
+    ),
+]
+
+
+@functools.cache
+def real_schema() -> dict[str, Any]:
+    """LeaderWorkerSet's own schema, closed: a field it does not know would be dropped without a word."""
+    if not LWS_CRD.is_file():
+        pytest.skip(f"{LWS_CRD} is not there: DYNAMO_DISAGG_SHARED names the folder that has data/crds")
+    crd = yaml.load(LWS_CRD.read_text(), Loader=yaml.CSafeLoader)
+    (version,) = (v for v in crd["spec"]["versions"] if v["name"] == "v1")
+    schema = openapi.simplified(version["schema"]["openAPIV3Schema"])
+    schema["properties"]["metadata"] = {"type": "object"}
+    return schema
+
+
+def errors(item: Object) -> list[str]:
+    found = Draft202012Validator(real_schema()).iter_errors(item)
+    return [f"{error.json_path}: {error.message[:200]}" for error in found]
+
+
+@pytest.mark.parametrize("scenario", LEADER_WORKER_SETS, ids=lambda s: s.name)
+def test_leader_worker_sets_fit_the_real_crd(scenario: Scenario) -> None:
+    items = scenario.render().all("LeaderWorkerSet")
+    assert len(items) == 2
+    assert {item["metadata"]["name"]: errors(item) for item in items} == {i["metadata"]["name"]: [] for i in items}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [(), ("spec",), ("spec", "leaderWorkerTemplate"), ("spec", "leaderWorkerTemplate", "workerTemplate", "spec")],
+    ids="/".join,
+)
+def test_both_schemas_find_a_misspelt_field(path: tuple[str, ...]) -> None:
+    item = LEADER_WORKER_SETS[0].render().all("LeaderWorkerSet")[0]
+    part = item
+    for key in path:
+        part = part[key]
+    part["misspelt"] = 1
+    (problem,) = kubeschema.problems(item)
+    assert "misspelt" in problem
+    (error,) = errors(item)
+    assert "misspelt" in error
+
+
+def test_a_compute_domain_with_a_misspelt_field_is_a_problem() -> None:
+    item = LEADER_WORKER_SETS[0].render().one("ComputeDomain")
+    item["spec"]["channel"]["resourceClaim"] = {"name": "x"}
+    (problem,) = kubeschema.problems(item)
+    assert "resourceClaim" in problem

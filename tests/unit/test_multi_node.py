@@ -1,0 +1,393 @@
+"""Workers of several nodes: LeaderWorkerSets and StatefulSets, each with vLLM and SGLang."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import Render
+from tests.harness.helm import HelmError
+from tests.harness.manifests import COMPONENT, RANK, Manifests, PodTemplate, merged, nested, object_id
+
+NODES = 3
+REPLICAS = 2
+SIMULATED = nested("global.simulation.enabled", True)
+
+
+def fixed(controller: str, engine: str, **roles: Any) -> dict[str, Any]:
+    """Workers of three nodes of four GPUs in both pools."""
+    shape = {"replicas": REPLICAS, "parallelism": {"tensor": 4, "pipeline": NODES}}
+    base = {
+        "global": {
+            "engine": {"name": engine},
+            "hardware": "nvidia",
+            "hardwareSpec": {"gpusPerNode": 4},
+            "multiNode": {"controller": controller},
+        },
+        "prefill": shape,
+        "decode": shape,
+    }
+    return merged(base, roles)
+
+
+@pytest.fixture(params=["lws", "statefulset"])
+def controller(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=["vllm", "sglang"])
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def values(controller: str, engine: str) -> dict[str, Any]:
+    return fixed(controller, engine)
+
+
+def pod_count(pods: list[PodTemplate]) -> int:
+    return sum(pod.count for pod in pods)
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "nodes"),
+    [
+        ({"tensor": 4}, 1),
+        ({"tensor": 8}, 2),
+        ({"tensor": 4, "pipeline": 3}, 3),
+        ({"tensor": 2, "pipeline": 2}, 1),
+        ({"tensor": 32}, 8),
+    ],
+    ids=str,
+)
+def test_nodes_follow_from_parallelism(
+    render: Render, controller: str, engine: str, role: str, parallelism: dict[str, int], nodes: int
+) -> None:
+    values = fixed(controller, engine) | {role: {"parallelism": parallelism}}
+    manifests = render(values)
+    pods = manifests.pods(role)
+    assert pod_count(pods) == nodes
+    for pod in pods:
+        assert pod.container("engine").spec["resources"]["limits"]["nvidia.com/gpu"] == 4, pod.id
+    kinds = {pod.owner["kind"] for pod in pods}
+    several = {"lws": {"LeaderWorkerSet"}, "statefulset": {"StatefulSet"}}[controller]
+    assert kinds == ({"Deployment"} if nodes == 1 else several)
+
+
+def test_sglang_divides_gpus_among_data_and_experts(render: Render, controller: str, role: str) -> None:
+    """They are shares of the tensor-parallel GPUs; of vLLM data parallelism multiplies them."""
+    values = fixed(controller, "sglang") | {role: {"parallelism": {"tensor": 8, "data": 8, "expert": 8}}}
+    assert pod_count(render(values).pods(role)) == 2
+    inside = fixed(controller, "vllm") | {role: {"parallelism": {"tensor": 2, "data": 2, "expert": 4}}}
+    pod = render(inside).pod(role).container("engine")
+    assert pod.spec["resources"]["limits"]["nvidia.com/gpu"] == 4
+    assert pod.flag("enable-expert-parallel") == ""
+
+
+def test_replicas_are_workers(render: Render, values: dict[str, Any], role: str) -> None:
+    manifests = render(values)
+    assert pod_count(manifests.leaders(role)) == REPLICAS
+    assert pod_count(manifests.ranks(role)) == REPLICAS * (NODES - 1)
+
+
+def test_every_pod_knows_its_rank_its_leader_and_the_group(render: Render, values: dict[str, Any], role: str) -> None:
+    manifests = render(values)
+    for pod in manifests.pods(role):
+        variables = pod.container("engine").env()
+        assert variables["DYNAMO_GROUP_SIZE"] == str(NODES), pod.id
+        if pod.owner["kind"] == "LeaderWorkerSet":
+            address, label = "$(LWS_LEADER_ADDRESS)", "leaderworkerset.sigs.k8s.io/worker-index"
+        else:
+            group = pod.labels["dynamo-disagg/group"]
+            address, label = f"demo-{role}-{group}-leader-0.demo-{role}-ranks", "apps.kubernetes.io/pod-index"
+        assert variables["DYNAMO_LEADER_ADDRESS"] == address, pod.id
+        if pod.leads:
+            assert variables["DYNAMO_RANK"] == "0", pod.id
+        else:
+            assert variables["DYNAMO_RANK"] == {"fieldRef": {"fieldPath": f"metadata.labels['{label}']"}}, pod.id
+
+
+def test_the_engine_gets_them(render: Render, values: dict[str, Any], engine: str, role: str) -> None:
+    for pod in render(values).pods(role):
+        container = pod.container("engine")
+        assert container.flag("nnodes") == str(NODES)
+        assert container.flag("node-rank") == "$(DYNAMO_RANK)"
+        if engine == "vllm":
+            assert container.flag("master-addr") == "$(DYNAMO_LEADER_ADDRESS)"
+            assert container.flag("master-port") == "29500"
+            assert container.flag("distributed-executor-backend") == "mp"
+            # Only the first rank has an API; the others would wait for requests that never come.
+            assert (container.flag("headless") is None) == pod.leads, pod.id
+        else:
+            assert container.flag("dist-init-addr") == "$(DYNAMO_LEADER_ADDRESS):29500"
+            assert container.flag("headless") is None
+
+
+def test_a_worker_of_one_node_has_none_of_it(render: Render, engine: str, role: str) -> None:
+    container = render({"global": {"engine": {"name": engine}}}).pod(role).container()
+    assert [name for name in container.env() if name.startswith("DYNAMO_")] == []
+    for flag in ("nnodes", "node-rank", "master-addr", "dist-init-addr", "headless", "distributed-executor-backend"):
+        assert container.flag(flag) is None, flag
+
+
+@pytest.mark.parametrize("simulated", [False, True], ids=["real", "simulated"])
+def test_only_leaders_are_probed_and_have_ports(
+    render: Render, values: dict[str, Any], role: str, simulated: bool
+) -> None:
+    """Ranks >= 1 answer no HTTP: a probe would restart them for ever."""
+    manifests = render(merged(values, SIMULATED) if simulated else values)
+    for pod in manifests.leaders(role):
+        container = pod.container("engine")
+        assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.spec.keys(), pod.id
+        assert {p["name"] for p in container.spec["ports"]} == {"system"}, pod.id
+    for pod in manifests.ranks(role):
+        (container,) = pod.containers()
+        assert [key for key in container.spec if key.endswith("Probe") or key == "ports"] == [], pod.id
+
+
+def selected(manifests: Manifests, service: dict[str, Any]) -> list[PodTemplate]:
+    selector = service["spec"]["selector"]
+    return [p for p in manifests.pods() if selector.items() <= p.labels.items()]
+
+
+def test_the_router_finds_only_leaders(render: Render, values: dict[str, Any], role: str) -> None:
+    manifests = render(values)
+    service = manifests.one("Service", name=f"demo-{role}")
+    assert service["metadata"]["labels"]["nvidia.com/dynamo-discovery-enabled"] == "true"
+    assert not service["spec"].get("publishNotReadyAddresses", False)
+    assert {p.id for p in selected(manifests, service)} == {p.id for p in manifests.leaders(role)}
+
+
+def test_the_ranks_find_each_other_before_they_are_ready(render: Render, engine: str, role: str) -> None:
+    """The leader is ready only when all have met. Of a LeaderWorkerSet its controller makes this Service."""
+    manifests = render(fixed("statefulset", engine))
+    service = manifests.one("Service", name=f"demo-{role}-ranks")
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert service["spec"]["clusterIP"] == "None"
+    assert [label for label in service["metadata"]["labels"] if label.startswith("nvidia.com/")] == []
+    assert {p.id for p in selected(manifests, service)} == {p.id for p in manifests.pods(role)}
+    for item in manifests.all("StatefulSet", component=role):
+        assert item["spec"]["serviceName"] == "demo-" + role + "-ranks"
+        assert item["spec"]["podManagementPolicy"] == "Parallel"
+
+
+def test_each_worker_is_a_group_of_its_own(render: Render, engine: str, role: str) -> None:
+    manifests = render(fixed("statefulset", engine))
+    items = {item["metadata"]["name"]: item for item in manifests.all("StatefulSet", component=role)}
+    assert set(items) == {f"demo-{role}-{n}-{part}" for n in range(REPLICAS) for part in ("leader", "worker")}
+    for name, item in items.items():
+        (pod,) = (p for p in manifests.pods(role) if p.owner is item)
+        assert item["spec"]["selector"]["matchLabels"].items() <= pod.labels.items(), name
+        others = [p.id for p in manifests.pods() if item["spec"]["selector"]["matchLabels"].items() <= p.labels.items()]
+        assert others == [object_id(item)]
+        leads = name.endswith("-leader")
+        assert item["spec"]["replicas"] == (1 if leads else NODES - 1)
+        # The index of a pod is its rank.
+        assert item["spec"].get("ordinals") == (None if leads else {"start": 1})
+
+
+def test_a_leader_worker_set_restarts_as_a_whole(render: Render, engine: str, role: str) -> None:
+    surge = {"maxSurge": 1, "maxUnavailable": 0}
+    manifests = render(fixed("lws", engine, **{role: {"rollingUpdate": surge}}))
+    item = manifests.one("LeaderWorkerSet", component=role)
+    assert item["spec"]["replicas"] == REPLICAS
+    assert item["spec"]["leaderWorkerTemplate"]["size"] == NODES
+    assert item["spec"]["leaderWorkerTemplate"]["restartPolicy"] == "RecreateGroupOnPodRestart"
+    assert item["spec"]["startupPolicy"] == "LeaderCreated"
+    assert item["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"] == surge
+    # Its controller makes a headless Service of its name, which must not be the one for discovery.
+    assert item["metadata"]["name"] not in {s["metadata"]["name"] for s in manifests.all("Service")}
+
+
+@pytest.mark.parametrize("engine", ["vllm"])
+def test_a_domain_for_each_worker(render: Render, engine: str, role: str) -> None:
+    key = "leaderworkerset.sigs.k8s.io/exclusive-topology"
+    with_key = render(fixed("lws", engine, **{role: {"exclusiveTopologyKey": "rack"}}))
+    assert with_key.one("LeaderWorkerSet", component=role)["metadata"]["annotations"] == {key: "rack"}
+    assert "annotations" not in render(fixed("lws", engine)).one("LeaderWorkerSet", component=role)["metadata"]
+
+
+@pytest.mark.parametrize("controller", ["lws", "statefulset"])
+@pytest.mark.parametrize("engine", ["sglang"])
+def test_names_fit_at_their_longest(render: Render, controller: str, engine: str) -> None:
+    """A Service and a pod have 63 characters; a StatefulSet's name ends up in a label with a hash of 11."""
+    values = fixed(controller, engine) | {"prefill": {"replicas": 99, "parallelism": {"tensor": 8}}}
+    manifests = render(values, release="r" * 34)
+    for item in manifests:
+        name = item["metadata"]["name"]
+        if item["kind"] == "StatefulSet":
+            assert len(name) <= 52, name
+        elif item["kind"] == "LeaderWorkerSet":
+            # The controller names the ranks' StatefulSet <name>-<worker>, and their pods <name>-<worker>-<rank>.
+            assert len(f"{name}-98") <= 52, name
+        else:
+            assert len(name) <= 63, name
+    with pytest.raises(HelmError, match=r"has 35 characters, .* leave room for 34"):
+        render(values, release="r" * 35)
+
+
+def test_pools_of_different_shape(render: Render, controller: str, engine: str) -> None:
+    values = fixed(controller, engine)
+    values["prefill"] = {"replicas": 3, "parallelism": {"tensor": 8}, "env": {"A": "prefill"}}
+    values["decode"] = {
+        "replicas": 1,
+        "parallelism": {"tensor": 16},
+        "engineArgs": {"dtype": "auto"},
+        "nodeSelector": {"p": "d"},
+    }
+    manifests = render(values)
+    assert pod_count(manifests.pods("prefill")) == 6
+    assert pod_count(manifests.pods("decode")) == 4
+    for pod in manifests.pods("prefill"):
+        assert pod.container("engine").env()["A"] == "prefill"
+        assert pod.container("engine").flag("nnodes") == "2"
+        assert "p" not in pod.spec["nodeSelector"]
+    for pod in manifests.pods("decode"):
+        assert "A" not in pod.container("engine").env()
+        assert pod.container("engine").flag("nnodes") == "4"
+        assert pod.spec["nodeSelector"]["p"] == "d"
+
+
+def test_one_pool_of_several_nodes_beside_one_of_one(render: Render, controller: str, engine: str) -> None:
+    manifests = render(fixed(controller, engine) | {"prefill": {"parallelism": {"tensor": 4}}})
+    assert manifests.pod("prefill").owner["kind"] == "Deployment"
+    assert RANK not in manifests.pod("prefill").labels
+    assert RANK not in manifests.one("Service", name="demo-prefill")["spec"]["selector"]
+    assert pod_count(manifests.pods("decode")) == REPLICAS * NODES
+
+
+def test_aggregated_workers_of_several_nodes(render: Render, values: dict[str, Any]) -> None:
+    manifests = render(merged(values, nested("global.serving", "aggregated")))
+    assert manifests.all(component="prefill") == []
+    assert pod_count(manifests.pods("decode")) == REPLICAS * NODES
+
+
+def test_all_pods_of_a_pool_are_selected_by_its_budget(render: Render, values: dict[str, Any], role: str) -> None:
+    manifests = render(values)
+    (item,) = manifests.all("PodDisruptionBudget", component=role)
+    labels = item["spec"]["selector"]["matchLabels"]
+    assert all(labels.items() <= pod.labels.items() for pod in manifests.pods(role))
+
+
+# Machines with NVLink across nodes
+
+
+@pytest.mark.parametrize("name", ["a4x-1p1d", "a4x-10p8d", "a4xmax-1p1d", "a4xmax-10p8d"])
+def test_a_compute_domain_is_as_large_as_the_workers(render: Render, controller: str, name: str) -> None:
+    manifests = render(nested("global.multiNode.controller", controller), [f"values/{name}.yaml"])
+    pods = [*manifests.pods("prefill"), *manifests.pods("decode")]
+    domain = manifests.one("ComputeDomain")
+    assert domain["spec"]["numNodes"] == pod_count(pods) == (18 if name.endswith("10p8d") else 2)
+    template = domain["spec"]["channel"]["resourceClaimTemplate"]["name"]
+    assert template.startswith("demo-")
+    for pod in pods:
+        claims = {c["name"]: c["resourceClaimTemplateName"] for c in pod.spec["resourceClaims"]}
+        assert claims["compute-domain"] == template, pod.id
+        used = {c["name"] for c in pod.container("engine").spec["resources"]["claims"]}
+        assert used == set(claims), pod.id
+    for pod in manifests.pods("frontend"):
+        assert "resourceClaims" not in pod.spec
+
+
+def test_a_compute_domain_counts_only_workers_that_exist(render: Render) -> None:
+    values = nested("global.serving", "aggregated")
+    assert render(values, ["values/a4x-10p8d.yaml"]).one("ComputeDomain")["spec"]["numNodes"] == 8
+
+
+def test_nics_are_claimed_where_the_machine_has_no_other_way(render: Render) -> None:
+    manifests = render(None, ["values/a4xmax-10p8d.yaml"])
+    (template,) = manifests.all("ResourceClaimTemplate")
+    (request,) = template["spec"]["spec"]["devices"]["requests"]
+    assert request["exactly"] == {
+        "deviceClassName": "mrdma.google.com",
+        "allocationMode": "ExactCount",
+        "count": 8,
+    }
+    for pod in [*manifests.pods("prefill"), *manifests.pods("decode")]:
+        assert {c["name"] for c in pod.spec["resourceClaims"]} == {"compute-domain", "rdma"}, pod.id
+    off = render(nested("global.rdma.enabled", False), ["values/a4xmax-10p8d.yaml"])
+    assert off.all("ResourceClaimTemplate") == []
+    for pod in off.pods("decode"):
+        assert {c["name"] for c in pod.spec["resourceClaims"]} == {"compute-domain"}, pod.id
+
+
+def test_claims_of_two_releases_never_collide(render: Render) -> None:
+    names = [
+        {
+            object_id(o)
+            for kind in ("ComputeDomain", "ResourceClaimTemplate")
+            for o in render(None, files, release=r).all(kind)
+        }
+        for r in ("a", "b")
+        for files in [["values/a4xmax-1p1d.yaml"]]
+    ]
+    assert len(names[0]) == 2
+    assert not names[0] & names[1]
+
+
+# SGLang's configuration file
+
+
+def config(manifests: Manifests, role: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(
+        manifests.one("ConfigMap", component=role)["data"]["engine.yaml"],
+    )
+    return found
+
+
+def test_sglangs_file_is_mounted_where_it_is_read(render: Render, controller: str, role: str) -> None:
+    manifests = render(fixed(controller, "sglang"))
+    for pod in manifests.pods(role):
+        container = pod.container("engine")
+        mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
+        path = container.flag("config") or ""
+        assert path.startswith(mounts["engine-config"]["mountPath"] + "/")
+        assert mounts["engine-config"]["readOnly"] is True
+        name = pod.volumes()["engine-config"]["configMap"]["name"]
+        assert path.rpartition("/")[2] in manifests.one("ConfigMap", name=name)["data"]
+        text = manifests.one("ConfigMap", name=name)["data"]["engine.yaml"]
+        assert pod.metadata["annotations"]["checksum/engine-config"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_pods_are_replaced_when_their_file_changes(render: Render, controller: str, role: str) -> None:
+    other = {"prefill": "decode", "decode": "prefill"}[role]
+
+    def checksums(values: dict[str, Any], of: str) -> set[str]:
+        return {p.metadata["annotations"]["checksum/engine-config"] for p in render(values).pods(of)}
+
+    before = fixed(controller, "sglang")
+    after = merged(before, {role: {"engineArgs": {"mem-fraction-static": 0.8}}})
+    assert len(checksums(before, role)) == 1
+    assert checksums(after, role) != checksums(before, role)
+    assert checksums(after, other) == checksums(before, other)
+    # What is not in the file must not restart anything.
+    assert checksums(merged(before, nested("frontend.replicas", 3)), role) == checksums(before, role)
+
+
+# Simulation
+
+
+def test_a_simulated_worker_proves_its_rendezvous(render: Render, values: dict[str, Any], role: str) -> None:
+    manifests = render(merged(values, SIMULATED))
+    for pod in manifests.leaders(role):
+        assert pod.container("engine").args()[:3] == ["python3", "-m", "dynamo.mocker"], pod.id
+        proof = pod.container("rendezvous")
+        assert proof.args() == ["python3", "/opt/simulation/rendezvous.py", "lead"]
+        ports = {p["name"]: p["containerPort"] for p in proof.spec["ports"]}
+        assert ports["rendezvous"] == 29500
+        # The router learns of a worker when its leader's pod is ready, so not before its ranks have joined.
+        assert proof.spec["readinessProbe"]["httpGet"]["port"] == "joined"
+        assert proof.env()["DYNAMO_RANK"] == "0"
+        assert "nvidia.com/gpu" not in proof.spec["resources"].get("limits", {})
+    for pod in manifests.ranks(role):
+        assert pod.container().args() == ["python3", "/opt/simulation/rendezvous.py", "join"], pod.id
+        assert pod.labels[COMPONENT] == role
+
+
+def test_a_simulated_worker_of_one_node_has_nothing_to_prove(render: Render, role: str) -> None:
+    assert [c.name for c in render(SIMULATED).pod(role).containers()] == ["engine"]
