@@ -144,7 +144,7 @@ def test_raw_arguments_stay_on_the_command_line(render: Render, role: str) -> No
     ("flag", "instead"),
     [
         ("tp-size", "use ROLE.parallelism.tensor"),
-                ("ep-size", "use ROLE.parallelism.expert"),
+        ("ep-size", "use ROLE.parallelism.expert"),
         ("disaggregation-mode", "use global.serving"),
         ("disaggregation-transfer-backend", "use global.kvTransfer.connector"),
         ("page-size", "use global.kvCache.blockSize"),
