@@ -70,17 +70,22 @@ def publish(
         raise UserError(f'"{registry}": the registry is the folder that holds charts, leave out "/{built.name}"')
     target = parent / built.name
     step.say(f"packaged {built.file.name}, sha256:{built.sha256}")
-    with oci.connect(parent.host, ca_file=ca_file, plain_http=plain_http, tools=("crane", "cosign")) as client:
+    with (
+        oci.connect(parent.host, ca_file=ca_file, plain_http=plain_http, tools=("crane", "cosign")) as client,
+        signing.public_half(client, trust) as public,
+    ):
         existing = client.digest(target, built.version)
         with _staged(client, built) as (staged, digest):
             if existing is not None:
-                _check_same(client, target, built.version, existing, digest, trust)
+                _check_same(client, target, built.version, existing, digest, public)
                 return digest
             reference = f"{target}@{digest}"
             client.crane("copy", f"{staged}@{digest}", reference, about=target)
         step.say(f"pushed {reference}, without a tag so far")
         try:
-            _complete(client, reference, built, trust, root)
+            signing.sign(client, reference, trust, _statements(built, root))
+            # Read back the way a user does.
+            _checked(client, reference, public)
             # The tag is the only step that could overwrite, and the steps before it took a while.
             taken = client.digest(target, built.version)
             if taken is None:
@@ -140,28 +145,23 @@ def _port(server: subprocess.Popen[bytes], output: Path) -> int:
         time.sleep(0.02)
 
 
-def _complete(client: Client, reference: str, built: Package, trust: Trust, root: Path) -> None:
-    """Sign and attest what was pushed, and check it the way a user does."""
+def _statements(built: Package, root: Path) -> dict[str, dict[str, Any]]:
     used = {"helm": pinned_tools()["helm"], **{name: release_tools()[name] for name in ("crane", "cosign")}}
     remote = ["git", "-C", str(root), "config", "--get", "remote.origin.url"]
     origin = subprocess.run(remote, capture_output=True, text=True).stdout.strip()
-    statements = {
+    return {
         SBOM: attestations.bill_of_materials(built),
         PROVENANCE: attestations.provenance(built, origin, {name: tool.version for name, tool in used.items()}),
     }
-    signing.sign(client, reference, trust, statements)
-    with signing.public_half(client, trust) as public:
-        _checked(client, reference, public)
 
 
-def _check_same(client: Client, target: Repository, version: str, existing: str, digest: str, trust: Trust) -> None:
+def _check_same(client: Client, target: Repository, version: str, existing: str, digest: str, public: Trust) -> None:
     if existing != digest:
         raise UserError(
             f"{target}:{version} exists already, with another content ({existing}; this checkout makes {digest}): "
             "a published version never changes, run `python -m hack.release bump` with the next version"
         )
-    with signing.public_half(client, trust) as public:
-        _checked(client, f"{target}@{digest}", public)
+    _checked(client, f"{target}@{digest}", public)
     console.print(f"{target}:{version} is published already, with this very content, and signed ({digest})")
 
 

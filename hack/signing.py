@@ -42,6 +42,10 @@ class Trust:
                 "who signs? Give a key (--key, make: KEY=), or an identity with its issuer (--identity and --issuer, "
                 "make: IDENTITY= and ISSUER=); in GitHub Actions and GitLab CI the job's identity is found by itself"
             )
+        if self.key and "://" not in self.key and not Path(self.key).is_file():
+            raise UserError(
+                f'there is no key file "{self.key}": correct the path, or make one with `cosign generate-key-pair`'
+            )
         if not self.key and not self.transparency_log:
             raise UserError("--no-transparency-log needs a key: without one the log is the only proof of the signature")
 
@@ -96,13 +100,18 @@ def sign(client: oci.Client, reference: str, trust: Trust, statements: Mapping[s
 
 @contextmanager
 def public_half(client: oci.Client, trust: Trust) -> Iterator[Trust]:
-    """What others check with, for what was signed with."""
+    """What others check with, for what is signed with; raises UserError when the key or its password is wrong."""
     if not trust.key:
         yield trust
         return
     with tempfile.TemporaryDirectory(prefix="public-key-") as folder:
         file = Path(folder) / "cosign.pub"
-        client.cosign_local("public-key", "--key", trust.key, "--outfile", str(file))
+        try:
+            client.cosign_local("public-key", "--key", trust.key, "--outfile", str(file))
+        except oci.RegistryError as error:
+            raise UserError(
+                f"the key {trust.key} cannot be used: {error}. A key file needs its password in COSIGN_PASSWORD"
+            ) from None
         yield Trust(key=str(file), transparency_log=trust.transparency_log)
 
 

@@ -49,13 +49,13 @@ def upstream(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> di
 
 @pytest.fixture
 def values(registry: Registry, upstream: dict[str, str], tmp_path: Path) -> Callable[..., Path]:
-    """A values file: the runtime by tag, etcd by digest; with changes below global.engine.image."""
+    """A values file: the (simulated) runtime by tag, etcd by digest; with changes of the runtime's image."""
 
     def write(**changed: str) -> Path:
         image = {"registry": registry.host, "repository": "upstream/runtime", "tag": TAG, **changed}
         etcd = {"registry": registry.host, "repository": "upstream/etcd", "digest": upstream["etcd"]}
         content = {
-            "global": {"engine": {"image": image}, "discovery": {"backend": "etcd"}},
+            "global": {"simulation": {"enabled": True, "image": image}, "discovery": {"backend": "etcd"}},
             "etcd": {"enabled": True, "image": etcd},
         }
         file = tmp_path / "values.yaml"

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -278,10 +278,15 @@ class TestNothingHalfPublished:
     def test_a_signature_that_fails_leaves_no_version_and_can_be_completed(
         self, publish: Publish, registry: Registry, path: str, monkeypatch: pytest.MonkeyPatch, public: Trust
     ) -> None:
-        with monkeypatch.context() as patch:
-            patch.setenv("COSIGN_PASSWORD", "wrong")
-            with pytest.raises(UserError, match=r"decryption failed[\s\S]*Not published: .*does not exist"):
-                publish()
+        sign = signing.sign
+
+        def with_a_lost_password(client: oci.Client, *rest: Any) -> None:
+            sign(replace(client, env={**client.env, "COSIGN_PASSWORD": "wrong"}), *rest)
+
+        monkeypatch.setattr(signing, "sign", with_a_lost_password)
+        with pytest.raises(UserError, match=r"decryption failed[\s\S]*Not published: .*does not exist"):
+            publish()
+        monkeypatch.setattr(signing, "sign", sign)
         assert VERSION not in registry.tags(f"{path}/{CHART}")
         publish()
         release.verify(f"oci://{registry.host}/{path}/{CHART}:{VERSION}", public, ca_file=registry.ca_file)
@@ -293,6 +298,23 @@ class TestNothingHalfPublished:
         with pytest.raises(UserError, match=r"provenance is not of the chart[\s\S]*Not published"):
             publish()
         assert VERSION not in registry.tags(f"{path}/{CHART}")
+
+    @pytest.mark.parametrize(("password", "reason"), [("wrong", "decryption failed"), (None, "inappropriate ioctl")])
+    def test_a_key_without_its_password(
+        self,
+        publish: Publish,
+        registry: Registry,
+        path: str,
+        monkeypatch: pytest.MonkeyPatch,
+        password: str | None,
+        reason: str,
+    ) -> None:
+        monkeypatch.delenv("COSIGN_PASSWORD")
+        if password is not None:
+            monkeypatch.setenv("COSIGN_PASSWORD", password)
+        with pytest.raises(UserError, match=f"the key .* cannot be used: .*{reason}.* COSIGN_PASSWORD"):
+            publish()
+        assert registry.get(f"/v2/{path}/{CHART}/tags/list").status_code == 404, "nothing was pushed"
 
     @pytest.mark.parametrize(
         ("username", "password", "message"),
@@ -383,11 +405,11 @@ class TestNothingHalfPublished:
             publish(url=url)
 
 
-def test_command_line_says_one_thing_and_fails(registry: Registry) -> None:
-    command = ["verify", f"oci://{registry.host}/charts/none:1.2.3", "--key", "nowhere.pub", "--ca-file"]
-    done = cli(*command, str(registry.ca_file))
+def test_command_line_says_one_thing_and_fails(registry: Registry, public: Trust) -> None:
+    reference = f"oci://{registry.host}/charts/none:1.2.3"
+    done = cli("verify", reference, "--key", public.key, "--ca-file", str(registry.ca_file))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: oci://{registry.host}/charts/none:1.2.3 does not exist\n"
+    assert done.stderr == f"error: {reference} does not exist\n"
 
 
 def cli(*arguments: str) -> subprocess.CompletedProcess[str]:

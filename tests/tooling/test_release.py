@@ -353,7 +353,8 @@ class TestTrust:
         [
             ({}, "who signs"),
             ({"identity": "x"}, "who signs"),
-            ({"key": "k", "identity": "x", "issuer": "y"}, "not both"),
+            ({"key": "env://K", "identity": "x", "issuer": "y"}, "not both"),
+            ({"key": "nowhere.key"}, 'there is no key file "nowhere.key"'),
             ({"identity": "x", "issuer": "y", "transparency_log": False}, "needs a key"),
         ],
     )
@@ -362,8 +363,9 @@ class TestTrust:
             Trust(**given)
 
     def test_arguments(self) -> None:
-        assert Trust(key="k").checking() == ["--key", "k"]
-        assert Trust(key="k", transparency_log=False).checking() == ["--key", "k", "--insecure-ignore-tlog"]
+        key = "awskms:///alias/charts"
+        assert Trust(key=key).checking() == ["--key", key]
+        assert Trust(key=key, transparency_log=False).checking() == ["--key", key, "--insecure-ignore-tlog"]
         keyless = ["--certificate-identity", "x", "--certificate-oidc-issuer", "y"]
         assert Trust(identity="x", issuer="y").checking() == keyless
 
