@@ -66,7 +66,7 @@ def needed(files: Sequence[Path | str] = (), settings: Sequence[str] = (), chart
 def copies(files: Sequence[Path | str], settings: Sequence[str], registry: str, chart: Path = ROOT) -> list[Copy]:
     """Which image has to be copied where, so that `global.imageRegistry=registry` finds them all."""
     # Rendered twice and paired by position: the chart's own templates decide what a mirrored image is called.
-    pairs = zip(rendered(files, settings, chart=chart), rendered(files, settings, registry, chart), strict=True)
+    pairs = zip(rendered(files, settings, chart=chart), rendered(files, settings, registry, chart=chart), strict=True)
     result = [Copy(source, target) for source, target in sorted(set(pairs))]
     stray = [copy.source for copy in result if not copy.target.startswith(f"{registry}/")]
     if stray:
