@@ -164,6 +164,7 @@ def all_images(chart: Path) -> list[str]:
     """Images of the defaults, of every scenario and of the optional subcharts of a chart folder."""
     inputs: list[tuple[list[Path], list[str]]] = [([file], []) for file in sorted(chart.glob("values/*.yaml"))]
     inputs += [([], settings) for settings in ([], *SUBCHARTS)]
+    tools.ensure(["helm"])
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda given: images.rendered(given[0], given[1], chart=chart), inputs)
         return sorted({image for some in found for image in some})
