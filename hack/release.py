@@ -208,7 +208,7 @@ def _checked(client: Client, reference: str, trust: Trust) -> dict[str, str]:
         "chart": chart,
         "commit": " ".join(filter(None, [source.get("uri", ""), source["digest"]["gitCommit"]])),
         "built by": build["runDetails"]["builder"]["id"],
-        "images": str(sum(c["type"] == "container" for c in boms[-1]["components"])),
+        "bill of materials": f"{sum(c['type'] == 'container' for c in boms[-1]['components'])} images",
     }
 
 

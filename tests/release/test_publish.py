@@ -299,6 +299,18 @@ class TestNothingHalfPublished:
             publish()
         assert VERSION not in registry.tags(f"{path}/{CHART}")
 
+    def test_a_dirty_tree_and_a_wrong_tag(
+        self, publish: Publish, registry: Registry, path: str, checkout: Path
+    ) -> None:
+        (checkout / "stray").write_text("")
+        with pytest.raises(UserError, match=r"1 files differ from the commit:\n.*stray"):
+            publish()
+        (checkout / "stray").unlink()
+        checkouts.git(checkout, "tag", "v9.9.9")
+        with pytest.raises(UserError, match=r"this commit has the tag v9\.9\.9"):
+            publish()
+        assert registry.tags(f"{path}/{CHART}") == []
+
     @pytest.mark.parametrize(("password", "reason"), [("wrong", "decryption failed"), (None, "inappropriate ioctl")])
     def test_a_key_without_its_password(
         self,
