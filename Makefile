@@ -60,7 +60,8 @@ check: tools ## Fast tiers: lint, types, schema, unit, golden, policy, tooling (
 	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy tests/tooling $(PYTEST_ARGS)
 
 .PHONY: test
-test: check ## Everything: the fast tiers, then end to end on kind
+test: check ## Everything: the fast tiers, a release against a real registry, then end to end on kind
+	@$(VENV)/pytest tests/release $(PYTEST_ARGS)
 	@$(VENV)/pytest tests/e2e $(PYTEST_ARGS)
 
 .PHONY: generate
