@@ -175,7 +175,7 @@ def _kind_create(used: Engine, name: str, workers: int, chosen: NodeImage, api_p
     step = Step("kind")
     step.say(f"creating one control plane and {workers} workers")
     settings = config.cluster_config(name, workers, own_image=chosen.own, cgroup_v1=used.cgroup_v1, api_port=api_port)
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+    with state.network_lock(), tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(settings)
         file.flush()
         arguments = ["--name", name, "--config", file.name, "--image", chosen.reference]

@@ -9,10 +9,12 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from hack.kind import engine as engines
 from hack.kind.engine import Engine
 from hack.log import UserError
-from hack.paths import ROOT
+from hack.paths import ROOT, cache_dir
 
 DEFAULT_NAME = "dynamo-disagg"
 NODE_LABEL = "io.x-k8s.kind.cluster"
@@ -89,11 +91,17 @@ def remove(engine: Engine, name: str) -> list[str]:
     if volumes := _volumes(engine, name):
         engine.output("volume", "rm", "--force", *volumes)
         removed.append(f"{len(volumes)} volumes")
-    others = engine.output("ps", "--all", "--quiet", "--filter", f"label={NODE_LABEL}")
-    # It fails, rightly, while anything else is attached to the network.
-    if removed and not others and engine.run("network", "rm", "kind").returncode == 0:
-        removed.append("network kind")
+    with network_lock():
+        others = engine.output("ps", "--all", "--quiet", "--filter", f"label={NODE_LABEL}")
+        # It fails, rightly, while anything else is attached to the network.
+        if removed and not others and engine.run("network", "rm", "kind").returncode == 0:
+            removed.append("network kind")
     return removed + remove_files(name)
+
+
+def network_lock() -> FileLock:
+    """Held while nodes are made, and while the last cluster's network goes: all clusters share that network."""
+    return FileLock(cache_dir() / "kind-network.lock")
 
 
 def remove_files(name: str) -> list[str]:
