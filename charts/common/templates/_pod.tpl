@@ -7,6 +7,8 @@ in:  dict "root" <component context> ["hardware" {} ["affinity" {}]] (only worke
 {{- $hardware := .hardware | default dict }}
 {{- $selector := include "common.overlay" (list ($hardware.nodeSelector | default dict) $values.nodeSelector) | fromYaml }}
 {{- with $hardware.arch }}{{ $_ := set $selector "kubernetes.io/arch" . }}{{ end }}
+{{- /* The kubelet sets this label from its own machine, and the simulated runtime runs on that one. */}}
+{{- if (($values.global).simulation).enabled }}{{ $_ := unset $selector "kubernetes.io/arch" }}{{ end }}
 {{- with $selector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
