@@ -60,7 +60,7 @@ def test_a_container_is_told_its_gpus(release: Callable[..., Release], kube: Kub
                     "name": "probe",
                     "image": "dynamo-disagg/sim-runtime:1.6.1",
                     "command": ["python3", "-c", "import os; print(os.environ['NVIDIA_VISIBLE_DEVICES'])"],
-                    "resources": {"limits": {GPU: 3}},
+                    "resources": {"limits": {GPU: "3"}},
                     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 }
             ],
