@@ -56,7 +56,7 @@ def test_a_missing_pull_secret(release: MakeRelease, kube: Kube) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "words"),
-    [("decode.replicaz=2", "replicaz"), ("prefill.parallelism.tensor=16", "prefill.parallelism")],
+    [("decode.replicaz=2", "replicaz"), ("prefill.parallelism.tensor=12", "prefill.parallelism")],
 )
 def test_a_typo_in_the_values(release: MakeRelease, kube: Kube, setting: str, words: str) -> None:
     assert words in refused(release(), kube, "--set", setting)
