@@ -11,23 +11,12 @@ import pytest
 from tests.harness import kubeschema
 from tests.harness.helm import Helm
 from tests.harness.manifests import COMPONENT, Manifests, object_id
-from tests.harness.scenarios import ALL, NAMED, Scenario
+from tests.harness.scenarios import NAMED, Scenario
 
 NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", COMPONENT}
 # What a selector of a part of a pool has beside: the ranks of one worker of several nodes, or all of its leaders.
 PARTS = {"dynamo-disagg/rank", "dynamo-disagg/group"}
-
-
-@pytest.fixture(params=ALL, ids=lambda s: s.name)
-def scenario(request: pytest.FixtureRequest) -> Scenario:
-    found: Scenario = request.param
-    return found
-
-
-@pytest.fixture
-def manifests(scenario: Scenario) -> Manifests:
-    return scenario.render()
 
 
 def test_objects_fit_the_schemas_of_kubernetes(manifests: Manifests) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from hack import machines
 from tests.harness import podsecurity
 from tests.harness.manifests import Container, Manifests, PodTemplate, is_hook
-from tests.harness.scenarios import ALL, Scenario
+from tests.harness.scenarios import Scenario
 
 # What a machine type may need beyond the "restricted" standard, by the key of the preset that asks for it.
 MACHINE_NEEDS = {
@@ -23,17 +21,6 @@ MACHINE_NEEDS = {
 
 # The container of a worker that runs the engine; in simulation a leader has another beside it.
 ENGINES = {"prefill": "engine", "decode": "engine"}
-
-
-@pytest.fixture(params=ALL, ids=lambda s: s.name)
-def scenario(request: pytest.FixtureRequest) -> Scenario:
-    found: Scenario = request.param
-    return found
-
-
-@pytest.fixture
-def manifests(scenario: Scenario) -> Manifests:
-    return scenario.render()
 
 
 def long_running(manifests: Manifests) -> list[PodTemplate]:
