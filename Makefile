@@ -19,7 +19,8 @@ help: ## This list
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11: set PYTHON=python3.11 or newer" >&2; exit 1; }
 	@echo "python: installing the pinned packages into .venv"
 	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
-	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(VENV)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.txt | \
+		awk '/^Collecting/ && ++n % 15 == 0 {print "python: " n " packages found"} /^Installing/ {print "python: unpacking " n} {fflush()}'
 	@touch $@
 
 .PHONY: python
