@@ -46,8 +46,11 @@ def archive_images(archive: Path) -> dict[str, str]:
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{archive} is no image archive as `docker save` or `podman save` make: {reason}") from error
+    # Docker writes "a/b:1" where Podman writes "docker.io/a/b:1", the name that containerd gives both.
     return {
-        tag: Path(entry["Config"]).name.removesuffix(".json") for entry in entries for tag in entry["RepoTags"] or []
+        full_name(tag): Path(entry["Config"]).name.removesuffix(".json")
+        for entry in entries
+        for tag in entry["RepoTags"] or []
     }
 
 

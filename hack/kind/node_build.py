@@ -49,8 +49,9 @@ NODE_PACKAGES = [
     *("conntrack", "ethtool", "iproute2", "iptables", "nftables"),
     *("kmod", "mount", "systemd", "systemd-sysv", "util-linux"),
 ]
-# What kube-proxy and the volume helper call: nft, and a shell.
-USERLAND_PACKAGES = ["nftables", "conntrack", "busybox-static"]
+# What kube-proxy and the volume helper call: nft, and a shell. Without netbase's /etc/protocols nft prints numbers for
+# tcp and udp; kube-proxy then takes its own rules for leftovers of others at its next full sync, and deletes them.
+USERLAND_PACKAGES = ["nftables", "netbase", "conntrack", "busybox-static"]
 # What unpacking alone does not make: the links of a merged /usr, and busybox under the names that are called.
 USERLAND_LINKS = {
     **{f"/{folder}": f"usr/{folder}" for folder in ("bin", "sbin", "lib", "lib64")},

@@ -265,6 +265,11 @@ def test_an_archive_names_its_images_and_is_reproducible(tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.tar", "tool", "two.tar"]
 
 
+def test_dockers_short_names_are_the_full_ones(tmp_path: Path) -> None:
+    archive.write(tmp_path / "short.tar", [archive.Image("a/b:1", {})], "amd64")
+    assert list(loading.archive_images(tmp_path / "short.tar")) == ["docker.io/a/b:1"]
+
+
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text("a: 1\n")

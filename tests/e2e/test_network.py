@@ -1,0 +1,41 @@
+"""Services of the cluster itself, where the node image is our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hack.paths import ROOT
+from tests.harness.kube import Kube
+from tests.harness.release import Release
+from tests.harness.wait import wait_for
+
+SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
+
+
+def proxies(kube: Kube) -> dict[str, Any]:
+    """The kube-proxy pods by UID."""
+    pods = kube.core.list_namespaced_pod("kube-system", label_selector="k8s-app=kube-proxy").items
+    return {pod.metadata.uid: pod for pod in pods}
+
+
+def has_synced(kube: Kube, pod: Any) -> bool:
+    """Whether a kube-proxy has written its rules once."""
+    health = kube.pod("kube-system", pod.metadata.name, 10256, "healthz").json()
+    return not str(health["lastUpdated"]).startswith("0001-")
+
+
+def test_services_survive_a_full_sync_of_kube_proxy(release: Callable[..., Release], kube: Kube) -> None:
+    """It reads its own rules back and deletes what it does not know: hourly, and whenever it starts."""
+    demo = release()
+    demo.install(files=[SIMULATE])
+    old = proxies(kube)
+    for pod in old.values():
+        kube.core.delete_namespaced_pod(pod.metadata.name, "kube-system")
+
+    def renewed() -> list[bool]:
+        return [has_synced(kube, pod) for uid, pod in proxies(kube).items() if uid not in old]
+
+    wait_for("new kube-proxies have written their rules", renewed, lambda seen: seen == [True] * len(old), 60)
+    # Its request goes through the frontend's Service and the cluster's DNS.
+    assert "answered one request together" in demo.test()
