@@ -21,8 +21,8 @@ def proxies(kube: Kube) -> dict[str, Any]:
 
 def has_synced(kube: Kube, pod: Any) -> bool:
     """Whether a kube-proxy has written its rules once."""
-    health = kube.pod("kube-system", pod.metadata.name, 10256, "healthz").json()
-    return not str(health["lastUpdated"]).startswith("0001-")
+    families = kube.pod("kube-system", pod.metadata.name, 10256, "healthz").json()["status"].values()
+    return bool(families) and all(not str(family["lastUpdated"]).startswith("0001-") for family in families)
 
 
 def test_services_survive_a_full_sync_of_kube_proxy(release: Callable[..., Release], kube: Kube) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import tempfile
-from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import kubernetes
 import requests
-import yaml
+
+from hack.apiserver import ApiServer
 
 
 class Kube:
@@ -25,7 +22,7 @@ class Kube:
         self.core: Any = module.client.CoreV1Api(client)
         self.apps: Any = module.client.AppsV1Api(client)
         self.custom: Any = module.client.CustomObjectsApi(client)
-        self.url, self.session = _session(kubeconfig)
+        self.server = ApiServer(kubeconfig)
 
     def service(self, namespace: str, name: str, port: int, path: str, **request: Any) -> requests.Response:
         """A request to a Service; `json` makes it a POST. Arguments as of requests.request."""
@@ -43,25 +40,4 @@ class Kube:
     def _proxied(self, target: str, path: str, request: dict[str, Any]) -> requests.Response:
         request.setdefault("timeout", 120)
         method = "POST" if "json" in request else "GET"
-        url = f"{self.url}/api/v1/namespaces/{target}/proxy/{path.lstrip('/')}"
-        return self.session.request(method, url, **request)
-
-
-def _session(kubeconfig: Path) -> tuple[str, requests.Session]:
-    """The API server's URL, and a session with the kubeconfig's client certificate."""
-    config = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = _file(cluster["certificate-authority-data"])
-    session.cert = (_file(user["client-certificate-data"]), _file(user["client-key-data"]))
-    return str(cluster["server"]), session
-
-
-def _file(data: str) -> str:
-    """requests takes certificates from files only."""
-    handle, name = tempfile.mkstemp(prefix="kube-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(b64decode(data))
-    atexit.register(Path(name).unlink, missing_ok=True)
-    return name
+        return self.server.request(method, f"/api/v1/namespaces/{target}/proxy/{path.lstrip('/')}", **request)
