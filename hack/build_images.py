@@ -151,6 +151,8 @@ def _make_runtime(image: Image, engine: Engine, step: Step, output: Path) -> str
         # Podman's RUN in a container of its own needs rights a restricted host does not have; a chroot does not.
         # Without layers it leaves no intermediate images behind.
         options = ["--isolation", "chroot", "--layers=false"] if engine.name == "podman" else []
+        # Docker looks for a Dockerfile only.
+        options += ["--file", f"{folder}/Containerfile"]
         step.run(
             [engine.name, "build", *options, "--build-arg", f"BASE={base}", "--tag", image.reference, folder],
             f"{engine.name} build",
