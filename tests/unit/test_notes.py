@@ -54,3 +54,14 @@ def test_small_blocks_are_warned_of(size: int, warned: bool) -> None:
 
 def test_no_leftovers_of_templates(case: tuple[Any, Any]) -> None:
     assert not re.search(r"<no value>|%!|\{\{|e\+0", chart.notes(*case))
+
+
+@pytest.mark.parametrize(("controller", "named"), [("lws", True), ("statefulset", False)])
+def test_leaderworkersets_are_waited_for_by_hand(controller: str, named: bool) -> None:
+    """Helm does not know their readiness."""
+    values = {"global": {"multiNode": {"controller": controller}}}
+    text, manifests = chart.notes(values, ["values/a4x-10p8d.yaml"]), chart.render(values, ["values/a4x-10p8d.yaml"])
+    groups = {item["metadata"]["name"] for item in manifests.objects if item["kind"] == "LeaderWorkerSet"}
+    assert set(re.findall(r"wait leaderworkerset/(\S+)", text)) == groups
+    assert bool(groups) == named
+    assert "on 8 nodes" in text
