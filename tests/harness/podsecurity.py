@@ -16,6 +16,7 @@ VOLUME_TYPES = {
     "downwardAPI",
     "emptyDir",
     "ephemeral",
+    "image",
     "persistentVolumeClaim",
     "projected",
     "secret",

@@ -61,6 +61,13 @@ EVERYTHING: dict[str, Any] = {
     },
 }
 
+
+
+def model(kind: str, **block: Any) -> dict[str, Any]:
+    """Values of a model whose weights come from a source of this type."""
+    return {"global": {"model": {"name": "org/model", "sizeGiB": 30, "source": {"type": kind, kind: block}}}}
+
+
 VALUES_FILES = tuple(sorted(f"values/{p.name}" for p in (ROOT / "values").glob("*.yaml")))
 NAMED = [
     Scenario("defaults"),
@@ -75,6 +82,33 @@ FEATURES = [
             "nats": {"enabled": True},
             "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats", "serving": "aggregated"},
         },
+    ),
+    Scenario(
+        "model-download",
+        values=model(
+            "huggingface",
+            tokenSecret={"name": "hf"},
+            cache={"create": {"enabled": True, "size": "100Gi", "storageClass": "shared"}},
+            download={"enabled": True, "revision": "v1.0", "ignorePatterns": ["original/*"]},
+        ),
+    ),
+    Scenario(
+        "model-one-node",
+        values=merged(
+            model("pvc", create={"enabled": True, "size": "100Gi", "accessModes": ["ReadWriteOnce"], "keep": False}),
+            {"global": {"colocation": {"topologyKey": "kubernetes.io/hostname"}, "hardware": "gke-a3ultra"}},
+        ),
+    ),
+    Scenario("model-host-path", values=model("hostPath", path="/mnt/models/a")),
+    Scenario("model-image", values=model("ociImage", image={"repository": "models/a", "tag": "1"}, path="a")),
+    Scenario(
+        "model-csi",
+        values=model(
+            "csi",
+            driver="blob.csi.azure.com",
+            volumeAttributes={"containerName": "weights"},
+            nodePublishSecretRef={"name": "blob"},
+        ),
     ),
 ]
 SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]

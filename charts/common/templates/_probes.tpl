@@ -20,6 +20,16 @@ in:  component context
 {{- else }}{{ add 600 (mul 10 (ceil .Values.global.model.sizeGiB | int64)) }}{{ end }}
 {{- end }}
 
+{{/*
+common.progressDeadline: seconds until a Deployment counts as failed, beyond its pods' own start-up: ten minutes to
+be scheduled and pull images, and as long for the weights that pods wait for as common.startupBudget says. With
+Kubernetes' ten minutes for everything, `helm --wait` gives up on a large model whatever its --timeout.
+in:  dict "root" <component context> "model" common.model
+*/}}
+{{- define "common.progressDeadline" -}}
+{{ add 600 (ternary (mul 10 (ceil .root.Values.global.model.sizeGiB | int64)) 0 (hasKey .model "wait")) }}
+{{- end }}
+
 {{/* common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. */}}
 {{- define "common.worker.probes" -}}
 {{- $probes := .Values.probes }}

@@ -46,12 +46,31 @@ release name: "{{ $name }}" cannot name a Service: begin with a letter and use o
 
 {{/* Only the block of the chosen source counts, so that a values file on top of a scenario can choose another. */}}
 {{- define "common.validate.model" -}}
-{{- $source := .Values.global.model.source }}
-{{- with get (dict "pvc" "claimName" "gcsfuse" "bucket") $source.type }}
-{{- if not (get (get $source $source.type) .) }}
-global.model.source.{{ $source.type }}.{{ . }}: weights of type {{ $source.type }} have no {{ . }}: set it
+{{- $model := include (printf "common.model.%s" .Values.global.model.source.type) . | fromYaml }}
+{{- range $model.problems }}
+{{ . }}
+{{- end }}
+{{- with $model.claim }}
+{{- if not .size }}
+{{ .where }}.create.size: how large is the claim? Set it to what the models in it need, e.g. {{ ceil (mulf 1.5 $.Values.global.model.sizeGiB) }}Gi
+{{- end }}
+{{- if and (ne (first .accessModes) "ReadWriteMany") (include "common.workersAreSpread" $) }}
+{{ .where }}.create.accessModes: the workers may be on several nodes, and a {{ first .accessModes }} claim is on one: set [ReadWriteMany]{{ if eq (include "common.workersAreSpread" $) "pods" }}, or global.colocation.topologyKey=kubernetes.io/hostname{{ end }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* common.workersAreSpread: why the workers may be on several nodes: "nodes" one worker is, "pods" there are several; or nothing. in: root chart's context */}}
+{{- define "common.workersAreSpread" -}}
+{{- $pods := 0 }}{{ $nodes := 1 }}
+{{- range $role := list "prefill" "decode" }}
+{{- $seen := dict "root" $ "component" $role }}{{ include "common.asComponent" $seen }}
+{{- if include "common.worker.mode" $seen.context }}
+{{- $pods = add $pods $seen.context.Values.replicas }}
+{{- $nodes = max $nodes (include "common.worker.nodes" $seen.context) }}
+{{- end }}
+{{- end }}
+{{- if gt (int $nodes) 1 }}nodes{{ else if and (gt (int $pods) 1) (ne .Values.global.colocation.topologyKey "kubernetes.io/hostname") }}pods{{ end }}
 {{- end }}
 
 {{- define "common.validate.etcd" -}}
@@ -127,7 +146,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- include "common.asComponent" $seen }}
 {{- $context := $seen.context }}
 {{- $values := $context.Values }}
-{{- $reserved := list "model-cache" "model" "dshm" }}
+{{- $reserved := list "model-cache" "model" "model-scripts" "dshm" }}
 {{- $ownedEnv := dict }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
@@ -190,14 +209,14 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}
 {{- $needs := list }}
 {{- if not .Values.global.simulation.enabled }}
-{{- $needs = include (printf "common.model.%s.needs" .Values.global.model.source.type) . | fromYamlArray }}
+{{- $needs = (include "common.model" . | fromYaml).needs | default list }}
 {{- end }}
 {{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets") }}{{ end }}
 {{- range $needs }}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
-{{- if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .key }}generic {{ .name }} --from-literal={{ .key }}=...{{ else }}docker-registry {{ .name }} ...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if eq .value "global.imagePullSecrets" }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if and .key (not (hasKey ($object.data | default dict) .key)) }}
 {{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set {{ .value }}.key
 {{- end }}

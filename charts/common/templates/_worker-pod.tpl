@@ -12,12 +12,12 @@ in:  dict "root" <component context>
 {{- $global := $values.global }}
 {{- $simulated := $global.simulation.enabled }}
 {{- $engine := include "common.worker.engine" . }}
-{{- $model := printf "common.model.%s" (include "common.worker.modelSource" .) }}
+{{- $model := include "common.model" . | fromYaml }}
 {{- $hardware := include "common.hardware" . | fromYaml }}
 {{- $image := include "common.runtimeImage" . | fromYaml }}
 {{- $context := include "common.worker.context" . | fromYaml | merge (dict "root" . "rank" $rank) }}
 {{- $config := include "common.worker.config" . | trim }}
-{{- $annotations := include "common.overlay" (list (include (printf "%s.annotations" $model) . | fromYaml) $hardware.podAnnotations) | fromYaml }}
+{{- $annotations := include "common.overlay" (list $model.annotations $hardware.podAnnotations) | fromYaml }}
 {{- if $config }}{{ $_ := set $annotations "checksum/engine-config" (sha256sum $config) }}{{ end }}
 {{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
 {{- $ownMounts := dict "dshm" (dict "mountPath" "/dev/shm") }}
@@ -44,6 +44,7 @@ spec:
       resourceClaimTemplateName: {{ include "common.fullname" $.root }}-{{ $name }}
     {{- end }}
   {{- end }}
+  {{- with include "common.model.initContainers" (dict "root" . "model" $model "image" $image) | trim }}{{ . | nindent 2 }}{{ end }}
   containers:
     - name: engine
       image: {{ include "common.image" (dict "root" . "image" $image) }}
@@ -64,7 +65,7 @@ spec:
         {{- include "common.env.list" (list
               (include "common.worker.ownedEnv" . | fromYaml)
               (include "common.worker.rankEnv" $context | fromYaml)
-              (include (printf "%s.env" $model) . | fromYaml)
+              $model.env
               $hardware.env
               (include (printf "common.engine.%s.env" $engine) $context | fromYaml)
               $global.env
@@ -84,7 +85,7 @@ spec:
       volumeMounts:
         {{- include "common.volumeMounts" (list
               $ownMounts
-              (include (printf "%s.mounts" $model) . | fromYaml)
+              $model.mounts
               $hardware.hostPaths
               $values.volumes) | trim | nindent 8 }}
     {{- if and $simulated $leads (gt (int $context.nodes) 1) }}
@@ -93,7 +94,7 @@ spec:
   volumes:
     {{- include "common.volumes" (list
           $ownVolumes
-          (include (printf "%s.volumes" $model) . | fromYaml)
+          $model.volumes
           (include "common.hostVolumes" $hardware.hostPaths | fromYaml)
           (include "common.userVolumes" $values.volumes | fromYaml)) | trim | nindent 4 }}
 {{- end }}

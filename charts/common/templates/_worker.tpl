@@ -57,10 +57,18 @@ DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS: '["generate"]'
 
 {{/* common.worker.affinity: the role's affinity, and with global.colocation the company of all workers of the release. */}}
 {{- define "common.worker.affinity" -}}
-{{- $affinity := deepCopy .Values.affinity }}
-{{- with .Values.global.colocation.topologyKey }}
+{{- include "common.company" (dict "root" . "affinity" .Values.affinity "topologyKey" .Values.global.colocation.topologyKey) }}
+{{- end }}
+
+{{/*
+common.company: an affinity that also asks for the company of all workers of the release.
+in:  dict "root" <component context> "affinity" {} "topologyKey" label of the domain, or nothing for anywhere
+*/}}
+{{- define "common.company" -}}
+{{- $affinity := deepCopy .affinity }}
+{{- with .topologyKey }}
 {{- $workers := dict
-      "matchLabels" (omit (include "common.selectorLabels" (dict "root" $ "component" $.Chart.Name) | fromYaml) "app.kubernetes.io/component")
+      "matchLabels" (omit (include "common.selectorLabels" (dict "root" $.root "component" "") | fromYaml) "app.kubernetes.io/component")
       "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" (list "prefill" "decode"))) }}
 {{- $company := $affinity.podAffinity | default dict }}
 {{- $terms := append ($company.requiredDuringSchedulingIgnoredDuringExecution | default list) (dict "topologyKey" . "labelSelector" $workers) }}

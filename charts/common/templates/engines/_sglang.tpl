@@ -35,7 +35,7 @@ dynamo.sglang
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $flags := dict
-  "model-path" (include (printf "common.model.%s.path" $global.model.source.type) .root)
+  "model-path" (include "common.model" .root | fromYaml).path
   "served-model-name" $global.model.name
   "page-size" $global.kvCache.blockSize
   "host" "0.0.0.0"

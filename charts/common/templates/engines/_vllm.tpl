@@ -29,7 +29,7 @@ dynamo.vllm
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $args := dict
-  "model" (include (printf "common.model.%s.path" $global.model.source.type) .root)
+  "model" (include "common.model" .root | fromYaml).path
   "served-model-name" $global.model.name
   "disaggregation-mode" .mode
   "block-size" $global.kvCache.blockSize }}

@@ -1,50 +1,59 @@
 {{/*
-Weights from the Hugging Face hub into a cache volume. Model source contract (every file in models/):
-  .path     what the engine's --model gets          .volumes  YAML map name -> volume source
-  .env      YAML map                                .mounts   YAML map name -> volumeMount without name
-  .annotations  YAML map, of the pod
-  .needs    YAML list of objects that must exist: {kind, name, key, value (where it is set)}
-in:  component or root context
+Weights from the Hugging Face hub. With a download Job they are in the claim before any pod loads them; without, each
+pod downloads for itself. Contract: _model.tpl
 */}}
-{{- define "common.model.huggingface.path" -}}
-{{ .Values.global.model.source.huggingface.repository | default .Values.global.model.name }}
+{{- define "common.model.huggingface" -}}
+{{- $source := .Values.global.model.source.huggingface }}
+{{- $where := "global.model.source.huggingface" }}
+{{- $download := $source.download }}
+{{- $repository := $source.repository | default .Values.global.model.name }}
+{{- $claim := include "common.claim" (dict "root" . "values" $source.cache "where" (printf "%s.cache" $where)) | fromYaml }}
+{{- $token := dict }}
+{{- with $source.tokenSecret }}
+{{- if .name }}{{ $_ := set $token "HF_TOKEN" (dict "secretKeyRef" (dict "name" .name "key" .key)) }}{{ end }}
 {{- end }}
-
-{{- define "common.model.huggingface.volumes" -}}
-{{- $cache := .Values.global.model.source.huggingface.cache }}
-model-cache:
-  {{- /* The frontend reads the tokenizer only, and need not run where a ReadWriteOnce claim is. */}}
-  {{- if and $cache.claimName (ne .Chart.Name "frontend") }}
-  persistentVolumeClaim: {claimName: {{ $cache.claimName }}}
-  {{- else }}
-  emptyDir: {{ with $cache.sizeLimit }}{sizeLimit: {{ . }}}{{ else }}{}{{ end }}
+{{- if $download.enabled }}
+{{- $identity := dict "repository" $repository "revision" $download.revision "allowPatterns" $download.allowPatterns "ignorePatterns" $download.ignorePatterns }}
+{{- /* Each choice has a folder of its own, so that an upgrade never changes files that running pods read. */}}
+{{- $folder := printf "/models/%s-%s" ($repository | replace "/" "--") (toJson $identity | sha256sum | trunc 8) }}
+{{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=model" (include "common.fullname" .) }}
+path: {{ $folder }}
+volume: {persistentVolumeClaim: {claimName: {{ $claim.name | quote }}}}
+wait:
+  marker: {{ $folder }}/.complete
+  expected: {{ pick $identity "repository" "revision" | toJson }}
+  hint: "A Job downloads it; its log: kubectl -n {{ .Release.Namespace }} logs -f --tail=-1 -l {{ $labels }}"
+{{- $job := omit $download "enabled" "revision" "allowPatterns" "ignorePatterns" }}
+download: {{ set (set (set $job "folder" $folder) "identity" $identity) "env" $token | toJson }}
+{{- else }}
+path: {{ $repository }}
+volumes:
+  model-cache:
+    {{- /* The frontend reads the tokenizer only, and need not run where a ReadWriteOnce claim is. */}}
+    {{- if and $claim.name (ne .Chart.Name "frontend") }}
+    persistentVolumeClaim: {claimName: {{ $claim.name }}}
+    {{- else }}
+    emptyDir: {{ with $source.cache.sizeLimit }}{sizeLimit: {{ . }}}{{ else }}{}{{ end }}
+    {{- end }}
+mounts: {model-cache: {mountPath: /model-cache}}
+env: {{ merge (dict "HF_HOME" "/model-cache") $token | toJson }}
+{{- end }}
+{{- with $claim.claim }}
+claim: {{ toJson . }}
+{{- end }}
+needs:
+  {{- with $claim.needs }}{{ toYaml . | nindent 2 }}{{ end }}
+  {{- if $token }}
+  - {kind: Secret, name: {{ $source.tokenSecret.name }}, key: {{ $source.tokenSecret.key }}, value: {{ $where }}.tokenSecret}
   {{- end }}
-{{- end }}
-
-{{- define "common.model.huggingface.mounts" -}}
-model-cache: {mountPath: /model-cache}
-{{- end }}
-
-{{- define "common.model.huggingface.env" -}}
-HF_HOME: /model-cache
-{{- with .Values.global.model.source.huggingface.tokenSecret }}
-{{- if .name }}
-HF_TOKEN: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- define "common.model.huggingface.needs" -}}
-{{- with .Values.global.model.source.huggingface }}
-{{- if .tokenSecret.name }}
-- {kind: Secret, name: {{ .tokenSecret.name }}, key: {{ .tokenSecret.key }}, value: global.model.source.huggingface.tokenSecret}
-{{- end }}
-{{- with .cache.claimName }}
-- {kind: PersistentVolumeClaim, name: {{ . }}, value: global.model.source.huggingface.cache.claimName}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- define "common.model.huggingface.annotations" -}}
-{}
+problems:
+  {{- if and $download.enabled (not $claim.name) }}
+  - "{{ $where }}.download.enabled: the download has no claim to fill: set {{ $where }}.cache.claimName, or cache.create.enabled=true"
+  {{- end }}
+  {{- if and (not $download.enabled) (ne $download.revision "main") }}
+  - "{{ $where }}.download.revision: pods that download for themselves take main: set {{ $where }}.download.enabled=true, or revision=main"
+  {{- end }}
+  {{- if and (not $token) (ne $source.tokenSecret.key "HF_TOKEN") }}
+  - "{{ $where }}.tokenSecret.key: the key of no Secret: set {{ $where }}.tokenSecret.name"
+  {{- end }}
 {{- end }}

@@ -1,27 +1,23 @@
-{{/* Weights in an existing PersistentVolumeClaim, mounted read-only. Contract: models/_huggingface.tpl */}}
-{{- define "common.model.pvc.path" -}}
-/models{{ with .Values.global.model.source.pvc.path }}/{{ trimAll "/" . }}{{ end }}
+{{/*
+Weights in a PersistentVolumeClaim. One that the chart creates is empty at first: the pods wait for the marker that
+whoever fills it leaves. Contract: _model.tpl
+*/}}
+{{- define "common.model.pvc" -}}
+{{- with .Values.global.model.source.pvc }}
+{{- $path := include "common.model.folder" .path }}
+{{- $claim := include "common.claim" (dict "root" $ "values" . "where" "global.model.source.pvc") | fromYaml }}
+path: {{ $path }}
+volume: {persistentVolumeClaim: {claimName: {{ $claim.name | quote }}, readOnly: true}}
+{{- with $claim.claim }}
+claim: {{ toJson . }}
+wait:
+  marker: {{ $path }}/.complete
+  expected: {}
+  hint: {{ printf "Copy the model into claim %s, to %s, then create the file .complete in that folder." .name (trimPrefix "/models" $path | default "/") | quote }}
 {{- end }}
-
-{{- define "common.model.pvc.volumes" -}}
-model:
-  persistentVolumeClaim: {claimName: {{ .Values.global.model.source.pvc.claimName }}, readOnly: true}
+needs: {{ toJson $claim.needs }}
+{{- if not $claim.name }}
+problems: ["global.model.source.pvc.claimName: weights of type pvc have no claimName: set it, or create.enabled=true"]
 {{- end }}
-
-{{- define "common.model.pvc.mounts" -}}
-model: {mountPath: /models, readOnly: true}
 {{- end }}
-
-{{- define "common.model.pvc.env" -}}
-# Nothing must be downloaded, so nothing may be tried.
-HF_HUB_OFFLINE: "1"
-TRANSFORMERS_OFFLINE: "1"
-{{- end }}
-
-{{- define "common.model.pvc.needs" -}}
-- {kind: PersistentVolumeClaim, name: {{ .Values.global.model.source.pvc.claimName }}, value: global.model.source.pvc.claimName}
-{{- end }}
-
-{{- define "common.model.pvc.annotations" -}}
-{}
 {{- end }}

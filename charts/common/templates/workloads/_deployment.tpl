@@ -11,6 +11,7 @@ metadata:
 spec:
   replicas: {{ int64 $values.replicas }}
   revisionHistoryLimit: 3
+  progressDeadlineSeconds: {{ add (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromYaml))) (include "common.startupBudget" .root) }}
   strategy:
     rollingUpdate:
       {{- toYaml $values.rollingUpdate | nindent 6 }}

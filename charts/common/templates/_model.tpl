@@ -1,0 +1,92 @@
+{{/*
+common.model: where the weights come from, as the pods see it. Each source is one file in models/ with one define,
+"common.model.<type>". What it returns, all but path optional:
+  path         what the engine's --model gets
+  volume       volume source with the weights, mounted read-only at /models in all pods: nothing is downloaded
+  volumes, mounts, env   maps by name, where pods download for themselves
+  annotations  of the pods
+  claim        claim that the chart creates: {name, where, and the values of `create`}
+  wait         what the pods wait for before they start: {marker: file, expected: {} of its content, hint: text}
+  download     what the Job needs that fills the volume: {folder, identity, env, and the values of `download`}
+  needs        list of objects that must exist: {kind, name, key, value (where it is set)}
+  problems     list of lines for common.validate
+in:  component or root context
+out: YAML map, with empty maps for missing ones, and oneNode: whether all pods with the volume share one node
+*/}}
+{{- define "common.model" -}}
+{{- $model := include (printf "common.model.%s" (include "common.worker.modelSource" .)) . | fromYaml }}
+{{- $model = merge $model (dict "volumes" dict "mounts" dict "env" dict "annotations" dict "needs" list) }}
+{{- with $model.volume }}
+{{- $_ := set $model "volumes" (dict "model" .) }}
+{{- $_ := set $model "mounts" (dict "model" (dict "mountPath" "/models" "readOnly" true)) }}
+{{- $_ := set $model "env" (dict "HF_HUB_OFFLINE" "1" "TRANSFORMERS_OFFLINE" "1") }}
+{{- end }}
+{{- if $model.wait }}
+{{- $_ := set $model.volumes "model-scripts" (dict "configMap" (dict "name" (include "common.name" (dict "root" . "component" "model")))) }}
+{{- end }}
+{{- $_ := set $model "oneNode" (and $model.volume $model.claim (ne (first $model.claim.accessModes) "ReadWriteMany") | not | not) }}
+{{- toYaml $model }}
+{{- end }}
+
+{{/* common.model.folder: the path of a folder of the mounted volume. in: relative path, or nothing */}}
+{{- define "common.model.folder" -}}
+/models{{ with . }}/{{ trimAll "/" . }}{{ end }}
+{{- end }}
+
+{{/*
+common.claim: an existing claim, or one that the chart creates.
+in:  dict "root" <context> "values" {claimName, create} "where" their path; out: YAML map {name, needs, [claim]}
+*/}}
+{{- define "common.claim" -}}
+{{- if .values.create.enabled }}
+{{- $name := .values.claimName | default (include "common.name" (dict "root" .root "component" "model")) }}
+name: {{ $name }}
+needs: []
+claim: {{ set (set (omit .values.create "enabled") "name" $name) "where" .where | toJson }}
+{{- else }}
+name: {{ .values.claimName | quote }}
+needs:
+  {{- if .values.claimName }}
+  - {kind: PersistentVolumeClaim, name: {{ .values.claimName }}, value: {{ .where }}.claimName}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+common.model.initContainers: the pods wait, in place of failing or loading half a model.
+in:  dict "root" <component context> "model" common.model "image" {}
+*/}}
+{{- define "common.model.initContainers" -}}
+{{- with .model.wait }}
+initContainers:
+  - name: wait-for-model
+    image: {{ include "common.image" $ }}
+    imagePullPolicy: {{ $.image.pullPolicy }}
+    command: [python3, /opt/model-scripts/wait.py]
+    env:
+      - {name: MODEL_MARKER, value: {{ .marker | quote }}}
+      - {name: MODEL_EXPECTED, value: {{ .expected | toJson | quote }}}
+      - {name: MODEL_HINT, value: {{ .hint | quote }}}
+    resources:
+      requests: {cpu: 10m, memory: 64Mi}
+      limits: {memory: 256Mi}
+    securityContext:
+      {{- include "common.securityContext" (dict "overrides" dict) | nindent 6 }}
+    volumeMounts:
+      {{- include "common.volumeMounts" (list $.model.mounts (dict "model-scripts" (dict "mountPath" "/opt/model-scripts" "readOnly" true))) | trim | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{/*
+common.model.placement: as common.pod.placement, for pods that are no workers but need the model. A claim for one
+node takes them to the workers, whom the GPUs lead.
+in:  dict "root" <component context> "model" common.model "values" {nodeSelector, tolerations, ...}
+*/}}
+{{- define "common.model.placement" -}}
+{{- $hardware := dict }}{{ $affinity := .values.affinity | default dict }}
+{{- if .model.oneNode }}
+{{- $hardware = pick (include "common.hardware" .root | fromYaml) "tolerations" }}
+{{- $affinity = include "common.company" (dict "root" .root "affinity" $affinity "topologyKey" "kubernetes.io/hostname") | fromYaml }}
+{{- end }}
+{{- include "common.pod.placement" (dict "root" (dict "Values" .values) "hardware" $hardware "affinity" $affinity) }}
+{{- end }}

@@ -1,0 +1,21 @@
+{{/* Weights in an inline volume of any CSI driver: another cloud's bucket, a registry, a parallel file system. Contract: _model.tpl */}}
+{{- define "common.model.csi" -}}
+{{- with .Values.global.model.source.csi }}
+path: {{ include "common.model.folder" .path }}
+volume:
+  csi:
+    driver: {{ .driver | quote }}
+    readOnly: {{ .readOnly }}
+    {{- with .volumeAttributes }}
+    volumeAttributes: {{ toJson . }}
+    {{- end }}
+    {{- with .nodePublishSecretRef.name }}
+    nodePublishSecretRef: {name: {{ . }}}
+needs:
+  - {kind: Secret, name: {{ . }}, value: global.model.source.csi.nodePublishSecretRef.name}
+    {{- end }}
+{{- if not .driver }}
+problems: ["global.model.source.csi.driver: weights of type csi have no driver: set it"]
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,34 @@
+"""Wait until the model is complete: until the marker is there and says what is expected.
+
+Environment: MODEL_MARKER (a file), MODEL_EXPECTED (JSON: what it must say at least), MODEL_HINT (what to do or see).
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+MARKER, HINT = Path(os.environ["MODEL_MARKER"]), os.environ["MODEL_HINT"]
+EXPECTED = json.loads(os.environ["MODEL_EXPECTED"])
+
+
+def main() -> None:
+    # The first process of a container ignores SIGTERM unless it says otherwise.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = said = time.monotonic()
+    print(f"waiting for {MARKER}: the model is not complete without it. {HINT}", flush=True)
+    while not MARKER.exists():
+        time.sleep(1)
+        if time.monotonic() - said >= 60:
+            said = time.monotonic()
+            print(f"still waiting ({said - started:.0f} s) for {MARKER}. {HINT}", flush=True)
+    content = json.loads(MARKER.read_text() or "{}")
+    wrong = {key: content.get(key) for key, value in EXPECTED.items() if content.get(key) != value}
+    if wrong:
+        sys.exit(f"{MARKER} says {wrong} where {EXPECTED} is expected: another model is in this folder; empty it")
+    print(f"the model is complete: {content}", flush=True)
+
+
+main()
