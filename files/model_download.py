@@ -81,8 +81,10 @@ def download() -> None:
     print(f"downloading {len(sizes)} files, {total / GIB:.1f} GiB, of commit {info.sha}", flush=True)
     threading.Thread(target=report, args=[total], daemon=True).start()
     snapshot_download(repository, revision=info.sha, local_dir=FOLDER, **patterns)
-    # The library returns what it has when the hub stops answering.
+    # The library returns what it has when the hub stops answering, and takes a damaged file for a whole one.
     wrong = [name for name, size in sizes.items() if not right(FOLDER / name, size)]
+    for name in wrong:
+        (FOLDER / name).unlink(missing_ok=True)
     if wrong:
         sys.exit(f"FAIL: missing or cut off: {wrong}")
     write(MARKER, json.dumps({**IDENTITY, "commit": info.sha}))
