@@ -62,7 +62,6 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-
 def model(kind: str, **block: Any) -> dict[str, Any]:
     """Values of a model whose weights come from a source of this type."""
     return {"global": {"model": {"name": "org/model", "sizeGiB": 30, "source": {"type": kind, kind: block}}}}

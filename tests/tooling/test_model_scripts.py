@@ -181,7 +181,7 @@ def test_a_token_opens_a_gated_repository(claim: Claim) -> None:
 
 
 def test_a_claim_that_is_too_small(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMITS[SECOND], "huge", Endless())  # type: ignore[arg-type]
+    monkeypatch.setitem(COMMITS[SECOND], "huge", Endless())
     done = claim.download()
     assert done.returncode == 3, done.stderr
     assert "GiB are missing and the claim has" in done.stderr
