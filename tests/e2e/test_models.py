@@ -23,8 +23,6 @@ SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512
 COMPONENTS = ["frontend", "prefill", "decode"]
 VALUES: dict[str, Any] = {
     "global": {
-        "hardware": "gke-a3ultra",
-        "rdma": {"enabled": False},
         "colocation": {"topologyKey": "kubernetes.io/hostname"},
         "engine": {"image": IMAGE},
         "env": {"HF_ENDPOINT": "http://hub:8000"},
