@@ -10,13 +10,9 @@ import yaml
 from tests.conftest import Render
 from tests.harness.helm import Helm, HelmError
 from tests.harness.manifests import merged
+from tests.harness.scenarios import model as source
 
 COMPONENTS = ["frontend", "prefill", "decode"]
-
-
-def source(kind: str, **values: Any) -> dict[str, Any]:
-    """Values of a model whose weights come from a source of this type."""
-    return {"global": {"model": {"name": "org/model", "source": {"type": kind, kind: values}}}}
 
 
 def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> None:
@@ -134,9 +130,20 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "huggingface": {"repository": "org/weights"},
     "pvc": {"claimName": "claim"},
     "gcsfuse": {"bucket": "weights"},
+    "hostPath": {"path": "/mnt/weights"},
+    "ociImage": {"image": {"repository": "weights", "tag": "1"}},
+    "csi": {"driver": "csi.example.com"},
 }
-MODELS = {"huggingface": "org/weights", "pvc": "/models", "gcsfuse": "/models"}
-VOLUMES = {"huggingface": {"model-cache"}, "pvc": {"model"}, "gcsfuse": {"model"}}
+MODELS = dict.fromkeys(BLOCKS, "/models") | {"huggingface": "org/weights"}
+# The volume by name, and what kind it is.
+VOLUMES = {
+    "huggingface": ("model-cache", "emptyDir"),
+    "pvc": ("model", "persistentVolumeClaim"),
+    "gcsfuse": ("model", "csi"),
+    "hostPath": ("model", "hostPath"),
+    "ociImage": ("model", "image"),
+    "csi": ("model", "csi"),
+}
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
@@ -144,18 +151,19 @@ VOLUMES = {"huggingface": {"model-cache"}, "pvc": {"model"}, "gcsfuse": {"model"
 def test_a_file_on_top_of_a_scenario_chooses_another_source(
     render: Render, each_helm: Helm, role: str, scenario: str, kind: str
 ) -> None:
-    block = BLOCKS[kind] | ({"path": ""} if kind != "huggingface" else {})
+    block = BLOCKS[kind] | ({"path": ""} if kind in ("pvc", "gcsfuse") else {})
     values = {"global": {"model": {"source": {"type": kind, kind: block}}}}
     manifests = render(values, [f"values/{scenario}.yaml"], helm=each_helm.name)
     pod = manifests.pod(role)
     container = pod.container()
     files = [yaml.safe_load(m["data"]["engine.yaml"]) for m in manifests.all("ConfigMap", component=role)]
     assert [container.flag("model"), *(f["model-path"] for f in files)][-1] == MODELS[kind]
-    assert pod.volumes().keys() & {"model", "model-cache"} == VOLUMES[kind]
+    name, of_kind = VOLUMES[kind]
+    assert pod.volumes().keys() & {"model", "model-cache"} == {name}
+    assert pod.volumes()[name].keys() == {"name", of_kind}
     assert ("HF_HUB_OFFLINE" in container.env()) == (kind != "huggingface")
     annotations = pod.metadata.get("annotations", {})
     assert ("gke-gcsfuse/volumes" in annotations) == (kind == "gcsfuse")
-    assert ("csi" in pod.volumes().get("model", {})) == (kind == "gcsfuse")
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
@@ -165,9 +173,56 @@ def test_blocks_that_are_not_chosen_change_nothing(render: Render, kind: str) ->
     assert render(beside).objects == render(alone).objects
 
 
-@pytest.mark.parametrize(("kind", "key"), [("pvc", "claimName"), ("gcsfuse", "bucket")])
+@pytest.mark.parametrize("kind", sorted(BLOCKS.keys() - {"huggingface"}))
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_what_is_mounted_is_read_only_and_nothing_is_downloaded(render: Render, component: str, kind: str) -> None:
+    pod = render(source(kind, **BLOCKS[kind])).pod(component)
+    mounts = {m["name"]: m for m in pod.container().spec["volumeMounts"]}
+    assert mounts["model"] == {"name": "model", "mountPath": "/models", "readOnly": True}
+    assert pod.container().env().items() >= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}.items()
+    assert "initContainers" not in pod.spec
+
+
+def test_a_folder_that_is_not_on_the_node_is_not_made(render: Render, role: str) -> None:
+    volume = render(source("hostPath", path="/mnt/a")).pod(role).volumes()["model"]
+    assert volume["hostPath"] == {"path": "/mnt/a", "type": "Directory"}
+
+
+def test_an_image_comes_from_the_mirror_too(render: Render, role: str) -> None:
+    image = {"registry": "a.example.com", "repository": "weights", "tag": "1", "pullPolicy": "Always"}
+    volume = render(source("ociImage", image=image)).pod(role).volumes()["model"]
+    assert volume["image"] == {"reference": "a.example.com/weights:1", "pullPolicy": "Always"}
+    mirrored = merged(source("ociImage", image=image), {"global": {"imageRegistry": "b.example.com"}})
+    assert render(mirrored).pod(role).volumes()["model"]["image"]["reference"] == "b.example.com/weights:1"
+
+
+def test_image_volumes_need_a_kubernetes_that_has_them(render: Render, each_helm: Helm) -> None:
+    values = source("ociImage", **BLOCKS["ociImage"])
+    assert render(values, kube_version="1.35.0", helm=each_helm.name)
+    with pytest.raises(HelmError, match=r"global.model.source.type: image volumes need Kubernetes 1.35, this is v1.34"):
+        render(values, kube_version="1.34.2", helm=each_helm.name)
+
+
+def test_a_driver_gets_what_it_wants_to_know(render: Render, role: str) -> None:
+    block = {"driver": "csi.example.com", "readOnly": False, "volumeAttributes": {"n": "1"}}
+    volume = render(source("csi", nodePublishSecretRef={"name": "s"}, **block)).pod(role).volumes()["model"]
+    assert volume["csi"] == {**block, "nodePublishSecretRef": {"name": "s"}}
+
+
+REQUIRED = {
+    "pvc": "claimName",
+    "gcsfuse": "bucket",
+    "hostPath": "path",
+    "ociImage": "image.repository",
+    "csi": "driver",
+}
+
+
+@pytest.mark.parametrize(("kind", "key"), REQUIRED.items())
 def test_the_chosen_source_must_be_complete(render: Render, kind: str, key: str) -> None:
     others = {k: v for k, v in BLOCKS.items() if k != kind}
-    with pytest.raises(HelmError, match=rf"global\.model\.source\.{kind}\.{key}: weights of type {kind} have no {key}"):
+    with pytest.raises(HelmError) as refusal:
         render({"global": {"model": {"source": {"type": kind, **others}}}})
+    problem = f"global.model.source.{kind}.{key}: weights of type {kind} have no {key.rpartition('.')[2]}: set it"
+    assert problem in str(refusal.value)
     assert render({"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}})
