@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
+from hack.paths import ROOT
 from tests.conftest import Render
+from tests.harness import kubeschema, podsecurity
 from tests.harness.helm import Helm, HelmError
-from tests.harness.manifests import merged
+from tests.harness.manifests import PodTemplate, merged
 from tests.harness.scenarios import model as source
 
 COMPONENTS = ["frontend", "prefill", "decode"]
+GUIDE = [
+    yaml.safe_load(block)
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "models.md").read_text(), re.DOTALL)
+]
 
 
 def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> None:
@@ -226,3 +233,16 @@ def test_the_chosen_source_must_be_complete(render: Render, kind: str, key: str)
     problem = f"global.model.source.{kind}.{key}: weights of type {kind} have no {key.rpartition('.')[2]}: set it"
     assert problem in str(refusal.value)
     assert render({"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}})
+
+
+@pytest.mark.parametrize(
+    "values", [v for v in GUIDE if "global" in v], ids=lambda v: v["global"]["model"]["source"]["type"]
+)
+def test_the_guides_values_are_accepted(render: Render, values: dict[str, Any]) -> None:
+    assert "model" in render(values).pod("decode").volumes()
+
+
+def test_the_guides_loader_fills_the_claim_that_is_created() -> None:
+    (loader,) = (v for v in GUIDE if v.get("kind") == "Pod")
+    assert kubeschema.problems(loader) == []
+    assert podsecurity.violations(PodTemplate(loader, loader["metadata"], loader["spec"])) == []
