@@ -11,7 +11,7 @@ common.model: where the weights come from, as the pods see it. Each source is on
   needs        list of objects that must exist: {kind, name, key, value (where it is set)}
   problems     list of lines for common.validate
 in:  component or root context
-out: YAML map, with empty maps for missing ones, and oneNode: whether all pods with the volume share one node
+out: YAML map, with empty maps for missing ones, and oneNode where all pods with the volume must share one node
 */}}
 {{- define "common.model" -}}
 {{- $model := include (printf "common.model.%s" (include "common.worker.modelSource" .)) . | fromYaml }}
@@ -24,7 +24,7 @@ out: YAML map, with empty maps for missing ones, and oneNode: whether all pods w
 {{- if $model.wait }}
 {{- $_ := set $model.volumes "model-scripts" (dict "configMap" (dict "name" (include "common.name" (dict "root" . "component" "model")))) }}
 {{- end }}
-{{- $_ := set $model "oneNode" (and $model.volume $model.claim (ne (first $model.claim.accessModes) "ReadWriteMany") | not | not) }}
+{{- if and $model.volume $model.claim }}{{ $_ := set $model "oneNode" (ne (first $model.claim.accessModes) "ReadWriteMany") }}{{ end }}
 {{- toYaml $model }}
 {{- end }}
 
