@@ -193,7 +193,7 @@ def test_one_node_for_the_claim_is_the_workers(render: Render, component: str) -
 
 
 def test_one_node_keeps_the_frontends_own_affinity(render: Render) -> None:
-    own = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    own: dict[str, Any] = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
     values = merged(merged(download(ONE_NODE), COLOCATED), {"frontend": {"affinity": own}})
     assert render(values).pod("frontend").spec["affinity"].keys() == {"nodeAffinity", "podAffinity"}
 
