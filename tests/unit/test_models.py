@@ -123,6 +123,19 @@ def test_paths_in_a_bucket(render: Render, role: str, path: str, model: str) -> 
     assert render(bucket(path=path)).pod(role).container().flag("model") == model
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"tokenSecret": {"name": "1", "key": "2"}, "cache": {"claimName": "3"}},
+        {"cache": {"claimName": "3"}, "download": {"enabled": True, "revision": "1e3"}},
+        {"cache": {"claimName": "3", "create": {"enabled": True, "size": "1"}}, "download": {"enabled": True}},
+    ],
+)
+def test_names_that_look_like_numbers_stay_names(render: Render, role: str, block: dict[str, Any]) -> None:
+    volumes = render(source("huggingface", **block)).pod(role).volumes()
+    assert [v["persistentVolumeClaim"]["claimName"] for v in volumes.values() if "persistentVolumeClaim" in v] == ["3"]
+
+
 def test_who_reads_the_bucket(render: Render, role: str) -> None:
     annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
     manifests = render(merged(bucket(), {"global": {"serviceAccount": {"annotations": annotations}}}))

@@ -22,7 +22,7 @@ common.metadata: name, labels and annotations of an object, unindented.
 in:  dict "root" $ "component" "prefill" ["name" string] ["labels" dict] ["annotations" dict]
 */}}
 {{- define "common.metadata" -}}
-name: {{ .name | default (include "common.name" .) }}
+name: {{ .name | default (include "common.name" .) | quote }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "common.labels" . | nindent 2 }}

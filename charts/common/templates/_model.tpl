@@ -40,14 +40,14 @@ in:  dict "root" <context> "values" {claimName, create} "where" their path; out:
 {{- define "common.claim" -}}
 {{- if .values.create.enabled }}
 {{- $name := .values.claimName | default (include "common.name" (dict "root" .root "component" "model")) }}
-name: {{ $name }}
+name: {{ $name | quote }}
 needs: []
 claim: {{ set (set (omit .values.create "enabled") "name" $name) "where" .where | toJson }}
 {{- else }}
 name: {{ .values.claimName | quote }}
 needs:
   {{- if .values.claimName }}
-  - {kind: PersistentVolumeClaim, name: {{ .values.claimName }}, value: {{ .where }}.claimName}
+  - {kind: PersistentVolumeClaim, name: {{ .values.claimName | quote }}, value: {{ .where }}.claimName}
   {{- end }}
 {{- end }}
 {{- end }}

@@ -10,9 +10,9 @@ volume:
     volumeAttributes: {{ toJson . }}
     {{- end }}
     {{- with .nodePublishSecretRef.name }}
-    nodePublishSecretRef: {name: {{ . }}}
+    nodePublishSecretRef: {name: {{ . | quote }}}
 needs:
-  - {kind: Secret, name: {{ . }}, value: global.model.source.csi.nodePublishSecretRef.name}
+  - {kind: Secret, name: {{ . | quote }}, value: global.model.source.csi.nodePublishSecretRef.name}
     {{- end }}
 {{- if not .driver }}
 problems: ["global.model.source.csi.driver: weights of type csi have no driver: set it"]

@@ -31,7 +31,7 @@ volumes:
   model-cache:
     {{- /* The frontend reads the tokenizer only, and need not run where a ReadWriteOnce claim is. */}}
     {{- if and $claim.name (ne .Chart.Name "frontend") }}
-    persistentVolumeClaim: {claimName: {{ $claim.name }}}
+    persistentVolumeClaim: {claimName: {{ $claim.name | quote }}}
     {{- else }}
     emptyDir: {{ with $source.cache.sizeLimit }}{sizeLimit: {{ . }}}{{ else }}{}{{ end }}
     {{- end }}
@@ -44,7 +44,7 @@ claim: {{ toJson . }}
 needs:
   {{- with $claim.needs }}{{ toYaml . | nindent 2 }}{{ end }}
   {{- if $token }}
-  - {kind: Secret, name: {{ $source.tokenSecret.name }}, key: {{ $source.tokenSecret.key }}, value: {{ $where }}.tokenSecret}
+  - {kind: Secret, name: {{ $source.tokenSecret.name | quote }}, key: {{ $source.tokenSecret.key | quote }}, value: {{ $where }}.tokenSecret}
   {{- end }}
 problems:
   {{- if and $download.enabled (not $claim.name) }}
