@@ -2,7 +2,8 @@
 common.worker.podTemplate: one template for every pod of a worker pool.
 in:  dict "root" <component context>
      and for a worker of several nodes "rank" {class: leader|worker, number, leaderAddress, labels}: its first pod
-     is the leader, the only one that serves requests, is probed, and is found by the router.
+     is the leader, the only one that serves requests, is probed, and is found by the router. A leader's rank has also
+     memberAddress, the address of another rank as the leader sees it, with %d for its number.
 */}}
 {{- define "common.worker.podTemplate" -}}
 {{- $rank := .rank | default (dict "class" "leader" "labels" dict) }}
@@ -17,6 +18,7 @@ in:  dict "root" <component context>
 {{- $image := include "common.runtimeImage" . | fromYaml }}
 {{- $context := include "common.worker.context" . | fromYaml | merge (dict "root" . "rank" $rank) }}
 {{- $config := include "common.worker.config" . | trim }}
+{{- $needs := include (printf "common.engine.%s.pod" $engine) $context | fromYaml }}
 {{- $annotations := include "common.overlay" (list (include (printf "%s.annotations" $model) . | fromYaml) $hardware.podAnnotations) | fromYaml }}
 {{- if $config }}{{ $_ := set $annotations "checksum/engine-config" (sha256sum $config) }}{{ end }}
 {{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
@@ -51,14 +53,17 @@ spec:
       {{- if and $simulated (not $leads) }}
       command: [python3, /opt/simulation/rendezvous.py, join]
       {{- else }}
-      command: [python3, -m, {{ include (printf "common.engine.%s.module" $engine) . }}]
+      command:
+        {{- include (printf "common.engine.%s.command" $engine) $context | trim | nindent 8 }}
+      {{- with include (printf "common.engine.%s.args" $engine) $context | trim }}
       args:
-        {{- include (printf "common.engine.%s.args" $engine) $context | trim | nindent 8 }}
+        {{- . | nindent 8 }}
         {{- if not $simulated }}
         {{- range $values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
         {{- end }}
+      {{- end }}
       {{- end }}
       env:
         {{- include "common.env.list" (list
@@ -80,11 +85,12 @@ spec:
       resources:
         {{- include "common.worker.resources" (dict "root" . "hardware" $hardware) | nindent 8 }}
       securityContext:
-        {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" $hardware.capabilities) | nindent 8 }}
+        {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" (concat $hardware.capabilities ($needs.capabilities | default list))) | nindent 8 }}
       volumeMounts:
         {{- include "common.volumeMounts" (list
               $ownMounts
               (include (printf "%s.mounts" $model) . | fromYaml)
+              ($needs.volumes | default dict)
               $hardware.hostPaths
               $values.volumes) | trim | nindent 8 }}
     {{- if and $simulated $leads (gt (int $context.nodes) 1) }}
@@ -94,6 +100,7 @@ spec:
     {{- include "common.volumes" (list
           $ownVolumes
           (include (printf "%s.volumes" $model) . | fromYaml)
+          (include "common.userVolumes" ($needs.volumes | default dict) | fromYaml)
           (include "common.hostVolumes" $hardware.hostPaths | fromYaml)
           (include "common.userVolumes" $values.volumes | fromYaml)) | trim | nindent 4 }}
 {{- end }}
