@@ -1,4 +1,4 @@
-"""Workers of several nodes: LeaderWorkerSets and StatefulSets, each with vLLM and SGLang."""
+"""Workers of several nodes: LeaderWorkerSets and StatefulSets, each with every engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fixed(controller: str, engine: str, **roles: Any) -> dict[str, Any]:
             "engine": {"name": engine},
             "hardware": "nvidia",
             "hardwareSpec": {"gpusPerNode": 4},
-            "multiNode": {"controller": controller},
+            "multiNode": {"controller": controller, "sshSecret": "mpi-ssh"},
         },
         "prefill": shape,
         "decode": shape,
@@ -39,7 +39,7 @@ def controller(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=["vllm", "sglang"])
+@pytest.fixture(params=["vllm", "sglang", "trtllm"])
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -79,9 +79,10 @@ def test_nodes_follow_from_parallelism(
     assert kinds == ({"Deployment"} if nodes == 1 else several)
 
 
-def test_sglang_divides_gpus_among_data_and_experts(render: Render, controller: str, role: str) -> None:
+@pytest.mark.parametrize("engine", ["sglang", "trtllm"])
+def test_gpus_are_divided_among_data_and_experts(render: Render, controller: str, engine: str, role: str) -> None:
     """They are shares of the tensor-parallel GPUs; of vLLM data parallelism multiplies them."""
-    values = fixed(controller, "sglang") | {role: {"parallelism": {"tensor": 8, "data": 8, "expert": 8}}}
+    values = fixed(controller, engine) | {role: {"parallelism": {"tensor": 8, "data": 8, "expert": 8}}}
     assert pod_count(render(values).pods(role)) == 2
     inside = fixed(controller, "vllm") | {role: {"parallelism": {"tensor": 2, "data": 2, "expert": 4}}}
     pod = render(inside).pod(role).container("engine")
@@ -112,7 +113,9 @@ def test_every_pod_knows_its_rank_its_leader_and_the_group(render: Render, value
             assert variables["DYNAMO_RANK"] == {"fieldRef": {"fieldPath": f"metadata.labels['{label}']"}}, pod.id
 
 
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
 def test_the_engine_gets_them(render: Render, values: dict[str, Any], engine: str, role: str) -> None:
+    """TensorRT-LLM's ranks have no flags of their own: test_trtllm.py."""
     for pod in render(values).pods(role):
         container = pod.container("engine")
         assert container.flag("nnodes") == str(NODES)
@@ -237,7 +240,6 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
     values["decode"] = {
         "replicas": 1,
         "parallelism": {"tensor": 16},
-        "engineArgs": {"dtype": "auto"},
         "nodeSelector": {"p": "d"},
     }
     manifests = render(values)
@@ -245,11 +247,11 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
     assert pod_count(manifests.pods("decode")) == 4
     for pod in manifests.pods("prefill"):
         assert pod.container("engine").env()["A"] == "prefill"
-        assert pod.container("engine").flag("nnodes") == "2"
+        assert pod.container("engine").env()["DYNAMO_GROUP_SIZE"] == "2"
         assert "p" not in pod.spec["nodeSelector"]
     for pod in manifests.pods("decode"):
         assert "A" not in pod.container("engine").env()
-        assert pod.container("engine").flag("nnodes") == "4"
+        assert pod.container("engine").env()["DYNAMO_GROUP_SIZE"] == "4"
         assert pod.spec["nodeSelector"]["p"] == "d"
 
 
