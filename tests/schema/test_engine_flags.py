@@ -298,4 +298,6 @@ def test_flags_that_the_chart_sets_exist() -> None:
         assert match, template_file
         owned = yaml.load(match[1], Loader=yaml.CSafeLoader)
         # trtllm.a.b is a setting inside the flag trtllm.
-        assert {name.partition(".")[0] for name in owned} <= KNOWN[program]["flags"].keys() | KNOWN[program]["aliases"].keys()
+        assert {name.partition(".")[0] for name in owned} <= KNOWN[program]["flags"].keys() | KNOWN[program][
+            "aliases"
+        ].keys()

@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import Render
 from tests.harness.helm import HelmError
@@ -332,22 +331,25 @@ def test_claims_of_two_releases_never_collide(render: Render) -> None:
     assert not names[0] & names[1]
 
 
-# SGLang's configuration file
+# The configuration file of SGLang and TensorRT-LLM
+
+FILES = pytest.mark.parametrize(
+    ("engine", "flag", "setting"),
+    [("sglang", "config", "mem-fraction-static"), ("trtllm", "extra-engine-args", "trtllm.max_draft_len")],
+    ids=["sglang", "trtllm"],
+)
 
 
-def config(manifests: Manifests, role: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(
-        manifests.one("ConfigMap", component=role)["data"]["engine.yaml"],
-    )
-    return found
-
-
-def test_sglangs_file_is_mounted_where_it_is_read(render: Render, controller: str, role: str) -> None:
-    manifests = render(fixed(controller, "sglang"))
-    for pod in manifests.pods(role):
+@FILES
+def test_the_file_is_mounted_where_it_is_read(
+    render: Render, controller: str, engine: str, flag: str, setting: str, role: str
+) -> None:
+    manifests = render(fixed(controller, engine, **{role: {"engineArgs": {setting: 0.8}}}))
+    # Of TensorRT-LLM only the leader reads it.
+    for pod in manifests.leaders(role) if engine == "trtllm" else manifests.pods(role):
         container = pod.container("engine")
         mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
-        path = container.flag("config") or ""
+        path = container.flag(flag) or ""
         assert path.startswith(mounts["engine-config"]["mountPath"] + "/")
         assert mounts["engine-config"]["readOnly"] is True
         name = pod.volumes()["engine-config"]["configMap"]["name"]
@@ -356,14 +358,17 @@ def test_sglangs_file_is_mounted_where_it_is_read(render: Render, controller: st
         assert pod.metadata["annotations"]["checksum/engine-config"] == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_pods_are_replaced_when_their_file_changes(render: Render, controller: str, role: str) -> None:
+@FILES
+def test_pods_are_replaced_when_their_file_changes(
+    render: Render, controller: str, engine: str, flag: str, setting: str, role: str
+) -> None:
     other = {"prefill": "decode", "decode": "prefill"}[role]
 
     def checksums(values: dict[str, Any], of: str) -> set[str]:
         return {p.metadata["annotations"]["checksum/engine-config"] for p in render(values).pods(of)}
 
-    before = fixed(controller, "sglang")
-    after = merged(before, {role: {"engineArgs": {"mem-fraction-static": 0.8}}})
+    before = fixed(controller, engine)
+    after = merged(before, {role: {"engineArgs": {setting: 0.8}}})
     assert len(checksums(before, role)) == 1
     assert checksums(after, role) != checksums(before, role)
     assert checksums(after, other) == checksums(before, other)

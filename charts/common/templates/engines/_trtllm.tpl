@@ -28,7 +28,7 @@ pullPolicy: IfNotPresent
 {{- end }}
 {{- end }}
 {{- if and (eq $global.serving "disaggregated") (ne $global.kvTransfer.connector "nixl") }}
-global.kvTransfer.connector: {{ $global.kvTransfer.connector }} is not in Dynamo's TensorRT-LLM image: choose nixl
+global.kvTransfer.connector: TensorRT-LLM does not move the KV cache with {{ $global.kvTransfer.connector }} here: choose nixl
 {{- end }}
 {{- if not (has (int $global.kvCache.blockSize) (list 1 2 4 8 16 32 64 128 256 512 1024)) }}
 global.kvCache.blockSize: TensorRT-LLM's blocks hold a power of two of tokens, not {{ $global.kvCache.blockSize }}: choose 32, 64 or 128
@@ -201,11 +201,11 @@ set -euo pipefail
 trap 'exit 143' TERM
 {{ include "common.engine.trtllm.key" . }}
 echo "$public" >"$dir/authorized"
-(set -o posix; export -p) >"$dir/environment"
+export -p >"$dir/environment"
 if [ "$(id -u)" = 0 ]; then mkdir -p /run/sshd; fi
 /usr/sbin/sshd -D -e -f /dev/null -p 2222 -h "$dir/key" \
   -o AuthorizedKeysFile="$dir/authorized" -o PasswordAuthentication=no -o StrictModes=no -o PidFile=none \
-  -o ForceCommand=". $dir/environment; eval \"\$SSH_ORIGINAL_COMMAND\"" &
+  -o ForceCommand="bash -c '. $dir/environment; eval \"\$SSH_ORIGINAL_COMMAND\"'" &
 daemon=$!
 trap 'kill "$daemon"' TERM
 wait "$daemon" || true
