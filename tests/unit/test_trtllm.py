@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from hack.paths import ROOT
 from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import Container, Manifests, PodTemplate, merged, nested
+from tests.harness.helm import Helm, HelmError, values_arguments
+from tests.harness.lookups import cluster_with
+from tests.harness.manifests import Container, Manifests, Object, PodTemplate, merged, nested
 
 TRTLLM = {"global": {"engine": {"name": "trtllm"}, "model": {"name": "org/model"}}}
 FILE = "/etc/dynamo/engine.yaml"
@@ -295,3 +297,38 @@ def test_simulated_ranks_need_no_key(render: Render, controller: str, role: str)
     for pod in spread(render, controller, nested("global.simulation.enabled", True)).pods(role):
         assert "mpi-ssh" not in pod.volumes(), pod.id
         assert [name for name in pod.container("engine").env() if "MPI" in name] == [], pod.id
+
+
+# The Secret, where Helm can look at a cluster
+
+
+def refusal(helm: Helm, objects: list[Object], values: Any = None) -> str:
+    """What Helm says in a namespace with these objects besides its service account."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
+    several = {"global": {"multiNode": {"sshSecret": "mpi-ssh"}}, "prefill": {"parallelism": {"tensor": 16}}}
+    asked = merged(merged(TRTLLM, several), values or {})
+    with cluster_with([account, *objects]) as url, values_arguments(asked) as arguments:
+        result = helm.attempt(
+            *("template", "demo", str(ROOT), "--namespace", "default"),
+            *("--dry-run=server", "--kube-apiserver", url, *arguments),
+        )
+    return result.stderr
+
+
+def secret(key: str) -> Object:
+    metadata = {"name": "mpi-ssh", "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {key: "YQ=="}}
+
+
+def test_the_secret_must_exist(each_helm: Helm) -> None:
+    message = refusal(each_helm, [])
+    assert 'global.multiNode.sshSecret: there is no Secret "mpi-ssh" in namespace default: create it' in message
+    assert "(ssh-keygen -t ed25519 -N '' -f id && kubectl -n default create secret generic mpi-ssh" in message
+    for values in (nested("global.clusterChecks", False), nested("global.simulation.enabled", True)):
+        assert "mpi-ssh" not in refusal(each_helm, [], values)
+
+
+def test_the_secret_must_have_the_key(each_helm: Helm) -> None:
+    message = refusal(each_helm, [secret("id_rsa")])
+    assert 'Secret "mpi-ssh" has no key "private.key" (it has: id_rsa): add it\n' in message
+    assert "mpi-ssh" not in refusal(each_helm, [secret("private.key")])
