@@ -67,6 +67,17 @@ def model(kind: str, **block: Any) -> dict[str, Any]:
     return {"global": {"model": {"name": "org/model", "sizeGiB": 30, "source": {"type": kind, kind: block}}}}
 
 
+TRTLLM: dict[str, Any] = {
+    "global": {
+        "engine": {
+            "name": "trtllm",
+            "args": {"max-num-tokens": 8192, "publish-metrics": True, "trtllm.kv_cache_config": {"dtype": "fp8"}},
+        },
+    },
+    "prefill": {"engineArgs": {"trtllm.cache_transceiver_config.max_tokens_in_buffer": 16384}},
+    "decode": {"parallelism": {"tensor": 4, "expert": 4}},
+}
+
 VALUES_FILES = tuple(sorted(f"values/{p.name}" for p in (ROOT / "values").glob("*.yaml")))
 NAMED = [
     Scenario("defaults"),
@@ -108,6 +119,21 @@ FEATURES = [
             volumeAttributes={"containerName": "weights"},
             nodePublishSecretRef={"name": "blob"},
         ),
+    ),
+    Scenario("trtllm", values=TRTLLM),
+    *(
+        Scenario(
+            f"trtllm-{controller}",
+            values=merged(
+                TRTLLM,
+                {
+                    "global": {"multiNode": {"controller": controller, "sshSecret": "mpi-ssh"}},
+                    "prefill": {"parallelism": {"tensor": 16, "expert": 16}},
+                    "decode": {"parallelism": {"tensor": 16, "data": 16, "expert": 16}},
+                },
+            ),
+        )
+        for controller in ("lws", "statefulset")
     ),
 ]
 SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]

@@ -1,4 +1,4 @@
-"""Workers of several nodes: LeaderWorkerSets and StatefulSets, each with vLLM and SGLang."""
+"""Workers of several nodes: LeaderWorkerSets and StatefulSets, each with every engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import Render
 from tests.harness.helm import HelmError
@@ -25,7 +24,7 @@ def fixed(controller: str, engine: str, **roles: Any) -> dict[str, Any]:
             "engine": {"name": engine},
             "hardware": "nvidia",
             "hardwareSpec": {"gpusPerNode": 4},
-            "multiNode": {"controller": controller},
+            "multiNode": {"controller": controller, "sshSecret": "mpi-ssh"},
         },
         "prefill": shape,
         "decode": shape,
@@ -39,7 +38,7 @@ def controller(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(params=["vllm", "sglang"])
+@pytest.fixture(params=["vllm", "sglang", "trtllm"])
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -79,9 +78,10 @@ def test_nodes_follow_from_parallelism(
     assert kinds == ({"Deployment"} if nodes == 1 else several)
 
 
-def test_sglang_divides_gpus_among_data_and_experts(render: Render, controller: str, role: str) -> None:
+@pytest.mark.parametrize("engine", ["sglang", "trtllm"])
+def test_gpus_are_divided_among_data_and_experts(render: Render, controller: str, engine: str, role: str) -> None:
     """They are shares of the tensor-parallel GPUs; of vLLM data parallelism multiplies them."""
-    values = fixed(controller, "sglang") | {role: {"parallelism": {"tensor": 8, "data": 8, "expert": 8}}}
+    values = fixed(controller, engine) | {role: {"parallelism": {"tensor": 8, "data": 8, "expert": 8}}}
     assert pod_count(render(values).pods(role)) == 2
     inside = fixed(controller, "vllm") | {role: {"parallelism": {"tensor": 2, "data": 2, "expert": 4}}}
     pod = render(inside).pod(role).container("engine")
@@ -112,7 +112,9 @@ def test_every_pod_knows_its_rank_its_leader_and_the_group(render: Render, value
             assert variables["DYNAMO_RANK"] == {"fieldRef": {"fieldPath": f"metadata.labels['{label}']"}}, pod.id
 
 
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
 def test_the_engine_gets_them(render: Render, values: dict[str, Any], engine: str, role: str) -> None:
+    """TensorRT-LLM's ranks have no flags of their own: test_trtllm.py."""
     for pod in render(values).pods(role):
         container = pod.container("engine")
         assert container.flag("nnodes") == str(NODES)
@@ -237,7 +239,6 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
     values["decode"] = {
         "replicas": 1,
         "parallelism": {"tensor": 16},
-        "engineArgs": {"dtype": "auto"},
         "nodeSelector": {"p": "d"},
     }
     manifests = render(values)
@@ -245,11 +246,11 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
     assert pod_count(manifests.pods("decode")) == 4
     for pod in manifests.pods("prefill"):
         assert pod.container("engine").env()["A"] == "prefill"
-        assert pod.container("engine").flag("nnodes") == "2"
+        assert pod.container("engine").env()["DYNAMO_GROUP_SIZE"] == "2"
         assert "p" not in pod.spec["nodeSelector"]
     for pod in manifests.pods("decode"):
         assert "A" not in pod.container("engine").env()
-        assert pod.container("engine").flag("nnodes") == "4"
+        assert pod.container("engine").env()["DYNAMO_GROUP_SIZE"] == "4"
         assert pod.spec["nodeSelector"]["p"] == "d"
 
 
@@ -330,22 +331,25 @@ def test_claims_of_two_releases_never_collide(render: Render) -> None:
     assert not names[0] & names[1]
 
 
-# SGLang's configuration file
+# The configuration file of SGLang and TensorRT-LLM
+
+FILES = pytest.mark.parametrize(
+    ("engine", "flag", "setting"),
+    [("sglang", "config", "mem-fraction-static"), ("trtllm", "extra-engine-args", "trtllm.max_draft_len")],
+    ids=["sglang", "trtllm"],
+)
 
 
-def config(manifests: Manifests, role: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(
-        manifests.one("ConfigMap", component=role)["data"]["engine.yaml"],
-    )
-    return found
-
-
-def test_sglangs_file_is_mounted_where_it_is_read(render: Render, controller: str, role: str) -> None:
-    manifests = render(fixed(controller, "sglang"))
-    for pod in manifests.pods(role):
+@FILES
+def test_the_file_is_mounted_where_it_is_read(
+    render: Render, controller: str, engine: str, flag: str, setting: str, role: str
+) -> None:
+    manifests = render(fixed(controller, engine, **{role: {"engineArgs": {setting: 0.8}}}))
+    # Of TensorRT-LLM only the leader reads it.
+    for pod in manifests.leaders(role) if engine == "trtllm" else manifests.pods(role):
         container = pod.container("engine")
         mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
-        path = container.flag("config") or ""
+        path = container.flag(flag) or ""
         assert path.startswith(mounts["engine-config"]["mountPath"] + "/")
         assert mounts["engine-config"]["readOnly"] is True
         name = pod.volumes()["engine-config"]["configMap"]["name"]
@@ -354,14 +358,17 @@ def test_sglangs_file_is_mounted_where_it_is_read(render: Render, controller: st
         assert pod.metadata["annotations"]["checksum/engine-config"] == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_pods_are_replaced_when_their_file_changes(render: Render, controller: str, role: str) -> None:
+@FILES
+def test_pods_are_replaced_when_their_file_changes(
+    render: Render, controller: str, engine: str, flag: str, setting: str, role: str
+) -> None:
     other = {"prefill": "decode", "decode": "prefill"}[role]
 
     def checksums(values: dict[str, Any], of: str) -> set[str]:
         return {p.metadata["annotations"]["checksum/engine-config"] for p in render(values).pods(of)}
 
-    before = fixed(controller, "sglang")
-    after = merged(before, {role: {"engineArgs": {"mem-fraction-static": 0.8}}})
+    before = fixed(controller, engine)
+    after = merged(before, {role: {"engineArgs": {setting: 0.8}}})
     assert len(checksums(before, role)) == 1
     assert checksums(after, role) != checksums(before, role)
     assert checksums(after, other) == checksums(before, other)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from hack.paths import ROOT
 from tests.conftest import Render
 from tests.harness.helm import Helm, HelmError, values_arguments
+from tests.harness.lookups import cluster_with
 from tests.harness.manifests import Manifests, merged, nested
 
 # Values with which each subchart is installed, with volumes.
@@ -243,58 +241,6 @@ def test_a_member_count_cannot_change_behind_helms_back(install: Install, compon
     assert fixed(1) != fixed(3)
 
 
-class _Cluster(BaseHTTPRequestHandler):
-    """As much of an API server as Helm's lookup of one StatefulSet needs."""
-
-    objects: dict[str, Any]
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
-        body = json.dumps(self.objects.get(path, missing)).encode()
-        self.send_response(200 if path in self.objects else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the test's output is not the place for a web server's log."""
-
-
-@pytest.fixture
-def running(component: str) -> Iterator[Callable[[str], str]]:
-    """A cluster on which the component's StatefulSet runs with a `fixed` annotation; gives its URL."""
-    servers = []
-
-    def serve(fixed: str) -> str:
-        version = {"groupVersion": "apps/v1", "version": "v1"}
-        group = {"name": "apps", "versions": [version], "preferredVersion": version}
-        kind = {"name": "statefulsets", "kind": "StatefulSet", "namespaced": True, "verbs": ["get"]}
-        workload = {
-            "apiVersion": "apps/v1",
-            "kind": "StatefulSet",
-            "metadata": {"name": f"demo-{component}", "annotations": {FIXED: fixed}},
-        }
-        objects = {
-            "/version": {"major": "1", "minor": "36", "gitVersion": "v1.36.4"},
-            "/api": {"kind": "APIVersions", "versions": ["v1"]},
-            "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
-            "/apis": {"kind": "APIGroupList", "groups": [group]},
-            "/apis/apps/v1": {"kind": "APIResourceList", "groupVersion": "apps/v1", "resources": [kind]},
-            f"/apis/apps/v1/namespaces/default/statefulsets/demo-{component}": workload,
-        }
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Cluster", (_Cluster,), {"objects": objects}))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 def refusal(helm: Helm, component: str, url: str, values: dict[str, Any]) -> str:
     """What Helm says about values when it can look at a cluster."""
     values = merged(merged(INSTALLED[component], nested("global.clusterChecks", False)), {component: values})
@@ -312,11 +258,12 @@ def refusal(helm: Helm, component: str, url: str, values: dict[str, Any]) -> str
     ids=["replicas", "size", "volumes"],
 )
 def test_an_upgrade_that_would_break_the_members_is_refused(
-    install: Install, each_helm: Helm, component: str, running: Callable[[str], str], change: dict[str, Any]
+    install: Install, each_helm: Helm, component: str, change: dict[str, Any]
 ) -> None:
-    fixed = install().one("StatefulSet", component=component)["metadata"]["annotations"][FIXED]
-    url = running(fixed)
-    message = refusal(each_helm, component, url, change)
-    assert f"StatefulSet demo-{component} runs {fixed}, the values say " in message
-    assert "kubectl -n default delete statefulset,pvc -l app.kubernetes.io/instance=demo," in message
-    assert "fixed" not in refusal(each_helm, component, url, {})
+    runs = install().one("StatefulSet", component=component)
+    fixed = runs["metadata"]["annotations"][FIXED]
+    with cluster_with([runs]) as url:
+        message = refusal(each_helm, component, url, change)
+        assert f"StatefulSet demo-{component} runs {fixed}, the values say " in message
+        assert "kubectl -n default delete statefulset,pvc -l app.kubernetes.io/instance=demo," in message
+        assert "fixed" not in refusal(each_helm, component, url, {})

@@ -69,7 +69,7 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- end }}
 {{- $names := dict }}
 {{- range $flag := keys .flags | sortAlpha }}
-{{- $line := include "common.validate.flag" (merge (dict "flag" $flag) $asked) | trim }}
+{{- $line := include "common.validate.flag" (merge (dict "flag" $flag "value" (get $.flags $flag)) $asked) | trim }}
 {{- $name := get $known.aliases $flag | default $flag }}
 {{- if $line }}
 {{ $.where }}.{{ $flag }}: {{ $line }}
@@ -93,7 +93,7 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- end }}
 {{- end }}
 
-{{/* common.validate.flag: what is wrong with one flag, or nothing. in: as common.validate.flags, "flag", "known", "isRaw" */}}
+{{/* common.validate.flag: what is wrong with one flag, or nothing. in: as common.validate.flags, "flag", "value", "known", "isRaw" */}}
 {{- define "common.validate.flag" -}}
 {{- $known := .known }}
 {{- $typed := trimPrefix "--" .flag }}
@@ -105,10 +105,18 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- $kind := get $known.flags $flag }}
 {{- $positive := trimPrefix "no-" $flag }}{{ $positive = get $known.aliases $positive | default $positive }}
 {{- $isNegation := and (hasPrefix "no-" $flag) (not $kind) (hasKey $known.flags $positive) }}
-{{- $owner := get .owned $flag | default (ternary (get .owned $positive) "" $isNegation) }}
+{{- $owned := ternary $positive $flag $isNegation }}
+{{- /* trtllm.a.b may be owned, and be written as trtllm.a: {b: ...}. */}}
+{{- range $path := ternary (keys .owned | sortAlpha) list (eq $kind "dotted") }}
+{{- if or (eq $path $typed) (hasPrefix (printf "%s." $typed) $path) }}
+{{- $keys := trimPrefix $typed $path | splitList "." | compact }}
+{{- if include "common.flags.holds" (dict "value" $.value "keys" $keys) }}{{ $owned = $path }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $owner := get .owned $owned }}
 {{- $dashed := replace "_" "-" $flag | trimPrefix "--" | trimPrefix "-" }}
 {{- if $owner -}}
-the chart sets --{{ ternary $positive $flag $isNegation }}: use {{ replace "{role}" .role $owner }}
+the chart sets --{{ $owned }}: use {{ replace "{role}" .role $owner }}
 {{- else if and (not .isRaw) (hasPrefix "-" .flag) -}}
 flags have no leading dashes here: write {{ trimPrefix "-" $typed }}
 {{- else if not .checked }}
@@ -133,6 +141,13 @@ write {{ $positive }}: false
 {{ $known.label }} has no such flag{{ with first $was }} any more ({{ . }} had){{ end }}: {{ last $was | default "remove it" }}
 {{- else -}}
 {{ $known.label }} has no such flag{{ include "common.flags.instead" (merge (dict "flag" $flag) .) }}
+{{- end }}
+{{- end }}
+
+{{/* common.flags.holds: "true" when a value has something under these keys, one inside the other. in: dict "value" "keys" list */}}
+{{- define "common.flags.holds" -}}
+{{- if not .keys }}true{{ else if kindIs "map" .value }}
+{{- if hasKey .value (first .keys) }}{{ include "common.flags.holds" (dict "value" (get .value (first .keys)) "keys" (rest .keys)) }}{{ end }}
 {{- end }}
 {{- end }}
 

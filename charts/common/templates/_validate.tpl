@@ -146,7 +146,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- include "common.asComponent" $seen }}
 {{- $context := $seen.context }}
 {{- $values := $context.Values }}
-{{- $reserved := list "model-cache" "model" "model-scripts" "dshm" }}
+{{- $reserved := list "model-cache" "model" "model-scripts" "dshm" "engine-config" "mpi-ssh" }}
 {{- $ownedEnv := dict }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
@@ -210,15 +210,18 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{- $needs := list }}
 {{- if not .Values.global.simulation.enabled }}
 {{- $needs = (include "common.model" . | fromYaml).needs | default list }}
+{{- with .Values.global.multiNode.sshSecret }}
+{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.multiNode.sshSecret" "key" "private.key" "command" (include "common.sshSecretCommand" (dict "root" $ "name" .))) }}
+{{- end }}
 {{- end }}
 {{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets") }}{{ end }}
 {{- range $needs }}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
-{{- if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if eq .value "global.imagePullSecrets" }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if eq .value "global.imagePullSecrets" }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if and .key (not (hasKey ($object.data | default dict) .key)) }}
-{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it, or set {{ .value }}.key
+{{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if not .command }}, or set {{ .value }}.key{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -2,7 +2,8 @@
 common.worker.podTemplate: one template for every pod of a worker pool.
 in:  dict "root" <component context>
      and for a worker of several nodes "rank" {class: leader|worker, number, leaderAddress, labels}: its first pod
-     is the leader, the only one that serves requests, is probed, and is found by the router.
+     is the leader, the only one that serves requests, is probed, and is found by the router. A leader's rank has also
+     memberAddress, the address of another rank as the leader sees it, with %d for its number.
 */}}
 {{- define "common.worker.podTemplate" -}}
 {{- $rank := .rank | default (dict "class" "leader" "labels" dict) }}
@@ -18,6 +19,7 @@ in:  dict "root" <component context>
 {{- $context := include "common.worker.context" . | fromYaml | merge (dict "root" . "rank" $rank) }}
 {{- $config := include "common.worker.config" . | trim }}
 {{- $annotations := include "common.overlay" (list $model.annotations $hardware.podAnnotations) | fromYaml }}
+{{- $needs := include (printf "common.engine.%s.pod" $engine) $context | fromYaml }}
 {{- if $config }}{{ $_ := set $annotations "checksum/engine-config" (sha256sum $config) }}{{ end }}
 {{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
 {{- $ownMounts := dict "dshm" (dict "mountPath" "/dev/shm") }}
@@ -52,14 +54,17 @@ spec:
       {{- if and $simulated (not $leads) }}
       command: [python3, /opt/simulation/rendezvous.py, join]
       {{- else }}
-      command: [python3, -m, {{ include (printf "common.engine.%s.module" $engine) . }}]
+      command:
+        {{- include (printf "common.engine.%s.command" $engine) $context | trim | nindent 8 }}
+      {{- with include (printf "common.engine.%s.args" $engine) $context | trim }}
       args:
-        {{- include (printf "common.engine.%s.args" $engine) $context | trim | nindent 8 }}
+        {{- . | nindent 8 }}
         {{- if not $simulated }}
         {{- range $values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
         {{- end }}
+      {{- end }}
       {{- end }}
       env:
         {{- include "common.env.list" (list
@@ -81,11 +86,12 @@ spec:
       resources:
         {{- include "common.worker.resources" (dict "root" . "hardware" $hardware) | nindent 8 }}
       securityContext:
-        {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" $hardware.capabilities) | nindent 8 }}
+        {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" (concat $hardware.capabilities ($needs.capabilities | default list))) | nindent 8 }}
       volumeMounts:
         {{- include "common.volumeMounts" (list
               $ownMounts
               $model.mounts
+              ($needs.volumes | default dict)
               $hardware.hostPaths
               $values.volumes) | trim | nindent 8 }}
     {{- if and $simulated $leads (gt (int $context.nodes) 1) }}
@@ -95,6 +101,7 @@ spec:
     {{- include "common.volumes" (list
           $ownVolumes
           $model.volumes
+          (include "common.userVolumes" ($needs.volumes | default dict) | fromYaml)
           (include "common.hostVolumes" $hardware.hostPaths | fromYaml)
           (include "common.userVolumes" $values.volumes | fromYaml)) | trim | nindent 4 }}
 {{- end }}

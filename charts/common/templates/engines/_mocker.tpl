@@ -3,8 +3,8 @@ Dynamo's own mocker in place of an engine: a timing model with a real KV-cache m
 metrics, on a CPU. It fakes the model's weights and the tokens' content; the rest of the release is real.
 Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and of the real engine.
 */}}
-{{- define "common.engine.mocker.module" -}}
-dynamo.mocker
+{{- define "common.engine.mocker.command" -}}
+[python3, -m, dynamo.mocker]
 {{- end }}
 
 {{- define "common.engine.mocker.args" -}}
@@ -19,14 +19,20 @@ dynamo.mocker
   "block-size" $global.kvCache.blockSize
   "speedup-ratio" $global.simulation.speedupRatio }}
 {{- if gt (int $values.parallelism.data) 1 }}{{ $_ := set $args "data-parallel-size" $values.parallelism.data }}{{ end }}
-{{- /* What the mocker models of the real engine's settings. */}}
-{{- range $flag := list "max-model-len" "max-num-seqs" "max-num-batched-tokens" "enable-prefix-caching" }}
-{{- if hasKey $engineArgs $flag }}{{ $_ := set $args $flag (get $engineArgs $flag) }}{{ end }}
+{{- /* What the mocker models of the real engine's settings, under vLLM's and TensorRT-LLM's names. */}}
+{{- range $flag, $theirs := dict "max-model-len" "max-seq-len" "max-num-seqs" "max-batch-size" "max-num-batched-tokens" "max-num-tokens" "enable-prefix-caching" "" }}
+{{- range $name := list $flag $theirs }}
+{{- if hasKey $engineArgs $name }}{{ $_ := set $args $flag (get $engineArgs $name) }}{{ end }}
+{{- end }}
 {{- end }}
 {{- include "common.args" $args }}
 {{- end }}
 
 {{- define "common.engine.mocker.env" -}}
+{}
+{{- end }}
+
+{{- define "common.engine.mocker.pod" -}}
 {}
 {{- end }}
 

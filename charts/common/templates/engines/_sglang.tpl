@@ -10,8 +10,8 @@ digest: ""
 pullPolicy: IfNotPresent
 {{- end }}
 
-{{- define "common.engine.sglang.module" -}}
-dynamo.sglang
+{{- define "common.engine.sglang.command" -}}
+[python3, -m, dynamo.sglang]
 {{- end }}
 
 {{/* Data and expert parallelism divide the tensor-parallel GPUs; they do not multiply them. */}}
@@ -84,6 +84,10 @@ dynamo.sglang
 {{- define "common.engine.sglang.env" -}}
 # On pods with several NICs the automatic choice is wrong.
 SGLANG_HOST_IP: {fieldRef: {fieldPath: status.podIP}}
+{{- end }}
+
+{{- define "common.engine.sglang.pod" -}}
+{}
 {{- end }}
 
 {{- define "common.engine.sglang.owned" -}}

@@ -1,13 +1,14 @@
 {{/*
 vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/):
   .image  default image                            .gpus   GPUs of one worker, from its parallelism
-  .module the Python module a worker runs           .args   its flags, a YAML list
+  .command what a container runs, a YAML list       .args   its flags, a YAML list; nothing where it takes none
   .config a configuration file for the flags that are not in .args, or nothing
-  .env    environment of a role
+  .env    environment of a role                     .pod    what its pods need besides, a YAML map:
+          volumes, as in a role's values, and capabilities
   .check  problems of a role's values, one a line (common.validate)
   .owned  flags the chart sets -> the value to set instead
 in:  dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg "nodes" of one worker
-     "rank" {class: leader|worker, ...} of the pod (args and env only)
+     "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, check and config)
 */}}
 {{- define "common.engine.vllm.image" -}}
 registry: nvcr.io
@@ -21,8 +22,8 @@ pullPolicy: IfNotPresent
 {{- with .root.Values.parallelism }}{{ mul .tensor .pipeline .data }}{{ end }}
 {{- end }}
 
-{{- define "common.engine.vllm.module" -}}
-dynamo.vllm
+{{- define "common.engine.vllm.command" -}}
+[python3, -m, dynamo.vllm]
 {{- end }}
 
 {{- define "common.engine.vllm.args" -}}
@@ -77,6 +78,10 @@ dynamo.vllm
 {{- define "common.engine.vllm.env" -}}
 # The pod IP always: on pods with several NICs, and with some connectors, the automatic choice is wrong.
 VLLM_NIXL_SIDE_CHANNEL_HOST: {fieldRef: {fieldPath: status.podIP}}
+{{- end }}
+
+{{- define "common.engine.vllm.pod" -}}
+{}
 {{- end }}
 
 {{- define "common.engine.vllm.owned" -}}

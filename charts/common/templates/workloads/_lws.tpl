@@ -6,14 +6,16 @@ Service of the same name, and that one publishes unready pods. Contract: workloa
 {{- define "common.workload.lws" -}}
 {{- $values := .root.Values }}
 {{- $labels := dict "dynamo-disagg/rank" "leader" }}
+{{- $name := printf "%s-group" (include "common.name" .) }}
 {{- $address := "$(LWS_LEADER_ADDRESS)" }}
+{{- $members := printf "$(POD_NAME)-%%d.%s" $name }}
 {{- $index := dict "fieldRef" (dict "fieldPath" "metadata.labels['leaderworkerset.sigs.k8s.io/worker-index']") }}
 apiVersion: leaderworkerset.x-k8s.io/v1
 kind: LeaderWorkerSet
 metadata:
   {{- $annotations := dict }}
   {{- with $values.exclusiveTopologyKey }}{{ $_ := set $annotations "leaderworkerset.sigs.k8s.io/exclusive-topology" . }}{{ end }}
-  {{- include "common.metadata" (merge (dict "name" (printf "%s-group" (include "common.name" .)) "annotations" $annotations) .) | nindent 2 }}
+  {{- include "common.metadata" (merge (dict "name" $name "annotations" $annotations) .) | nindent 2 }}
 spec:
   replicas: {{ int64 $values.replicas }}
   startupPolicy: LeaderCreated
@@ -25,7 +27,7 @@ spec:
     size: {{ include "common.worker.nodes" .root }}
     restartPolicy: RecreateGroupOnPodRestart
     leaderTemplate:
-      {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "leader" "number" "0" "leaderAddress" $address "labels" $labels)) | trim | nindent 6 }}
+      {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "leader" "number" "0" "leaderAddress" $address "memberAddress" $members "labels" $labels)) | trim | nindent 6 }}
     workerTemplate:
       {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "worker" "number" $index "leaderAddress" $address "labels" (dict "dynamo-disagg/rank" "worker"))) | trim | nindent 6 }}
 {{- end }}

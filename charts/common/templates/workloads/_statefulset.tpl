@@ -23,9 +23,10 @@ spec:
 {{- $index := dict "fieldRef" (dict "fieldPath" "metadata.labels['apps.kubernetes.io/pod-index']") }}
 {{- range $group := until (int .root.Values.replicas) }}
 {{- $address := printf "%s-%d-leader-0.%s" $name $group $service }}
+{{- $members := printf "%s-%d-worker-%%d.%s" $name $group $service }}
 {{- range $class := list "leader" "worker" }}
 {{- $labels := dict "dynamo-disagg/group" (toString $group) "dynamo-disagg/rank" $class }}
-{{- $rank := dict "class" $class "leaderAddress" $address "labels" $labels "number" (ternary "0" $index (eq $class "leader")) }}
+{{- $rank := dict "class" $class "leaderAddress" $address "memberAddress" $members "labels" $labels "number" (ternary "0" $index (eq $class "leader")) }}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
