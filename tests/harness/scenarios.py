@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -110,5 +111,18 @@ FEATURES = [
         ),
     ),
 ]
+# What was proven of a scenario beyond rendering. The tests that prove it take the names from here, and
+# values/README.md shows them: tests/tooling/test_scenario_docs.py holds the two together.
+SERVED = ("a3u-multi", "a4x-10p8d")  # tests/e2e: installed on kind (simulated) and asked
+SCHEDULED: tuple[str, ...] = ()  # tests/scheduling: placed by the real scheduler on KWOK nodes
+
+
+def served(name: str) -> list[Path]:
+    """Values file and simulation overlay of a scenario that tests/e2e installs; KeyError for any other."""
+    if name not in SERVED:
+        raise KeyError(f"{name}: add it to SERVED, so that values/README.md says what is tested")
+    return [ROOT / "values" / f"{name}.yaml", ROOT / OVERLAY]
+
+
 SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]
 ALL = [*NAMED, *FEATURES, *SIMULATED]
