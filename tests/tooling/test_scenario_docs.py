@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -263,3 +264,35 @@ def test_what_is_called_scheduled_is_what_the_tests_place() -> None:
     assert set(SCHEDULED) <= set(SCENARIOS)
     files = (ROOT / "tests" / "scheduling").glob("test_*.py")
     assert bool(SCHEDULED) == any("SCHEDULED" in file.read_text() for file in files)
+
+
+# docs/sizing.md
+
+SIZING = (ROOT / "docs" / "sizing.md").read_text()
+
+
+def test_block_sizes_are_those_of_the_scenarios() -> None:
+    told: dict[str, int] = {}
+    for names, size in re.findall(r"(?m)^\| ([a-z0-9, -]+) \| (\d+) \| [^|]*\|$", SIZING[SIZING.index("## The KV") :]):
+        told |= {name: int(size) for name in names.split(", ")}
+    usual = told.pop("all others")
+    sizes = {name: s.effective["global"]["kvCache"]["blockSize"] for name, s in SCENARIOS.items()}
+    assert {name: told.get(name, usual) for name in sizes} == sizes
+    assert told.keys() <= sizes.keys()
+
+
+def test_the_example_is_calculated_right() -> None:
+    """The worked example, from its inputs."""
+    rate, prompt, answer, prefill, decode, latency, token = 12, 8192, 200, 36_500, 7_180, 0.0068, 131_072
+    streams = math.floor(rate * answer * latency)
+    results = [
+        f"{rate * prompt:,} / (0.7 x {prefill:,}) = {rate * prompt / (0.7 * prefill):.1f} "
+        f"| {math.ceil(rate * prompt / (0.7 * prefill))} |",
+        f"{rate * answer:,} / (0.7 x {decode:,}) = {rate * answer / (0.7 * decode):.1f} "
+        f"| {math.ceil(rate * answer / (0.7 * decode))} |",
+        f"| {streams} |",
+        f"{streams} x {prompt + answer:,} x {token:,} bytes | {streams * (prompt + answer) * token / 1e9:.1f} GB |",
+        f"| {rate * prompt * token / 1e9:.1f} GB/s of the 21 GB/s measured |",
+        f"it would be {rate * prompt / prefill:.1f} to 1",
+    ]
+    assert [text for text in results if text not in SIZING] == []
