@@ -111,10 +111,9 @@ FEATURES = [
         ),
     ),
 ]
-# What was proven of a scenario beyond rendering. The tests that prove it take the names from here, and
-# values/README.md shows them: tests/tooling/test_scenario_docs.py holds the two together.
-SERVED = ("a3u-multi", "a4x-10p8d")  # tests/e2e: installed on kind (simulated) and asked
-SCHEDULED: tuple[str, ...] = ()  # tests/scheduling: placed by the real scheduler on KWOK nodes
+# What tests/e2e installs on kind, simulated, and asks. Its tests take their files from served(), and values/README.md
+# shows the names; tests/tooling/test_scenario_docs.py holds the two together.
+SERVED = ("a3u-multi", "a4x-10p8d")
 
 
 def served(name: str) -> list[Path]:

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.docs import matrix_row
+from hack.docs import matrix_row, scheduled
 from hack.paths import ROOT
 from tests.harness import scenarios
 from tests.harness.manifests import Manifests, PodTemplate, is_hook
-from tests.harness.scenarios import NAMED, SCHEDULED, SERVED, Scenario
+from tests.harness.scenarios import NAMED, SERVED, Scenario
 
 FOLDER = ROOT / "docs" / "scenarios"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -242,6 +242,13 @@ def test_install_commands_wait_long_enough(page: Path) -> None:
 
 # What values/README.md says was proven
 
+MATRIX = (ROOT / "values" / "README.md").read_text().splitlines()
+
+
+def shown(*ends: str) -> set[str]:
+    """The scenarios whose row of values/README.md ends like this."""
+    return {line.split("]")[0].removeprefix("| [") for line in MATRIX if line.endswith(ends)}
+
 
 def names_used(tier: str, function: str) -> set[str]:
     """The texts that a tier's tests give to a function of tests.harness.scenarios."""
@@ -260,10 +267,16 @@ def test_what_is_called_served_is_what_the_tests_install() -> None:
         scenarios.served("a3u-single")
 
 
-def test_what_is_called_scheduled_is_what_the_tests_place() -> None:
-    assert set(SCHEDULED) <= set(SCENARIOS)
-    files = (ROOT / "tests" / "scheduling").glob("test_*.py")
-    assert bool(SCHEDULED) == any("SCHEDULED" in file.read_text() for file in files)
+def test_what_is_called_scheduled_is_what_the_scheduling_tests_wrote(tmp_path: Path) -> None:
+    page = tmp_path / "scheduling.md"
+    assert scheduled(page) == set()
+    page.write_text("# Scheduling\n\n| scenario | machine |\n| --- | --- |\n| aks-agg | aks-nc-h100 |\n")
+    assert scheduled(page) & SCENARIOS.keys() == {"aks-agg"}
+    assert shown("| yes | yes |", "| yes | no |") == scheduled() & SCENARIOS.keys()
+
+
+def test_what_is_called_served_is_shown() -> None:
+    assert shown("| yes |") == set(SERVED)
 
 
 # docs/sizing.md
