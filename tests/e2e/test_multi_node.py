@@ -9,15 +9,15 @@ import kubernetes
 import pytest
 
 from hack import cluster
-from hack.paths import ROOT
 from tests.e2e.conftest import MACHINE
 from tests.harness import leftovers
 from tests.harness.kube import Kube
 from tests.harness.release import Release
+from tests.harness.scenarios import served
 from tests.harness.serving import difference
 from tests.harness.wait import wait_for
 
-FILES = [ROOT / "values" / "a4x-10p8d.yaml", ROOT / "values" / "overlays" / "simulate.yaml"]
+FILES = served("a4x-10p8d")
 MODEL = "deepseek-ai/DeepSeek-R1"
 LWS_CRD = "leaderworkersets.leaderworkerset.x-k8s.io"
 # Two nodes stand for 18: they advertise 40 GPUs each, and the frontends are two to spare memory.

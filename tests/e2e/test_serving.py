@@ -11,11 +11,11 @@ from tests.harness.helm import Helm
 from tests.harness.kube import Kube
 from tests.harness.manifests import merged
 from tests.harness.release import Release
+from tests.harness.scenarios import served
 from tests.harness.serving import difference
 from tests.harness.wait import wait_for
 
-VALUES = ROOT / "values"
-SIMULATE = VALUES / "overlays" / "simulate.yaml"
+SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
 FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 
@@ -42,7 +42,7 @@ def totals(served: dict[str, dict[str, int]]) -> dict[str, int]:
 
 def test_a3u_multi_with_kubernetes_discovery(release: MakeRelease, kube: Kube) -> None:
     demo = release()
-    demo.install(FAST, files=[VALUES / "a3u-multi.yaml", SIMULATE])
+    demo.install(FAST, files=served("a3u-multi"))
     nodes = {pod.spec.node_name for pod in kube.pods(demo.namespace) if "frontend" not in pod.metadata.name}
     assert len(nodes) == 2, "eight GPUs each: the two workers fill a node each"
     assert "answered one request together" in demo.test()
@@ -62,7 +62,7 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease, kube: Kube) -> Non
         },
         **{name: {"enabled": True, "image": loaded(name)} for name in ("etcd", "nats")},
     }
-    demo.install(merged(FAST, values), files=[VALUES / "a3u-multi.yaml", SIMULATE])
+    demo.install(merged(FAST, values), files=served("a3u-multi"))
     assert "answered one request together" in demo.test()
     assert totals(ask(demo, LLAMA, 10)) == {"prefill": 10, "decode": 10}
     demo.uninstall()

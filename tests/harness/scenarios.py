@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -136,5 +137,17 @@ FEATURES = [
         for controller in ("lws", "statefulset")
     ),
 ]
+# What tests/e2e installs on kind, simulated, and asks. Its tests take their files from served(), and values/README.md
+# shows the names; tests/tooling/test_scenario_docs.py holds the two together.
+SERVED = ("a3u-multi", "a4x-10p8d")
+
+
+def served(name: str) -> list[Path]:
+    """Values file and simulation overlay of a scenario that tests/e2e installs; KeyError for any other."""
+    if name not in SERVED:
+        raise KeyError(f"{name}: add it to SERVED, so that values/README.md says what is tested")
+    return [ROOT / "values" / f"{name}.yaml", ROOT / OVERLAY]
+
+
 SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]
 ALL = [*NAMED, *FEATURES, *SIMULATED]

@@ -162,7 +162,7 @@ class TestAnnotations:
         assert result["artifacthub.io/containsSecurityUpdates"] == "true"
 
     def test_git_has_none_of_them(self) -> None:
-        assert set(CHART["annotations"]) == {"artifacthub.io/license"}
+        assert set(CHART["annotations"]) == {"artifacthub.io/license", "artifacthub.io/category"}
 
 
 class TestRefusals:

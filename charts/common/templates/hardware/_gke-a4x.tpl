@@ -12,10 +12,9 @@ env:
   LD_LIBRARY_PATH: /usr/local/ucx/lib:/usr/local/ucx/lib/ucx:/opt/nvidia/nvda_nixl/lib/aarch64-linux-gnu:/opt/nvidia/nvda_nixl/lib/aarch64-linux-gnu/plugins:/usr/local/nvidia/lib64
   NCCL_MNNVL_ENABLE: "1"
   NCCL_CUMEM_ENABLE: "1"
-# The driver and GPUDirect libraries that GKE puts on the node.
+# The driver libraries that GKE puts on the node. Not NCCL's gIB plugin: a worker's own traffic stays on NVLink.
 hostPaths:
   nvidia: {path: /home/kubernetes/bin/nvidia, mountPath: /usr/local/nvidia}
-  gib: {path: /home/kubernetes/bin/gib, mountPath: /usr/local/gib}
 # Memory of one NVLink domain across nodes: the ComputeDomain's channel in every worker pod.
 computeDomain: true
 rdma:

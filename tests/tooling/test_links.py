@@ -1,0 +1,35 @@
+"""Links between the project's pages lead to files that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hack.paths import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "values").glob("*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+# Linked by README.md before they are there.
+ANNOUNCED = {"docs/preflight.md", "docs/validate.md", "docs/validation.md"}
+
+
+def dead(page: Path) -> list[str]:
+    """Targets of a page's relative links that do not exist, from the root."""
+    targets = (link for link in LINK.findall(page.read_text()) if "://" not in link)
+    paths = ((page.parent / target).resolve() for target in targets)
+    return [str(path.relative_to(ROOT)) for path in paths if not path.exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    allowed = ANNOUNCED if page == ROOT / "README.md" else set()
+    assert set(dead(page)) - allowed == set()
+
+
+def test_a_dead_link_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("[a](page.md#top) [b](none.md) [c](https://example.com)")
+    assert dead(page) == ["none.md"]
