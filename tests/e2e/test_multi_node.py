@@ -10,8 +10,8 @@ import pytest
 
 from hack import cluster
 from hack.paths import ROOT
-from tests.e2e.conftest import MACHINE
 from tests.harness import leftovers
+from tests.harness.clusterfixtures import MACHINE
 from tests.harness.kube import Kube
 from tests.harness.release import Release
 from tests.harness.serving import difference
