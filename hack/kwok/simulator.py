@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 # kwok renews a lease after a quarter of this; the node controller gives up on a node after 50 s.
 LEASE_SECONDS = 160
 READY_SECONDS = 120
+REMOVE_SECONDS = 180
 PARALLEL_REQUESTS = 8
 NODES = "/api/v1/nodes"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -67,8 +68,22 @@ class Simulator:
         self.owner = owner
         self._process = process
         self._log = log
+        self._namespaces: list[str] = []
         self._pools: set[str] = set()
         self._made: list[str] = []
+
+    def open(self, namespace: str, pool: str) -> None:
+        """Make a namespace whose pods will meet the nodes of the pool and no others."""
+        self.create("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": {POOL_LABEL: pool}}})
+        self._namespaces.append(namespace)
+
+    def close(self, namespace: str) -> None:
+        """Start the removal of a namespace with all that is in it; nodes go when the simulator ends."""
+        self.delete(f"/api/v1/namespaces/{namespace}")
+
+    def wait_until_closed(self, timeout: float = REMOVE_SECONDS) -> None:
+        """Wait until the namespaces that were closed are gone, and their pods' nodes free."""
+        self.wait("the namespaces are gone", self._terminating, lambda left: not left, timeout)
 
     def add(self, pool: str, nodes: Sequence[FakeNode], timeout: float = READY_SECONDS) -> None:
         """Make nodes of a pool and wait until pods can be placed on them."""
@@ -84,12 +99,6 @@ class Simulator:
             lambda missing: missing == 0,
             timeout,
         )
-
-    def remove(self, pool: str) -> None:
-        """Remove a pool's nodes and their devices; its pods should be gone, as nobody would end them."""
-        for collection in (NODES, f"{DRA}/resourceslices"):
-            self.delete(f"{collection}?labelSelector={POOL_LABEL}={pool}")
-        self._pools.discard(pool)
 
     def lose(self, node: str) -> None:
         """One node breaks and is removed: its devices and its pods go with it."""
@@ -126,15 +135,21 @@ class Simulator:
         binding["spec"] = {"policyName": self.owner}
         self.provide(f"{ADMISSION}/mutatingadmissionpolicies", policy)
         self.provide(f"{ADMISSION}/mutatingadmissionpolicybindings", binding)
-        self.provide("/api/v1/namespaces", {"metadata": {"name": self.owner, "labels": {POOL_LABEL: self.owner}}})
+        self.open(self.owner, self.owner)
         self.wait("the admission policy is in force", self._pool_of_a_pod, lambda seen: seen == self.owner, 30)
 
     def remove_everything(self) -> None:
-        """Remove all that this object made."""
-        for pool in list(self._pools):
-            self.remove(pool)
-        while self._made:
-            self.delete(self._made.pop())
+        """Remove all that this object made: pods before the nodes on which they end, kinds after their objects."""
+        for namespace in self._namespaces:
+            self.close(namespace)
+        try:
+            self.wait_until_closed()
+        finally:
+            for pool in self._pools:
+                for collection in (NODES, f"{DRA}/resourceslices"):
+                    self.delete(f"{collection}?labelSelector={POOL_LABEL}={pool}")
+            while self._made:
+                self.delete(self._made.pop())
 
     def wait(self, what: str, observe: Callable[[], Any], reached: Callable[[Any], bool], timeout: float) -> None:
         """Poll until an observation is as wanted; a UserError when the time is up or kwok has ended."""
@@ -161,6 +176,12 @@ class Simulator:
             if conditions.get("Ready") == "True" and not passing:
                 found.add(item["metadata"]["name"])
         return found
+
+    def _terminating(self) -> list[str]:
+        """Namespaces of this object that are being removed."""
+        items = self.api.get_json(f"/api/v1/namespaces?labelSelector={POOL_LABEL}")["items"]
+        leaving = {item["metadata"]["name"] for item in items if item["metadata"].get("deletionTimestamp")}
+        return sorted(leaving & set(self._namespaces))
 
     def _pool_of_a_pod(self) -> str | None:
         """The pool that a pod of this object's own namespace would be sent to; nothing is made."""

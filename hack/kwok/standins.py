@@ -47,26 +47,19 @@ def define_compute_domains(simulator: Simulator) -> None:
     simulator.wait("the API server serves ComputeDomains", served, bool, 30)
 
 
-def make_claim_templates(simulator: Simulator, namespace: str) -> None:
-    """What NVIDIA's controller does for the scheduler: the ResourceClaimTemplate that each ComputeDomain names."""
-    found = simulator.api.get_json(f"{COMPUTE_DOMAINS}/namespaces/{namespace}/computedomains")["items"]
-    for domain in found:
-        simulator.create(
-            f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaimtemplates",
-            {
-                "metadata": {
-                    "name": domain["spec"]["channel"]["resourceClaimTemplate"]["name"],
-                    "ownerReferences": [_identity(domain)],
-                },
-                "spec": {
-                    "spec": {
-                        "devices": {
-                            "requests": [{"name": "channel", "exactly": {"deviceClassName": COMPUTE_DOMAIN_CLASS}}]
-                        }
-                    }
-                },
-            },
-        )
+def make_claim_templates(simulator: Simulator, namespace: str, release: str) -> None:
+    """What NVIDIA's controller does for the scheduler: the ResourceClaimTemplate that a ComputeDomain names."""
+    path = f"{COMPUTE_DOMAINS}/namespaces/{namespace}/computedomains?labelSelector=app.kubernetes.io/instance={release}"
+    for domain in simulator.api.get_json(path)["items"]:
+        template = claim_template(domain["spec"]["channel"]["resourceClaimTemplate"]["name"])
+        template["metadata"]["ownerReferences"] = [_identity(domain)]
+        simulator.create(f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaimtemplates", template)
+
+
+def claim_template(name: str) -> Object:
+    """A template whose claims ask for one channel of a ComputeDomain."""
+    request = {"name": "channel", "exactly": {"deviceClassName": COMPUTE_DOMAIN_CLASS}}
+    return {"metadata": {"name": name}, "spec": {"spec": {"devices": {"requests": [request]}}}}
 
 
 def make_prerequisites(simulator: Simulator, namespace: str, pods: Iterable[Object]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,16 @@ def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
     if not existed and not pytestconfig.getoption("keep_cluster"):
         with capture.global_and_fixture_disabled():
             cluster.down(made.name)
+
+
+@contextmanager
+def dressed(running: cluster.Cluster, machine: str, gpus: int) -> Iterator[None]:
+    """The cluster's workers as nodes of another machine with so many GPUs; afterwards they are A3 Ultra nodes again."""
+    try:
+        cluster.up(running.name, machine=machine, gpus=gpus)
+        yield
+    finally:
+        cluster.up(running.name, machine=MACHINE)
 
 
 @pytest.fixture(scope="module")

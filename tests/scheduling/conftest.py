@@ -19,9 +19,9 @@ from tests.scheduling.page import Row
 ROWS = pytest.StashKey[list[Row]]()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def simulator(running: Cluster) -> Iterator[Simulator]:
-    """KWOK nodes in the cluster of the run, and the kinds that the chart's machines need."""
+    """KWOK nodes in the cluster of the run, and the kinds that the chart's machines need; gone before other tiers."""
     with simulators.running(running.kubeconfig) as made:
         standins.define_compute_domains(made)
         yield made
@@ -35,7 +35,8 @@ def report(pytestconfig: pytest.Config) -> Callable[[Row], None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table, and write it into the docs where that is asked for."""
-    rows = sorted(config.stash.get(ROWS, []))
+    rows: list[Row] = config.stash.get(ROWS, [])
+    rows.sort()
     if not rows:
         return
     table = Table(*page.HEADER, title="Placed by the scheduler on KWOK nodes")

@@ -9,15 +9,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hack.kwok import nodes, standins
-from hack.kwok.nodes import POOL_LABEL, FakeNode
+from hack.kwok.nodes import FakeNode
 from hack.kwok.simulator import Simulator
 from hack.machines import Machine, load_machine
+from hack.paths import ROOT
 from tests.harness.kube import Kube
-from tests.harness.manifests import COMPONENT, Manifests, merged
+from tests.harness.manifests import COMPONENT, merged
 from tests.harness.release import Release
 from tests.harness.report import namespace_report
 from tests.harness.scenarios import Scenario
@@ -54,8 +54,9 @@ class Site:
         specs = [pod.spec for pod in rendered.pods()]
         standins.make_prerequisites(self.simulator, self.namespace, specs)
         started = time.monotonic()
-        Release(self.kube, self.namespace).install(values, files=[Path(f) for f in self.scenario.files], wait=False)
-        standins.make_claim_templates(self.simulator, self.namespace)
+        release = Release(self.kube, self.namespace)
+        release.install(values, files=[ROOT / file for file in self.scenario.files], wait=False)
+        standins.make_claim_templates(self.simulator, self.namespace, release.name)
         return started
 
     def pods(self) -> list[Any]:
@@ -67,10 +68,14 @@ class Site:
 
         def state() -> tuple[dict[str, int], dict[str, int]]:
             pods = self.pods()
-            running_now, pending_now = ([p for p in pods if p.status.phase == phase] for phase in ("Running", "Pending"))
+            running_now, pending_now = (
+                [p for p in pods if p.status.phase == phase] for phase in ("Running", "Pending")
+            )
             return components(running_now), components(pending_now)
 
-        wait_for(f"{running} running and {pending} pending", state, lambda seen: seen == (running, pending), SECONDS, 0.3)
+        wait_for(
+            f"{running} running and {pending} pending", state, lambda seen: seen == (running, pending), SECONDS, 0.3
+        )
         return self.pods()
 
     def wait_for_reason(self, pattern: str) -> None:
@@ -78,8 +83,8 @@ class Site:
 
         def messages() -> dict[str, str]:
             events = self.kube.core.list_namespaced_event(self.namespace, field_selector="reason=FailedScheduling")
-            last = {e.involved_object.name: e.message for e in sorted(events.items, key=_time)}
-            return {p.metadata.name: last.get(p.metadata.name, "") for p in self.pods() if p.status.phase == "Pending"}
+            last = {e.involved_object.uid: e.message for e in sorted(events.items, key=_time)}
+            return {p.metadata.name: last.get(p.metadata.uid, "") for p in self.pods() if p.status.phase == "Pending"}
 
         def said(seen: dict[str, str]) -> bool:
             return bool(seen) and all(re.search(pattern, message) for message in seen.values())
@@ -113,6 +118,11 @@ def components(pods: Sequence[Any]) -> dict[str, int]:
     return dict(Counter(pod.metadata.labels[COMPONENT] for pod in pods))
 
 
+def workers(pods: Sequence[Any]) -> list[Any]:
+    """Those of the two pools."""
+    return [pod for pod in pods if pod.metadata.labels[COMPONENT] in ("prefill", "decode")]
+
+
 def gpus(pods: Sequence[Any], resource: str) -> int:
     """GPUs that pods hold."""
     containers = [container for pod in pods for container in pod.spec.containers]
@@ -121,10 +131,10 @@ def gpus(pods: Sequence[Any], resource: str) -> int:
 
 @contextmanager
 def made(kube: Kube, simulator: Simulator, scenario: Scenario) -> Iterator[Site]:
-    """A site with nodes for frontends and none for workers; everything is removed afterwards."""
+    """A site with nodes for frontends and none for workers; all of it is removed in the background afterwards."""
     name = f"kwok-{secrets.token_hex(3)}"
     site = Site(kube, simulator, scenario, name)
-    kube.core.create_namespace({"metadata": {"name": name, "labels": {POOL_LABEL: name}}})
+    simulator.open(name, name)
     simulator.add(name, nodes.cpu_nodes(site.machine.arch, CPU_NODES, name))
     try:
         yield site
@@ -132,9 +142,7 @@ def made(kube: Kube, simulator: Simulator, scenario: Scenario) -> Iterator[Site]
         print(namespace_report(kube, name))
         raise
     finally:
-        kube.core.delete_namespace(name)
-        wait_for("no pod is left", lambda: len(kube.core.list_namespaced_pod(name).items), lambda n: n == 0, SECONDS)
-        simulator.remove(name)
+        simulator.close(name)
 
 
 def _time(event: Any) -> str:

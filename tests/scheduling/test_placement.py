@@ -12,10 +12,10 @@ import pytest
 from hack.kwok.nodes import FakeNode
 from hack.kwok.simulator import Simulator
 from tests.harness.kube import Kube
-from tests.harness.scenarios import NAMED, VALUES_FILES, Scenario
+from tests.harness.scenarios import NAMED, VALUES_FILES
 from tests.scheduling import page
 from tests.scheduling.page import Row
-from tests.scheduling.site import Site, components, gpus, made
+from tests.scheduling.site import Site, components, gpus, made, workers
 
 SCENARIOS = {scenario.name: scenario for scenario in NAMED}
 
@@ -49,11 +49,6 @@ EXPECTED = {
     "tke-h20-multi": Expected(3, 24, {"frontend": 1, "prefill": 20, "decode": 1}),
     "tke-h20-single": Expected(1, 8, {"frontend": 1, "prefill": 4, "decode": 1}),
 }
-
-
-def workers(pods: list[Any]) -> list[Any]:
-    """Those of the two pools."""
-    return [pod for pod in pods if set(components([pod])) <= {"prefill", "decode"}]
 
 
 def test_every_values_file_is_expected_and_documented() -> None:
