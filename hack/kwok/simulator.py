@@ -94,10 +94,12 @@ class Simulator:
             list(threads.map(lambda node: self._make(pool, node), nodes))
         wanted = {node.name for node in nodes}
         self.wait(
-            f"no KWOK node of {len(wanted)} is missing",
+            f"{len(wanted)} KWOK nodes Ready, none missing",
             lambda: len(wanted - self._usable(pool)),
             lambda missing: missing == 0,
             timeout,
+            # A list of many nodes is work for the API server.
+            interval=0.2 + len(nodes) / 300,
         )
 
     def lose(self, node: str) -> None:
@@ -151,7 +153,14 @@ class Simulator:
             while self._made:
                 self.delete(self._made.pop())
 
-    def wait(self, what: str, observe: Callable[[], Any], reached: Callable[[Any], bool], timeout: float) -> None:
+    def wait(
+        self,
+        what: str,
+        observe: Callable[[], Any],
+        reached: Callable[[Any], bool],
+        timeout: float,
+        interval: float = 0.2,
+    ) -> None:
         """Poll until an observation is as wanted; a UserError when the time is up or kwok has ended."""
         end = time.monotonic() + timeout
         while not reached(seen := observe()):
@@ -160,7 +169,7 @@ class Simulator:
                 raise UserError(f"kwok ended with exit code {self._process.returncode}:\n{self._log.read()[-2000:]}")
             if time.monotonic() > end:
                 raise UserError(f"{what}: not reached in {timeout:.0f} s; last seen: {seen}")
-            time.sleep(0.2)
+            time.sleep(interval)
 
     def _make(self, pool: str, node: FakeNode) -> None:
         self.create(NODES, node.manifest(pool, self.owner))

@@ -30,8 +30,8 @@ class Expected:
     lacking: str = r"Insufficient nvidia\.com/gpu"
 
 
-# No node is left that has the labels of the machine.
-NO_MACHINE = r"0/(\d+) nodes are available: \1 node\(s\) didn't match Pod's node affinity/selector\."
+# No node is left that has the labels of the machine, so that its devices do not come into it.
+NO_MACHINE = r"^(?!.*Insufficient).*didn't match Pod's node affinity/selector"
 
 EXPECTED = {
     "a3u-guide-4p4d": Expected(1, 8, {"frontend": 1, "prefill": 1, "decode": 1}, NO_MACHINE),
