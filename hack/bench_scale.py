@@ -166,8 +166,9 @@ def count_pods(simulator: Simulator, namespace: str, selector: str) -> int:
     """How many pods of the namespace a field selector finds."""
     path = f"/api/v1/namespaces/{namespace}/pods"
     parameters = {"fieldSelector": selector, "includeObject": "None"}
-    response = simulator.api.request("GET", path, headers=ROWS, params=parameters)
-    response.raise_for_status()
+    response = simulator.request("GET", path, headers=ROWS, params=parameters)
+    if not response.ok:
+        raise UserError(f"{response.url} answered {response.status_code}: {response.text[:300]}")
     return len(response.json()["rows"])
 
 

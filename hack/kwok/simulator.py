@@ -25,6 +25,7 @@ FOLDER = Path(__file__).parent
 LEASE_SECONDS = 160
 READY_SECONDS = 120
 REMOVE_SECONDS = 180
+REQUEST_SECONDS = 60
 PARALLEL_REQUESTS = 8
 NODES = "/api/v1/nodes"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -114,21 +115,28 @@ class Simulator:
 
     def create(self, collection: str, item: Object) -> Object:
         """POST one object; returns it as stored."""
-        stored: Object = _answer(self.api.request("POST", collection, json=item)).json()
+        stored: Object = _checked(self.request("POST", collection, json=item)).json()
         return stored
 
     def provide(self, collection: str, item: Object) -> None:
         """Make sure that a cluster-wide object exists; one that did not is removed at the end."""
-        response = self.api.request("POST", collection, json=item)
+        response = self.request("POST", collection, json=item)
         if response.status_code != 409:
-            _answer(response)
+            _checked(response)
             self._made.append(f"{collection}/{item['metadata']['name']}")
 
     def delete(self, path: str, options: Object | None = None) -> None:
         """DELETE an object or a collection; nothing there is fine."""
-        response = self.api.request("DELETE", path, json=options, timeout=60)
+        response = self.request("DELETE", path, json=options)
         if response.status_code != 404:
-            _answer(response)
+            _checked(response)
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request, whatever the answer; none at all is a UserError."""
+        try:
+            return self.api.request(method, path, timeout=REQUEST_SECONDS, **options)
+        except requests.RequestException as error:
+            raise UserError(f"no answer from the API server {self.api.url}: {error}") from error
 
     def install_admission(self) -> None:
         """Make the policy that sends the pods of a labelled namespace to its pool, and wait until it is in force."""
@@ -195,14 +203,14 @@ class Simulator:
     def _pool_of_a_pod(self) -> str | None:
         """The pool that a pod of this object's own namespace would be sent to; nothing is made."""
         pod = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "probe", "image": "none"}]}}
-        response = self.api.request("POST", f"/api/v1/namespaces/{self.owner}/pods?dryRun=All", json=pod)
+        response = self.request("POST", f"/api/v1/namespaces/{self.owner}/pods?dryRun=All", json=pod)
         if response.status_code == 403:  # the namespace's service account is not there yet
             return None
-        selector = _answer(response).json()["spec"].get("nodeSelector", {})
+        selector = _checked(response).json()["spec"].get("nodeSelector", {})
         return str(selector.get(POOL_LABEL))
 
 
-def _answer(response: requests.Response) -> requests.Response:
+def _checked(response: requests.Response) -> requests.Response:
     if not response.ok:
         request = response.request
         raise UserError(f"{request.method} {response.url} answered {response.status_code}: {response.text[:500]}")

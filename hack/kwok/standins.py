@@ -42,7 +42,7 @@ def define_compute_domains(simulator: Simulator) -> None:
     simulator.provide(DEFINITIONS, COMPUTE_DOMAIN_DEFINITION)
 
     def served() -> bool:
-        return bool(simulator.api.request("GET", f"{COMPUTE_DOMAINS}/computedomains").ok)
+        return bool(simulator.request("GET", f"{COMPUTE_DOMAINS}/computedomains").ok)
 
     simulator.wait("the API server serves ComputeDomains", served, bool, 30)
 
