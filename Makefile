@@ -70,7 +70,7 @@ scheduling: tools ## Every scenario on KWOK nodes of its machine; its table goes
 	@$(VENV)/pytest tests/scheduling --update-docs $(PYTEST_ARGS)
 
 .PHONY: bench-scale
-bench-scale: cluster ## Fifty 10P8D releases on 900 KWOK nodes beside plain Deployments of the same pods
+bench-scale: cluster ## The workers of fifty 10P8D releases on 900 KWOK nodes, beside a plain Deployment of the same pods
 	@$(RUN) hack.bench_scale
 
 .PHONY: generate

@@ -1,7 +1,7 @@
-"""Scale: fifty 10P8D releases on 900 KWOK nodes, and the same pods as plain Deployments, one after the other.
+"""Scale: one release with the workers of fifty 10P8D releases on 900 KWOK nodes, then the same pods as a Deployment.
 
-What is timed is how long until every pod has its node, from the start of the first `helm install` and from the
-creation of the Deployments. The nodes are fake; API server, controllers and scheduler are real.
+What is timed is how long until every pod has its node, from the start of `helm install` and from the creation of the
+Deployment. The nodes are fake; API server, controllers and scheduler are real.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.table import Table
 
@@ -32,19 +32,17 @@ from hack.machines import load_machine
 from hack.paths import ROOT
 from hack.progress import HEARTBEAT_SECONDS, Step
 from tests.harness import chart
-from tests.harness.kube import Kube
+from tests.harness.helm import Helm, Values, values_arguments
 from tests.harness.manifests import Manifests
-from tests.harness.release import Release
 
 SCENARIO = ROOT / "values" / "a4x-10p8d.yaml"
 MACHINE = "gke-a4x"
+RELEASE = "demo"
 NODES_PER_RELEASE = 18
-# One frontend a release: the benchmark is about workers. LeaderWorkerSet's controller is not in the test cluster.
-VALUES = {"global": {"multiNode": {"controller": "statefulset"}}, "frontend": {"replicas": 1}}
-# Deployments, StatefulSets, bound pods: rows without the objects, or polling would be the load that is measured.
+PREFILL_WORKERS, DECODE_WORKERS = 5, 1
+# Rows without the objects: polling shall not be the load that is measured.
 ROWS = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
-# `helm install` commands at a time.
-PARALLEL = 2
+HELM_SECONDS = 360
 
 
 @dataclass(frozen=True)
@@ -64,22 +62,28 @@ def bench(kubeconfig: Path, releases: int, timeout: float) -> list[Arm]:
     tools.ensure(["helm", "kubectl", "kwok"])
     step = Step("scale")
     pool = f"scale-{secrets.token_hex(3)}"
-    rendered = chart.render(VALUES, [SCENARIO])
+    values = {
+        # LeaderWorkerSet's controller is not in the test cluster.
+        "global": {"multiNode": {"controller": "statefulset"}},
+        "frontend": {"replicas": 1},
+        "prefill": {"replicas": releases * PREFILL_WORKERS},
+        "decode": {"replicas": releases * DECODE_WORKERS},
+    }
+    count = releases * NODES_PER_RELEASE
+    rendered = chart.render(values, [SCENARIO])
     with simulators.running(kubeconfig) as simulator:
         standins.define_compute_domains(simulator)
-        count = releases * NODES_PER_RELEASE
-        frontend_nodes = releases // 10 + 1
-        simulator.add(pool, nodes.machines(load_machine(MACHINE), count, pool))
-        simulator.add(pool, nodes.cpu_nodes(load_machine(MACHINE).arch, frontend_nodes, pool))
+        simulator.add(pool, nodes.machines(load_machine(MACHINE), count, pool), timeout)
+        simulator.add(pool, nodes.cpu_nodes(load_machine(MACHINE).arch, 1, pool))
         step.say(f"{count} KWOK nodes Ready")
-        pods = releases * sum(template.count for template in workload_templates(rendered))
         arms: list[Arm] = []
-        for name, submit in (
-            ("helm install", lambda namespace: install(simulator, kubeconfig, namespace, releases)),
-            ("plain Deployments", lambda namespace: deploy(simulator, namespace, rendered, releases)),
+        for name, pods, submit in (
+            ("helm install", count + 1, lambda namespace: install(kubeconfig, namespace, values)),
+            ("plain Deployment", count, lambda namespace: deploy(simulator, namespace, rendered, count)),
         ):
             namespace = f"{pool}-{len(arms)}"
             simulator.open(namespace, pool)
+            make_claim_template(simulator, namespace, rendered)
             arms.append(timed(simulator, namespace, name, pods, submit, timeout, step))
             simulator.close(namespace)
             simulator.wait_until_closed(timeout)
@@ -88,43 +92,29 @@ def bench(kubeconfig: Path, releases: int, timeout: float) -> list[Arm]:
     return arms
 
 
-def workload_templates(rendered: Manifests) -> list[Any]:
-    """The pod templates of Deployments and StatefulSets, without the pod of `helm test`."""
-    return [template for template in rendered.pods() if template.owner["kind"] in ("Deployment", "StatefulSet")]
+def make_claim_template(simulator: Simulator, namespace: str, rendered: Manifests) -> None:
+    """What the pods' claims are made from: NVIDIA's controller would make it from the ComputeDomain."""
+    name = rendered.one("ComputeDomain")["spec"]["channel"]["resourceClaimTemplate"]["name"]
+    path = f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaimtemplates"
+    simulator.create(path, standins.claim_template(name))
 
 
-def install(simulator: Simulator, kubeconfig: Path, namespace: str, releases: int) -> None:
-    """The releases, as a user installs them, and what NVIDIA's controller would add."""
-    kube = Kube(kubeconfig)
-
-    def one(number: int) -> None:
-        release = Release(kube, namespace, f"r{number}")
-        release.install(VALUES, [SCENARIO], wait=False)
-        standins.make_claim_templates(simulator, namespace, release.name)
-
-    with ThreadPoolExecutor(PARALLEL) as threads:
-        list(threads.map(one, range(releases)))
+def install(kubeconfig: Path, namespace: str, values: Values) -> None:
+    """The release, as a user installs it."""
+    with values_arguments(values, [SCENARIO]) as arguments:
+        where = ["--namespace", namespace, "--kubeconfig", str(kubeconfig)]
+        Helm().run("install", RELEASE, str(ROOT), *arguments, *where, values=values, timeout=HELM_SECONDS)
 
 
-def deploy(simulator: Simulator, namespace: str, rendered: Manifests, releases: int) -> None:
-    """One Deployment with as many worker pods, one with as many frontends, and what the pods refer to."""
+def deploy(simulator: Simulator, namespace: str, rendered: Manifests, count: int) -> None:
+    """One Deployment of as many pods, each as a prefill worker's first."""
     here = f"/namespaces/{namespace}"
-    (domain,) = rendered.all("ComputeDomain")
-    template = domain["spec"]["channel"]["resourceClaimTemplate"]["name"]
-    simulator.create(f"/apis/resource.k8s.io/v1{here}/resourceclaimtemplates", standins.claim_template(template))
-    templates = workload_templates(rendered)
-    account = templates[0].spec["serviceAccountName"]
-    simulator.create(f"/api/v1{here}/serviceaccounts", {"metadata": {"name": account}})
-    frontends = [t for t in templates if t.labels["app.kubernetes.io/component"] == "frontend"]
-    workers = [t for t in templates if t not in frontends]
-    for name, same in (("workers", workers), ("frontends", frontends)):
-        pod: Object = {"metadata": {"labels": {"app": name}}, "spec": copy.deepcopy(same[0].spec)}
-        spec = {
-            "replicas": releases * sum(t.count for t in same),
-            "selector": {"matchLabels": {"app": name}},
-            "template": pod,
-        }
-        simulator.create(f"/apis/apps/v1{here}/deployments", {"metadata": {"name": name}, "spec": spec})
+    pod = copy.deepcopy(rendered.leaders("prefill")[0].spec)
+    simulator.create(f"/api/v1{here}/serviceaccounts", {"metadata": {"name": pod["serviceAccountName"]}})
+    labels = {"app": "workers"}
+    template: Object = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"replicas": count, "selector": {"matchLabels": labels}, "template": template}
+    simulator.create(f"/apis/apps/v1{here}/deployments", {"metadata": {"name": "workers"}, "spec": spec})
 
 
 def timed(
@@ -173,7 +163,7 @@ def count_pods(simulator: Simulator, namespace: str, selector: str) -> int:
 
 
 def ratio(arms: Sequence[Arm]) -> float:
-    """The time of the releases over that of the plain Deployments."""
+    """The time of the release over that of the Deployment."""
     return round(arms[0].placed_seconds / arms[1].placed_seconds, 2)
 
 
@@ -198,12 +188,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  python -m hack.bench_scale                   50 releases, 900 nodes, on the cluster of `make cluster`\n"
+        "  python -m hack.bench_scale                   as said, on the cluster of `make cluster`\n"
         "  python -m hack.bench_scale --releases 5      a tenth of it\n"
         "  python -m hack.bench_scale --out scale.json  with the counts of every second",
     )
     parser.add_argument("--kubeconfig", type=Path, default=state.kubeconfig_path(state.default_name()))
-    parser.add_argument("--releases", type=_count, default=50, help="10P8D releases of 18 nodes each (default: 50)")
+    parser.add_argument("--releases", type=_count, default=50, help="times the workers of 10P8D (default: 50)")
     parser.add_argument("--timeout", type=_count, default=240, help="seconds for one arm (default: 240)")
     parser.add_argument("--out", type=Path, default=Path("dist/bench-scale.json"), help="default: %(default)s")
     options = parser.parse_args(arguments)
