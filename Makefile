@@ -61,9 +61,17 @@ check: tools ## Fast tiers: lint, types, schema, unit, golden, policy, tooling (
 	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy tests/tooling $(PYTEST_ARGS)
 
 .PHONY: test
-test: check ## Everything: the fast tiers, a release against a real registry, then end to end on kind
+test: check ## Everything: the fast tiers, a release against a real registry, then scheduling and end to end on kind
 	@$(VENV)/pytest tests/release $(PYTEST_ARGS)
-	@$(VENV)/pytest tests/e2e $(PYTEST_ARGS)
+	@$(VENV)/pytest tests/scheduling tests/e2e $(PYTEST_ARGS)
+
+.PHONY: scheduling
+scheduling: tools ## Every scenario on KWOK nodes of its machine; its table goes to docs/scheduling.md
+	@$(VENV)/pytest tests/scheduling --update-docs $(PYTEST_ARGS)
+
+.PHONY: bench-scale
+bench-scale: cluster ## The workers of fifty 10P8D releases on 900 KWOK nodes, beside a plain Deployment of the same pods
+	@$(RUN) hack.bench_scale
 
 .PHONY: generate
 generate: python ## Rebuild what is generated: values.schema.json, docs/values.md

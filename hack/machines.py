@@ -21,6 +21,8 @@ from hack.log import UserError, console
 from hack.paths import ROOT
 
 HARDWARE_FOLDER = ROOT / "charts" / "common" / "templates" / "hardware"
+# NVIDIA's driver offers a node's channel of its ComputeDomain under this class.
+COMPUTE_DOMAIN_CLASS = "compute-domain-default-channel.nvidia.com"
 DEFINITION = re.compile(
     r"\A(?:\{\{-?\s*/\*.*?\*/\s*-?\}\}\s*)*"
     r'\{\{-?\s*define\s+"common\.hardware\.(?P<name>[^"]+)"\s*-?\}\}(?P<body>.*)\{\{-?\s*end\s*-?\}\}\s*\Z',
@@ -49,6 +51,8 @@ class Machine:
     node_labels: dict[str, str]
     taints: tuple[Taint, ...]
     extended_resources: dict[str, int]
+    # Devices for Dynamic Resource Allocation: DeviceClass -> how many a node has.
+    devices: dict[str, int]
 
     @property
     def resources(self) -> dict[str, int]:
@@ -93,11 +97,19 @@ def load_machine(name: str, folder: Path = HARDWARE_FOLDER) -> Machine:
         gpu_resource=gpu_resource,
         node_labels={**derived, **labels},
         taints=tuple(_taint(entry) for entry in data.get("tolerations") or [] if entry.get("key")),
-        extended_resources={str(key): int(count) for key, count in _devices(data).items()},
+        extended_resources={str(key): int(count) for key, count in _extended_resources(data).items()},
+        devices=_devices(data),
     )
 
 
-def _devices(data: dict[str, Any]) -> dict[str, Any]:
+def _devices(data: dict[str, Any]) -> dict[str, int]:
+    """What the claims of a worker that fills a node ask for."""
+    claims = (data.get("rdma") or {}).get("claims") or {}
+    found = {str(claim["deviceClassName"]): int(claim["count"]) for claim in claims.values()}
+    return found | ({COMPUTE_DOMAIN_CLASS: 1} if data.get("computeDomain") else {})
+
+
+def _extended_resources(data: dict[str, Any]) -> dict[str, Any]:
     """Devices beside the GPUs: those of the machine itself and those of its RDMA fabric."""
     parts = (data, data.get("rdma") or {})
     return {name: count for part in parts for name, count in (part.get("extendedResources") or {}).items()}
@@ -145,6 +157,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     table = Table("of a node", "value", title=machine.description)
     for key, count in machine.resources.items():
         table.add_row("resource", f"{key}={count}")
+    for key, count in machine.devices.items():
+        table.add_row("DRA devices", f"{key}={count}")
     for key, value in machine.node_labels.items():
         table.add_row("label", f"{key}={value}")
     for taint in machine.taints:

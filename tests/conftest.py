@@ -11,6 +11,8 @@ from tests.harness import chart
 from tests.harness.helm import Helm
 from tests.harness.manifests import Manifests
 
+pytest_plugins = ["tests.harness.clusterfixtures"]
+
 TESTS = Path(__file__).parent
 TIERS = sorted(p.name for p in TESTS.iterdir() if p.is_dir() and any(p.glob("test_*.py")))
 
@@ -25,7 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="statefulset",
         help="what runs workers of several nodes in tests/e2e; lws must be installed in the cluster",
     )
-    parser.addoption("--keep-cluster", action="store_true", help="leave the kind cluster of tests/e2e running")
+    parser.addoption("--keep-cluster", action="store_true", help="leave the kind cluster of the tests running")
+    parser.addoption("--update-docs", action="store_true", help="write what tests/scheduling measures into docs")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,8 +9,8 @@ import kubernetes
 import pytest
 
 from hack import cluster
-from tests.e2e.conftest import MACHINE
 from tests.harness import leftovers
+from tests.harness.clusterfixtures import dressed
 from tests.harness.kube import Kube
 from tests.harness.release import Release
 from tests.harness.scenarios import served
@@ -29,12 +29,9 @@ MakeRelease = Callable[..., Release]
 
 @pytest.fixture(scope="module", autouse=True)
 def a4x(running: cluster.Cluster) -> Iterator[None]:
-    """The cluster's workers as A4X nodes with many GPUs; other modules get their A3 Ultra nodes back."""
-    try:
-        cluster.up(running.name, machine="gke-a4x", gpus=GPUS_PER_NODE)
+    """The cluster's workers as A4X nodes with many GPUs."""
+    with dressed(running, "gke-a4x", GPUS_PER_NODE):
         yield
-    finally:
-        cluster.up(running.name, machine=MACHINE)
 
 
 @pytest.fixture

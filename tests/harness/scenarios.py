@@ -139,7 +139,7 @@ FEATURES = [
 ]
 # What tests/e2e installs on kind, simulated, and asks. Its tests take their files from served(), and values/README.md
 # shows the names; tests/tooling/test_scenario_docs.py holds the two together.
-SERVED = ("a3u-multi", "a4x-10p8d")
+SERVED = ("a3u-multi", "a4x-10p8d", "aks-agg-router", "tke-h20-multi")
 
 
 def served(name: str) -> list[Path]:

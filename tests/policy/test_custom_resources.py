@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +10,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hack import openapi
-from hack.paths import ROOT
-from tests.harness import kubeschema
+from tests.harness import crds, kubeschema
 from tests.harness.manifests import Object
 from tests.harness.scenarios import NAMED, OVERLAY, Scenario
-
-SHARED = Path(os.environ.get("DYNAMO_DISAGG_SHARED", ROOT.parent / "shared"))
-LWS_CRD = SHARED / "data" / "crds" / "leaderworkerset.x-k8s.io_leaderworkersets.yaml"
 
 LEADER_WORKER_SETS = [
     *(s for s in NAMED if s.name in ("a4x-10p8d", "a4xmax-10p8d")),
@@ -36,9 +30,7 @@ LEADER_WORKER_SETS = [
 @functools.cache
 def real_schema() -> dict[str, Any]:
     """LeaderWorkerSet's own schema, closed: a field it does not know would be dropped without a word."""
-    if not LWS_CRD.is_file():
-        pytest.skip(f"{LWS_CRD} is not there: DYNAMO_DISAGG_SHARED names the folder that has data/crds")
-    crd = yaml.load(LWS_CRD.read_text(), Loader=yaml.CSafeLoader)
+    crd = yaml.load(crds.leader_worker_set().read_text(), Loader=yaml.CSafeLoader)
     (version,) = (v for v in crd["spec"]["versions"] if v["name"] == "v1")
     schema = openapi.simplified(version["schema"]["openAPIV3Schema"])
     schema["properties"]["metadata"] = {"type": "object"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hack.log import UserError
-from hack.machines import Taint, load_machine, names
+from hack.machines import COMPUTE_DOMAIN_CLASS, Taint, load_machine, names
 
 PRESET = """\
 {{/* Comments before the definition are fine. */}}
@@ -26,9 +26,12 @@ tolerations:
   - {operator: Exists}
 extendedResources:
   example.com/fpga: 2
+computeDomain: true
 rdma:
   extendedResources:
     networking.gke.io.networks/rdma-0: 1
+  claims:
+    nics: {deviceClassName: nics.example.com, count: 3}
   env:
     UNRELATED: "yes"
 {{- end }}
@@ -64,11 +67,12 @@ def test_reads_a_preset(folder: Path) -> None:
         Taint("example.com/any", "present", "NoSchedule"),
     )
     assert machine.resources == {"nvidia.com/gpu": 4, "example.com/fpga": 2, "networking.gke.io.networks/rdma-0": 1}
+    assert machine.devices == {"nics.example.com": 3, COMPUTE_DOMAIN_CLASS: 1}
 
 
 def test_optional_parts_may_be_missing(folder: Path) -> None:
     machine = load_machine("small-box", folder)
-    assert (machine.taints, machine.extended_resources) == ((), {})
+    assert (machine.taints, machine.extended_resources, machine.devices) == ((), {}, {})
 
 
 @pytest.mark.parametrize(

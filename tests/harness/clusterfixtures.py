@@ -1,9 +1,15 @@
-"""Fixtures on a real cluster. One kind cluster serves the whole run; every test has a namespace of its own."""
+"""Fixtures on a real cluster, of the tiers scheduling and e2e.
+
+One kind cluster serves the whole run; every test has a namespace of its own. `--kubeconfig` names another cluster,
+which is used as it is.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +31,9 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 @pytest.fixture(scope="session")
 def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
     """The kind cluster: two workers that look like A3 Ultra nodes, eight faked GPUs each, all images loaded."""
+    if given := pytestconfig.getoption("kubeconfig"):
+        yield cluster.Cluster("", Path(given).resolve(), "", "")
+        return
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     existed = state.find(CLUSTER) is not None
     with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
@@ -37,6 +46,16 @@ def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
     if not existed and not pytestconfig.getoption("keep_cluster"):
         with capture.global_and_fixture_disabled():
             cluster.down(made.name)
+
+
+@contextmanager
+def dressed(running: cluster.Cluster, machine: str, gpus: int) -> Iterator[None]:
+    """The cluster's workers as nodes of another machine with so many GPUs; afterwards they are A3 Ultra nodes again."""
+    try:
+        cluster.up(running.name, machine=machine, gpus=gpus)
+        yield
+    finally:
+        cluster.up(running.name, machine=MACHINE)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,219 @@
+"""Scale: one release with the workers of fifty 10P8D releases on 900 KWOK nodes, then the same pods as a Deployment.
+
+What is timed is how long until every pod has its node, from the start of `helm install` and from the creation of the
+Deployment. The nodes are fake; API server, controllers and scheduler are real.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from rich.table import Table
+
+from hack import log, tools
+from hack.kind import state
+from hack.kwok import nodes, standins
+from hack.kwok import simulator as simulators
+from hack.kwok.nodes import Object
+from hack.kwok.simulator import Simulator
+from hack.log import UserError, console
+from hack.machines import load_machine
+from hack.paths import ROOT
+from hack.progress import HEARTBEAT_SECONDS, Step
+from tests.harness import chart
+from tests.harness.helm import Helm, Values, values_arguments
+from tests.harness.manifests import Manifests
+
+SCENARIO = ROOT / "values" / "a4x-10p8d.yaml"
+MACHINE = "gke-a4x"
+RELEASE = "demo"
+NODES_PER_RELEASE = 18
+PREFILL_WORKERS, DECODE_WORKERS = 5, 1
+# Rows without the objects: polling shall not be the load that is measured.
+ROWS = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+HELM_SECONDS = 360
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to make the pods: seconds until all were created and placed, and how many were at which second."""
+
+    name: str
+    pods: int
+    submitted_seconds: float
+    created_seconds: float
+    placed_seconds: float
+    timeline: list[tuple[float, int, int]]
+
+
+def bench(kubeconfig: Path, releases: int, timeout: float) -> list[Arm]:
+    """Run both arms on fresh nodes and remove everything; raises UserError after `timeout` seconds in one arm."""
+    tools.ensure(["helm", "kubectl", "kwok"])
+    step = Step("scale")
+    pool = f"scale-{secrets.token_hex(3)}"
+    values = {
+        # LeaderWorkerSet's controller is not in the test cluster.
+        "global": {"multiNode": {"controller": "statefulset"}},
+        "frontend": {"replicas": 1},
+        "prefill": {"replicas": releases * PREFILL_WORKERS},
+        "decode": {"replicas": releases * DECODE_WORKERS},
+    }
+    count = releases * NODES_PER_RELEASE
+    rendered = chart.render(values, [SCENARIO])
+    with simulators.running(kubeconfig) as simulator:
+        standins.define_compute_domains(simulator)
+        simulator.add(pool, nodes.machines(load_machine(MACHINE), count, pool), timeout)
+        simulator.add(pool, nodes.cpu_nodes(load_machine(MACHINE).arch, 1, pool))
+        step.say(f"{count} KWOK nodes Ready")
+        arms: list[Arm] = []
+        for name, pods, submit in (
+            ("helm install", count + 1, lambda namespace: install(kubeconfig, namespace, values)),
+            ("plain Deployment", count, lambda namespace: deploy(simulator, namespace, rendered, count)),
+        ):
+            namespace = f"{pool}-{len(arms)}"
+            simulator.open(namespace, pool)
+            make_claim_template(simulator, namespace, rendered)
+            arms.append(timed(simulator, namespace, name, pods, submit, timeout, step))
+            simulator.close(namespace)
+            simulator.wait_until_closed(timeout)
+            step.say(f"{name}: removed")
+    step.say("nodes removed")
+    return arms
+
+
+def make_claim_template(simulator: Simulator, namespace: str, rendered: Manifests) -> None:
+    """What the pods' claims are made from: NVIDIA's controller would make it from the ComputeDomain."""
+    name = rendered.one("ComputeDomain")["spec"]["channel"]["resourceClaimTemplate"]["name"]
+    path = f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaimtemplates"
+    simulator.create(path, standins.claim_template(name))
+
+
+def install(kubeconfig: Path, namespace: str, values: Values) -> None:
+    """The release, as a user installs it."""
+    with values_arguments(values, [SCENARIO]) as arguments:
+        where = ["--namespace", namespace, "--kubeconfig", str(kubeconfig)]
+        Helm().run("install", RELEASE, str(ROOT), *arguments, *where, values=values, timeout=HELM_SECONDS)
+
+
+def deploy(simulator: Simulator, namespace: str, rendered: Manifests, count: int) -> None:
+    """One Deployment of as many pods, each as a prefill worker's first."""
+    here = f"/namespaces/{namespace}"
+    pod = copy.deepcopy(rendered.leaders("prefill")[0].spec)
+    simulator.create(f"/api/v1{here}/serviceaccounts", {"metadata": {"name": pod["serviceAccountName"]}})
+    labels = {"app": "workers"}
+    template: Object = {"metadata": {"labels": labels}, "spec": pod}
+    spec = {"replicas": count, "selector": {"matchLabels": labels}, "template": template}
+    simulator.create(f"/apis/apps/v1{here}/deployments", {"metadata": {"name": "workers"}, "spec": spec})
+
+
+def timed(
+    simulator: Simulator,
+    namespace: str,
+    name: str,
+    pods: int,
+    submit: Callable[[str], None],
+    timeout: float,
+    step: Step,
+) -> Arm:
+    """Submit, and watch the pods until all are placed."""
+    timeline: list[tuple[float, int, int]] = []
+    submitted = 0.0
+    started = said = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        submission = thread.submit(submit, namespace)
+        while not timeline or timeline[-1][2] < pods:
+            now = time.monotonic() - started
+            if submission.done() and not submitted:
+                submission.result()
+                submitted = now
+            placed = count_pods(simulator, namespace, "spec.nodeName!=")
+            timeline.append((round(now, 1), count_pods(simulator, namespace, ""), placed))
+            if now > timeout:
+                raise UserError(f"{name}: after {timeout:.0f} s {timeline[-1][2]} of {pods} pods have a node")
+            if time.monotonic() - said > HEARTBEAT_SECONDS:
+                step.say(f"{name}: {timeline[-1][1]} of {pods} pods made, {timeline[-1][2]} placed")
+                said = time.monotonic()
+            time.sleep(0.5)
+        submission.result()
+    created = next(second for second, made, _ in timeline if made >= pods)
+    arm = Arm(name, pods, round(submitted or timeline[-1][0], 1), created, timeline[-1][0], timeline)
+    step.say(f"{name}: {pods} pods placed in {arm.placed_seconds:.0f} s")
+    return arm
+
+
+def count_pods(simulator: Simulator, namespace: str, selector: str) -> int:
+    """How many pods of the namespace a field selector finds."""
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    parameters = {"fieldSelector": selector, "includeObject": "None"}
+    response = simulator.request("GET", path, headers=ROWS, params=parameters)
+    if not response.ok:
+        raise UserError(f"{response.url} answered {response.status_code}: {response.text[:300]}")
+    return len(response.json()["rows"])
+
+
+def ratio(arms: Sequence[Arm]) -> float:
+    """The time of the release over that of the Deployment."""
+    return round(arms[0].placed_seconds / arms[1].placed_seconds, 2)
+
+
+def show(arms: Sequence[Arm], count: int) -> None:
+    """Print the result."""
+    table = Table("", "pods", "all submitted, s", "all created, s", "all placed, s", title=f"{count} KWOK nodes")
+    for arm in arms:
+        seconds = (arm.submitted_seconds, arm.created_seconds, arm.placed_seconds)
+        table.add_row(arm.name, str(arm.pods), *(f"{value:.0f}" for value in seconds))
+    console.print(table)
+    console.print(f"ratio: {ratio(arms):.2f}")
+
+
+def _terminated(signal_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal_number)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hack.bench_scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n"
+        "  python -m hack.bench_scale                   as said, on the cluster of `make cluster`\n"
+        "  python -m hack.bench_scale --releases 5      a tenth of it\n"
+        "  python -m hack.bench_scale --out scale.json  with the counts of every second",
+    )
+    parser.add_argument("--kubeconfig", type=Path, default=state.kubeconfig_path(state.default_name()))
+    parser.add_argument("--releases", type=_count, default=50, help="times the workers of 10P8D (default: 50)")
+    parser.add_argument("--timeout", type=_count, default=240, help="seconds for one arm (default: 240)")
+    parser.add_argument("--out", type=Path, default=Path("dist/bench-scale.json"), help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    # So that what was made is removed also when a CI job is cancelled.
+    signal.signal(signal.SIGTERM, _terminated)
+    arms = bench(options.kubeconfig, options.releases, options.timeout)
+    count = options.releases * NODES_PER_RELEASE
+    show(arms, count)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    result = {"nodes": count, "cpus": os.cpu_count(), "ratio": ratio(arms), "arms": [asdict(arm) for arm in arms]}
+    options.out.write_text(json.dumps(result, indent=1))
+    console.print(f"written to {options.out}")
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number from 1 to 1000')
+    return int(text)
+
+
+if __name__ == "__main__":
+    log.main(run)

@@ -1,0 +1,217 @@
+"""kwok as a process of this machine, and the nodes it plays the kubelet of."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import requests
+import yaml
+
+from hack import tools
+from hack.apiserver import ApiServer
+from hack.kwok.nodes import KWOK_KEY, POOL_LABEL, FakeNode, Object, device_class
+from hack.log import UserError
+
+FOLDER = Path(__file__).parent
+# kwok renews a lease after a quarter of this; the node controller gives up on a node after 50 s.
+LEASE_SECONDS = 160
+READY_SECONDS = 120
+REMOVE_SECONDS = 180
+REQUEST_SECONDS = 60
+PARALLEL_REQUESTS = 8
+NODES = "/api/v1/nodes"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+DRA = "/apis/resource.k8s.io/v1"
+
+
+@contextmanager
+def running(kubeconfig: Path) -> Iterator[Simulator]:
+    """A kwok process for the duration of the block; what was made through it is removed at the end.
+
+    Several may run for one cluster: each manages the nodes that it made, and pods meet the nodes of their
+    namespace's pool only.
+    """
+    kwok = tools.ensure(["kwok"])["kwok"]
+    owner = f"kwok-{secrets.token_hex(3)}"
+    command = [
+        str(kwok),
+        f"--kubeconfig={kubeconfig}",
+        f"--config={FOLDER / 'stages.yaml'}",
+        "--manage-all-nodes=false",
+        f"--manage-nodes-with-annotation-selector={KWOK_KEY}={owner}",
+        f"--node-lease-duration-seconds={LEASE_SECONDS}",
+    ]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        simulator = Simulator(ApiServer(kubeconfig), owner, process, log)
+        try:
+            simulator.install_admission()
+            yield simulator
+        finally:
+            simulator.remove_everything()
+            process.terminate()
+            process.wait()
+
+
+class Simulator:
+    """Makes and removes KWOK nodes. Errors of the API server are UserErrors with its words."""
+
+    def __init__(self, api: ApiServer, owner: str, process: subprocess.Popen[bytes], log: IO[str]) -> None:
+        self.api = api
+        self.owner = owner
+        self._process = process
+        self._log = log
+        self._namespaces: list[str] = []
+        self._pools: set[str] = set()
+        self._made: list[str] = []
+
+    def open(self, namespace: str, pool: str) -> None:
+        """Make a namespace whose pods will meet the nodes of the pool and no others."""
+        self.create("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": {POOL_LABEL: pool}}})
+        self._namespaces.append(namespace)
+
+    def close(self, namespace: str) -> None:
+        """Start the removal of a namespace with all that is in it; nodes go when the simulator ends."""
+        self.delete(f"/api/v1/namespaces/{namespace}")
+
+    def wait_until_closed(self, timeout: float = REMOVE_SECONDS) -> None:
+        """Wait until the namespaces that were closed are gone, and their pods' nodes free."""
+        self.wait("the namespaces are gone", self._terminating, lambda left: not left, timeout)
+
+    def add(self, pool: str, nodes: Sequence[FakeNode], timeout: float = READY_SECONDS) -> None:
+        """Make nodes of a pool and wait until pods can be placed on them."""
+        self._pools.add(pool)
+        for name in sorted({name for node in nodes for name in node.devices}):
+            self.provide(f"{DRA}/deviceclasses", device_class(name))
+        with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+            list(threads.map(lambda node: self._make(pool, node), nodes))
+        wanted = {node.name for node in nodes}
+        self.wait(
+            f"{len(wanted)} KWOK nodes Ready, none missing",
+            lambda: len(wanted - self._usable(pool)),
+            lambda missing: missing == 0,
+            timeout,
+            # A list of many nodes is work for the API server.
+            interval=0.2 + len(nodes) / 300,
+        )
+
+    def lose(self, node: str) -> None:
+        """One node breaks and is removed: its devices and its pods go with it."""
+        self.delete(f"{NODES}/{node}")
+        for item in self.api.get_json(f"{DRA}/resourceslices?fieldSelector=spec.nodeName={node}")["items"]:
+            self.delete(f"{DRA}/resourceslices/{item['metadata']['name']}")
+        # The pod garbage collector would do this some time later.
+        for pod in self.api.get_json(f"/api/v1/pods?fieldSelector=spec.nodeName={node}")["items"]:
+            about = pod["metadata"]
+            self.delete(f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}", {"gracePeriodSeconds": 0})
+
+    def create(self, collection: str, item: Object) -> Object:
+        """POST one object; returns it as stored."""
+        stored: Object = _checked(self.request("POST", collection, json=item)).json()
+        return stored
+
+    def provide(self, collection: str, item: Object) -> None:
+        """Make sure that a cluster-wide object exists; one that did not is removed at the end."""
+        response = self.request("POST", collection, json=item)
+        if response.status_code != 409:
+            _checked(response)
+            self._made.append(f"{collection}/{item['metadata']['name']}")
+
+    def delete(self, path: str, options: Object | None = None) -> None:
+        """DELETE an object or a collection; nothing there is fine."""
+        response = self.request("DELETE", path, json=options)
+        if response.status_code != 404:
+            _checked(response)
+
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """One request, whatever the answer; none at all is a UserError."""
+        try:
+            return self.api.request(method, path, timeout=REQUEST_SECONDS, **options)
+        except requests.RequestException as error:
+            raise UserError(f"no answer from the API server {self.api.url}: {error}") from error
+
+    def install_admission(self) -> None:
+        """Make the policy that sends the pods of a labelled namespace to its pool, and wait until it is in force."""
+        policy, binding = yaml.safe_load_all((FOLDER / "admission.yaml").read_text())
+        policy["metadata"] = binding["metadata"] = {"name": self.owner}
+        binding["spec"] = {"policyName": self.owner}
+        self.provide(f"{ADMISSION}/mutatingadmissionpolicies", policy)
+        self.provide(f"{ADMISSION}/mutatingadmissionpolicybindings", binding)
+        self.open(self.owner, self.owner)
+        self.wait("the admission policy is in force", self._pool_of_a_pod, lambda seen: seen == self.owner, 30)
+
+    def remove_everything(self) -> None:
+        """Remove all that this object made: pods before the nodes on which they end, kinds after their objects."""
+        for namespace in self._namespaces:
+            self.close(namespace)
+        try:
+            self.wait_until_closed()
+        finally:
+            for pool in self._pools:
+                for collection in (NODES, f"{DRA}/resourceslices"):
+                    self.delete(f"{collection}?labelSelector={POOL_LABEL}={pool}")
+            while self._made:
+                self.delete(self._made.pop())
+
+    def wait(
+        self,
+        what: str,
+        observe: Callable[[], Any],
+        reached: Callable[[Any], bool],
+        timeout: float,
+        interval: float = 0.2,
+    ) -> None:
+        """Poll until an observation is as wanted; a UserError when the time is up or kwok has ended."""
+        end = time.monotonic() + timeout
+        while not reached(seen := observe()):
+            if self._process.poll() is not None:
+                self._log.seek(0)
+                raise UserError(f"kwok ended with exit code {self._process.returncode}:\n{self._log.read()[-2000:]}")
+            if time.monotonic() > end:
+                raise UserError(f"{what}: not reached in {timeout:.0f} s; last seen: {seen}")
+            time.sleep(interval)
+
+    def _make(self, pool: str, node: FakeNode) -> None:
+        self.create(NODES, node.manifest(pool, self.owner))
+        for item in node.slices(pool):
+            self.create(f"{DRA}/resourceslices", item)
+
+    def _usable(self, pool: str) -> set[str]:
+        """Names of the pool's nodes that are Ready and whose taints are their own."""
+        found = set()
+        for item in self.api.get_json(f"{NODES}?labelSelector={POOL_LABEL}={pool}")["items"]:
+            conditions = {c["type"]: c["status"] for c in item["status"].get("conditions", [])}
+            passing = [t for t in item["spec"].get("taints", []) if t["key"].startswith("node.kubernetes.io/")]
+            if conditions.get("Ready") == "True" and not passing:
+                found.add(item["metadata"]["name"])
+        return found
+
+    def _terminating(self) -> list[str]:
+        """Namespaces of this object that are being removed."""
+        items = self.api.get_json(f"/api/v1/namespaces?labelSelector={POOL_LABEL}")["items"]
+        leaving = {item["metadata"]["name"] for item in items if item["metadata"].get("deletionTimestamp")}
+        return sorted(leaving & set(self._namespaces))
+
+    def _pool_of_a_pod(self) -> str | None:
+        """The pool that a pod of this object's own namespace would be sent to; nothing is made."""
+        pod = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "probe", "image": "none"}]}}
+        response = self.request("POST", f"/api/v1/namespaces/{self.owner}/pods?dryRun=All", json=pod)
+        if response.status_code == 403:  # the namespace's service account is not there yet
+            return None
+        selector = _checked(response).json()["spec"].get("nodeSelector", {})
+        return str(selector.get(POOL_LABEL))
+
+
+def _checked(response: requests.Response) -> requests.Response:
+    if not response.ok:
+        request = response.request
+        raise UserError(f"{request.method} {response.url} answered {response.status_code}: {response.text[:500]}")
+    return response

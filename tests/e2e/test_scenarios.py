@@ -1,0 +1,55 @@
+"""Scenarios of other machines than the cluster's, simulated: each streamed request runs once in every pool."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from hack.cluster import Cluster
+from tests.harness import leftovers
+from tests.harness.clusterfixtures import dressed
+from tests.harness.kube import Kube
+from tests.harness.release import Release
+from tests.harness.scenarios import NAMED, served
+from tests.harness.serving import Endpoint, difference
+
+FAST = {"global": {"simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}}}}
+REQUESTS = 10
+
+
+def one_request(endpoint: Endpoint, model: str, number: int) -> dict[str, list[int]]:
+    """Stream one answer; returns what the pods that had to do with it counted, by pool."""
+    before = endpoint.served()
+    answer = endpoint.chat(model, f"Question {number}: what is a KV cache?", max_tokens=8, stream=True)
+    assert answer.usage["completion_tokens"] == 8, answer
+    assert answer.chunks > 1, answer
+    counted = difference(before, endpoint.served())
+    return {component: [count for count in pods.values() if count] for component, pods in counted.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "workers"),
+    [
+        ("aks-agg-router", 1, {"decode": 2}),
+        # Two nodes stand for three machines of eight.
+        ("tke-h20-multi", 12, {"prefill": 20, "decode": 1}),
+    ],
+)
+def test_each_streamed_request_runs_once_in_every_pool(
+    name: str, gpus: int, workers: dict[str, int], running: Cluster, release: Callable[..., Release], kube: Kube
+) -> None:
+    (scenario,) = (s for s in NAMED if s.name == name)
+    machine, model = (scenario.effective["global"][key] for key in ("hardware", "model"))
+    with dressed(running, machine, gpus):
+        demo = release()
+        demo.install(FAST, files=served(name), timeout=340)
+        endpoint = dataclasses.replace(demo.endpoint, port=scenario.effective["frontend"]["service"]["port"])
+        endpoint.wait_for_model(model["name"])
+        assert {component: len(pods) for component, pods in endpoint.served().items()} == workers
+        once = {component: [1] for component in workers}
+        counted = [one_request(endpoint, model["name"], number) for number in range(REQUESTS)]
+        assert counted == [once] * REQUESTS
+        demo.uninstall()
+        leftovers.wait_until_gone(kube, demo.namespace)
