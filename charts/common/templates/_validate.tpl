@@ -183,17 +183,23 @@ global.hardwareSpec.rdma.extendedResources: {{ .hardware.gpuResource }} is deriv
 {{- end }}
 
 {{/*
+common.needs: objects that must exist before the release: those of the model source, and the pull secrets.
+in:  root context; out: YAML list of {kind, name, value: where it is set, [key], [pull: true]}
+*/}}
+{{- define "common.needs" -}}
+{{- include (printf "common.model.%s.needs" (include "common.worker.modelSource" .)) . | fromYamlArray | default list | toYaml | trimPrefix "[]" }}
+{{- range .Values.global.imagePullSecrets }}
+- {kind: Secret, name: {{ . }}, pull: true, value: global.imagePullSecrets}
+{{- end }}
+{{- end }}
+
+{{/*
 common.validate.cluster: objects the release names must exist. `helm template` and GitOps renderers have no
 cluster; lookup then finds no service accounts at all, and every real namespace can list them.
 */}}
 {{- define "common.validate.cluster" -}}
 {{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}
-{{- $needs := list }}
-{{- if not .Values.global.simulation.enabled }}
-{{- $needs = include (printf "common.model.%s.needs" .Values.global.model.source.type) . | fromYamlArray }}
-{{- end }}
-{{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets") }}{{ end }}
-{{- range $needs }}
+{{- range include "common.needs" . | fromYamlArray }}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
