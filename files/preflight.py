@@ -687,8 +687,8 @@ def check_surge(pools: list[Object], plan: Plan) -> list[Check]:
         if str(pool["maxSurge"]) not in ("0", "0%") and not plan.place_pool({**pool, "groups": 1}, _everywhere):
             name = pool["component"]
             text = (
-                "no room for one more next to those that run: if this upgrade changes its pods it waits for room: set "
-                f"{name}.rollingUpdate to {{maxSurge: 0, maxUnavailable: 1}}"
+                "no room for one more next to those that run, so an upgrade that changes its pods waits for room: set "
+                f"{name}.rollingUpdate.maxSurge=0 and maxUnavailable=1"
             )
             rows.append(Check(WARN, f"{name}, rolling update", text))
     return rows

@@ -97,7 +97,9 @@ def test_only_kubernetes_discovery_gets_a_token(scenario: Scenario, manifests: M
     by_discovery = scenario.effective["global"]["discovery"]["backend"] == "kubernetes"
     for pod in manifests.pods():
         is_dynamo = pod.labels["app.kubernetes.io/component"] in ("frontend", "prefill", "decode")
-        assert pod.spec["automountServiceAccountToken"] is (by_discovery and is_dynamo), pod.id
+        # It asks the API server; that is all it does.
+        asks = pod.labels["app.kubernetes.io/component"] == "preflight"
+        assert pod.spec["automountServiceAccountToken"] is ((by_discovery and is_dynamo) or asks), pod.id
 
 
 def test_volumes_and_mounts_fit(manifests: Manifests) -> None:
