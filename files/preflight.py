@@ -622,7 +622,16 @@ def check_pool(
         detail += f"; {_reason(count, text)}"
     for who, key in (("the pods of a worker", pool["exclusiveTopologyKey"]), ("all workers", company)):
         detail += f"; {who} must be in one {key}" if key else ""
-    return Check(FAIL, name, f"{detail}: {_fix(pool, nodes, matching, reasons, short, needs)}")
+    nearest = "" if matching else max((_nearness(node, pod["spec"]) for node in nodes), default=(0, 0, ""))[2]
+    return Check(FAIL, name, f"{detail}: {_fix(pool, nodes, nearest, short, needs)}")
+
+
+def _nearness(node: Node, spec: Object) -> tuple[int, int, str]:
+    """How much of what a pod wants a node has, and the reason why it still does not fit: the one worth changing."""
+    labels = (spec.get("nodeSelector") or {}).items()
+    reason = unfit(node, spec)
+    past_labels = not reason.startswith(("lack label ", "have another CPU"))
+    return past_labels + reason.startswith("have taint "), len(labels & node.labels.items()), reason
 
 
 def _reason(count: int, text: str) -> str:
@@ -641,32 +650,24 @@ def _folded(names: list[str]) -> list[str]:
     return [found[0] if len(found) == 1 else f"{kind} ({len(found)})" for kind, found in kinds.items()]
 
 
-def _fix(
-    pool: Object,
-    nodes: list[Node],
-    matching: list[Node],
-    reasons: Counter[str],
-    short: Counter[str],
-    needs: Object,
-) -> str:
-    """What to do about the first reason."""
+def _fix(pool: Object, nodes: list[Node], nearest: str, short: Counter[str], needs: Object) -> str:
+    """What to do: about why the nearest node does not match, else about what is short on those that do."""
     name = pool["component"]
     if not nodes:
         return "the cluster has no nodes, or they may not be read"
     more = f"add nodes, or lower {name}.replicas"
-    if not matching:
-        first = reasons.most_common(1)[0][0]
-        if first.startswith("lack label "):
-            key = first.removeprefix("lack label ").partition("=")[0]
+    if nearest:
+        if nearest.startswith("lack label "):
+            key = nearest.removeprefix("lack label ").partition("=")[0]
             there = Counter(node.labels[key] for node in nodes if key in node.labels)
             values = ", ".join(f"{value} on {count}" for value, count in there.most_common(4))
             seen = f" (the label is {values})" if values else " (no node has the label)"
             return f"set global.hardware to the machine type of the nodes, or {name}.nodeSelector{seen}"
-        if first.startswith("have another CPU"):
+        if nearest.startswith("have another CPU"):
             return "set global.hardwareSpec.arch to that of the nodes, and an image for it"
-        if first.startswith("have taint "):
+        if nearest.startswith("have taint "):
             return f"add the taint to {name}.tolerations"
-        if first == "do not fit nodeAffinity":
+        if nearest == "do not fit nodeAffinity":
             return f"change {name}.affinity, or {more}"
         return "wait for the nodes, or uncordon them"
     hopeless = [text for text in short if text.startswith("have no ")]

@@ -50,19 +50,17 @@ def needs(
     files: Sequence[Path | str] = (),
     settings: Sequence[str] = (),
     *,
-    json_settings: Sequence[str] = (),
     release: str = "demo",
     namespace: str = "default",
 ) -> dict[str, Any]:
     """What a release asks of a cluster: the document that the chart renders for the hook Job.
 
-    `settings` and `json_settings` are Helm's --set and --set-json arguments. Raises UserError with Helm's message when Helm refuses the values.
+    `settings` are Helm's --set arguments. Raises UserError with Helm's message when Helm refuses the values.
     """
     helm = tools.ensure(["helm"])["helm"]
     arguments = [
         *(part for file in files for part in ("--values", str(file))),
         *(part for setting in settings for part in ("--set", setting)),
-        *(part for setting in json_settings for part in ("--set-json", setting)),
         *("--set", "preflight.enabled=true", "--show-only", DOCUMENT, "--namespace", namespace),
     ]
     done = subprocess.run(

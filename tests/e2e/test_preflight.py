@@ -7,7 +7,9 @@ import json
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import kubernetes
@@ -29,6 +31,8 @@ from tests.harness.release import Release
 A3U = ROOT / "values" / "a3u-multi.yaml"
 SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 TOKEN = "hf-token-secret"
+# The nodes of one test, in a cluster that may have others like them.
+OWN_LABEL = "dynamo-disagg/preflight"
 KWOK_TOLERATION = {"key": KWOK_KEY, "operator": "Exists", "effect": "NoSchedule"}
 MakeRelease = Callable[..., Release]
 Make = Callable[..., str]
@@ -47,10 +51,13 @@ def nodes_like(kwok: Simulator) -> Iterator[Make]:
 
     def make(machine: str = "gke-a3ultra", **change: Any) -> str:
         pool = f"preflight-{secrets.token_hex(3)}"
-        kwok.open(pool)
+        kwok.open(pool, pool)
         pools.append(pool)
         made: list[FakeNode] = [
-            dataclasses.replace(node, **{k: v(getattr(node, k)) for k, v in change.items()})
+            dataclasses.replace(
+                dataclasses.replace(node, labels={**node.labels, OWN_LABEL: pool}),
+                **{k: v(getattr(node, k)) for k, v in change.items()},
+            )
             for node in nodes.machines(load_machine(machine), 2, pool)
         ]
         kwok.add(pool, [*made, *nodes.cpu_nodes("amd64", 1, pool)])
@@ -63,13 +70,19 @@ def nodes_like(kwok: Simulator) -> Iterator[Make]:
 
 def rows(kube: Kube, pool: str, values: dict[str, Any] | None = None, release: str = "demo") -> dict[str, Any]:
     """The table for a3u-multi on the nodes of a pool: check -> row."""
-    placement = {"nodeSelector": {POOL_LABEL: pool}, "tolerations": [KWOK_TOLERATION]}
-    settings = merged({c: placement for c in ("frontend", "prefill", "decode")}, values or {})
-    arguments = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
-    document = preflight.needs([A3U], json_settings=arguments, release=release, namespace=pool)
+    frontend = {"nodeSelector": {POOL_LABEL: pool}, "tolerations": [KWOK_TOLERATION]}
+    worker = merged(frontend, {"nodeSelector": {OWN_LABEL: pool}})
+    settings = merged({"frontend": frontend, "prefill": worker, "decode": worker}, values or {})
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(settings, file)
+        file.flush()
+        return check(kube, [A3U, Path(file.name)], release, pool)
+
+
+def check(kube: Kube, files: list[Path], release: str, namespace: str) -> dict[str, Any]:
     module: Any = kubernetes
-    found = preflight.check(document, module.config.new_client_from_config(config_file=str(kube.kubeconfig)))
-    return {row.name: row for row in found}
+    api = module.config.new_client_from_config(config_file=str(kube.kubeconfig))
+    return {row.name: row for row in preflight.check(preflight.needs(files, release=release, namespace=namespace), api)}
 
 
 def secret(kube: Kube, pool: str, name: str = TOKEN, key: str = "HF_TOKEN") -> None:
@@ -88,7 +101,7 @@ def test_nodes_that_fit(kube: Kube, nodes_like: Make) -> None:
 WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "label": (
         {"labels": lambda labels: {**labels, "cloud.google.com/gke-accelerator": "nvidia-h100"}},
-        ["2 lack label cloud.google.com/gke-accelerator=nvidia-h200-141gb", "set global.hardware", "nvidia-h100 on 2"],
+        ["lack label cloud.google.com/gke-accelerator=nvidia-h200-141gb", "set global.hardware", "nvidia-h100 on "],
     ),
     "taint": (
         {"taints": lambda taints: [*taints, {"key": "team", "value": "search", "effect": "NoSchedule"}]},
@@ -203,7 +216,7 @@ def test_the_command(kube: Kube) -> None:
     assert done.returncode == 1, done.stderr
     answer = json.loads(done.stdout)
     assert answer["passed"] is False
-    assert f"Secret {TOKEN}" in [check["check"] for check in answer["checks"] if check["status"] == "FAIL"]
+    assert f"Secret {TOKEN}" in [check["name"] for check in answer["checks"] if check["status"] == "FAIL"]
     wrong = subprocess.run([*command, "-f=none.yaml"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (wrong.returncode, "there is no file none.yaml" in wrong.stderr) == (2, True)
 
@@ -244,10 +257,5 @@ def test_a_hook_that_passes_leaves_nothing_and_counts_its_own_pods_as_free(relea
     assert cluster_wide(kube, demo.namespace) == []
     # Both nodes are full of this release: it may be upgraded, and nothing else may be installed.
     demo.install(merged(VALUES, {"frontend": {"replicas": 2}}), files=[A3U, SIMULATE])
-    document = preflight.needs([A3U, SIMULATE], release="another", namespace=demo.namespace)
-    module: Any = kubernetes
-    found = preflight.check(document, module.config.new_client_from_config(config_file=str(kube.kubeconfig)))
-    assert {row.name: row.status for row in found if row.name in ("prefill", "decode")} == {
-        "prefill": "FAIL",
-        "decode": "FAIL",
-    }
+    found = check(kube, [A3U, SIMULATE], "another", demo.namespace)
+    assert [found[role].status for role in ("prefill", "decode")] == ["FAIL", "FAIL"]
