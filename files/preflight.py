@@ -622,16 +622,22 @@ def check_pool(
         detail += f"; {_reason(count, text)}"
     for who, key in (("the pods of a worker", pool["exclusiveTopologyKey"]), ("all workers", company)):
         detail += f"; {who} must be in one {key}" if key else ""
-    nearest = "" if matching else max((_nearness(node, pod["spec"]) for node in nodes), default=(0, 0, ""))[2]
+    nearest = "" if matching else _nearest(nodes, pod["spec"])
     return Check(FAIL, name, f"{detail}: {_fix(pool, nodes, nearest, short, needs)}")
 
 
-def _nearness(node: Node, spec: Object) -> tuple[int, int, str]:
-    """How much of what a pod wants a node has, and the reason why it still does not fit: the one worth changing."""
-    labels = (spec.get("nodeSelector") or {}).items()
-    reason = unfit(node, spec)
-    past_labels = not reason.startswith(("lack label ", "have another CPU"))
-    return past_labels + reason.startswith("have taint "), len(labels & node.labels.items()), reason
+def _nearest(nodes: list[Node], spec: Object) -> str:
+    """Why those nodes do not fit that have most of what a pod wants: the reason worth changing."""
+
+    def nearness(node: Node) -> tuple[int, int]:
+        reason = unfit(node, spec)
+        past_labels = not reason.startswith(("lack label ", "have another CPU"))
+        fitting = (spec.get("nodeSelector") or {}).items() & node.labels.items()
+        return past_labels + reason.startswith("have taint "), len(fitting)
+
+    best = max(map(nearness, nodes), default=None)
+    reasons = Counter(unfit(node, spec) for node in nodes if nearness(node) == best)
+    return reasons.most_common(1)[0][0] if reasons else ""
 
 
 def _reason(count: int, text: str) -> str:

@@ -229,6 +229,20 @@ def test_reasons(wrong: str) -> None:
     assert words in detail(needs(pool(**spec)), nodes=nodes(2, **options))
 
 
+def test_the_advice_is_for_the_nodes_that_have_most_of_what_is_wanted() -> None:
+    wanted = {"gpu": "h200", "team": "llm"}
+    many = nodes(9)
+    nearly = node("nearly", labels={"gpu": "h200"})
+    tainted = node("tainted", labels=wanted, spec={"taints": [taint("x")]})
+    assert "lack label gpu=h200" in detail(needs(pool(nodeSelector=wanted)), nodes=[*many, nearly])
+    assert "decode.nodeSelector (no node has the label)" in detail(
+        needs(pool(nodeSelector=wanted)), nodes=[*many, nearly]
+    )
+    assert detail(needs(pool(nodeSelector=wanted)), nodes=[*many, nearly, tainted]).endswith(
+        "room for 0: 1 pod has no place: add the taint to decode.tolerations"
+    )
+
+
 def test_no_nodes() -> None:
     assert "the cluster has no nodes, or they may not be read" in detail(needs(pool()))
 
