@@ -25,7 +25,7 @@ in:  root context
 {{- $subchart := . }}
 {{- $texts := list }}
 {{- range $names }}{{ $texts = append $texts (include (printf "%s/charts/%s/templates/%s.yaml" (dir $.Template.BasePath) $component .) $subchart) }}{{ end }}
-{{- $rendered = append $rendered (dict "component" $component "replicas" .Values.replicas "text" (join "\n---\n" $texts)) }}
+{{- $rendered = append $rendered (dict "component" $component "replicas" $subchart.Values.replicas "text" (join "\n---\n" $texts)) }}
 {{- end }}
 {{- end }}
 {{- range $part := $rendered }}
