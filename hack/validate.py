@@ -198,8 +198,7 @@ def check_scheduling(
     with simulators.running(kubeconfig) as simulator:
         site = Site(Kube(kubeconfig), simulator, scenario, namespace)
         simulator.open(namespace, namespace)
-        if load_machine(site.scenario.effective["global"]["hardware"]).devices:
-            standins.define_compute_domains(simulator)
+        standins.define_compute_domains(simulator)
         simulator.add(namespace, renamed)
         try:
             site.install()
