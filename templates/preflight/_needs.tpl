@@ -85,6 +85,9 @@ in:  root context
 {{- $spec := pick .template.spec "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "resourceClaims" }}
 {{- $containers := list }}
 {{- range .template.spec.containers }}{{ $containers = append $containers (pick . "name" "resources") }}{{ end }}
+{{- $init := list }}
+{{- range .template.spec.initContainers }}{{ $init = append $init (pick . "name" "resources" "restartPolicy") }}{{ end }}
+{{- with $init }}{{ $_ := set $spec "initContainers" . }}{{ end }}
 {{- dict "count" .count "metadata" (pick .template.metadata "labels") "spec" (set $spec "containers" $containers) | toJson }}
 {{- end }}
 
@@ -95,7 +98,7 @@ in:  dict "spec" {} "component" string; out: JSON list as "objects" of dynamo-di
 {{- define "dynamo-disagg.preflight.references" -}}
 {{- $found := list }}
 {{- $component := .component }}
-{{- range .spec.containers }}
+{{- range concat .spec.containers (.spec.initContainers | default list) }}
 {{- range .env }}
 {{- with (.valueFrom).secretKeyRef }}
 {{- if not .optional }}{{ $found = append $found (dict "kind" "Secret" "name" .name "key" .key "value" (printf "%s.env" $component)) }}{{ end }}
