@@ -50,6 +50,14 @@ images: python ## The simulated Dynamo runtime image (and etcd and NATS where no
 demo: python ## Main job: a3u-multi simulated on kind, a chat completion, and the proof (VALUES=values/x.yaml for another)
 	@$(RUN) hack.demo --values $(VALUES)
 
+.PHONY: validate
+validate: python ## Judge values files of your own: schema, rules, policies, nodes (VALUES=mine.yaml, or several)
+	@$(RUN) hack.validate $(VALUES)
+
+.PHONY: preflight
+preflight: python ## Does your cluster have what a values file needs? (VALUES=values/x.yaml NAMESPACE=llm RELEASE=demo)
+	@$(RUN) hack.preflight $(foreach file,$(VALUES),-f $(file)) $(if $(NAMESPACE),-n $(NAMESPACE)) $(if $(RELEASE),--release $(RELEASE))
+
 .PHONY: check
 check: tools ## Fast tiers: lint, types, schema, unit, golden, policy, tooling (no cluster)
 	@$(RUN) hack.schema --check

@@ -35,6 +35,7 @@ real GPUs.
 # Both roles share one schema and one block of defaults, so one section documents them.
 SECTIONS = {
     "global": "global",
+    "preflight": "preflight",
     "frontend": "frontend",
     "prefill": "prefill and decode",
     "etcd": "etcd",

@@ -42,7 +42,7 @@ ROOT_KINDS: dict[str, tuple[str, ...]] = {
     "batch/v1": ("Job",),
     "networking.k8s.io/v1": ("Ingress", "NetworkPolicy"),
     "policy/v1": ("PodDisruptionBudget",),
-    "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding"),
+    "rbac.authorization.k8s.io/v1": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
     "resource.k8s.io/v1": ("ResourceClaimTemplate",),
 }
 GATEWAY_CRDS = {"gateway.networking.k8s.io_httproutes.yaml": "HTTPRoute"}

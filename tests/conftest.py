@@ -27,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="statefulset",
         help="what runs workers of several nodes in tests/e2e; lws must be installed in the cluster",
     )
+    parser.addoption(
+        "--policy-values",
+        action="append",
+        metavar="FILE",
+        help="run tests/policy on this values file in place of the project's; again: a file on top of it",
+    )
     parser.addoption("--keep-cluster", action="store_true", help="leave the kind cluster of the tests running")
     parser.addoption("--update-docs", action="store_true", help="write what tests/scheduling measures into docs")
 

@@ -21,6 +21,8 @@ class Kube:
         client = module.config.new_client_from_config(config_file=str(kubeconfig))
         self.core: Any = module.client.CoreV1Api(client)
         self.apps: Any = module.client.AppsV1Api(client)
+        self.batch: Any = module.client.BatchV1Api(client)
+        self.rbac: Any = module.client.RbacAuthorizationV1Api(client)
         self.custom: Any = module.client.CustomObjectsApi(client)
         self.server = ApiServer(kubeconfig)
 
@@ -36,6 +38,11 @@ class Kube:
         """Pods by their recommended labels without prefix: component, instance, ..."""
         selector = ",".join(f"app.kubernetes.io/{key}={value}" for key, value in labels.items())
         return list(self.core.list_namespaced_pod(namespace, label_selector=selector).items)
+
+    def log(self, namespace: str, selector: str) -> str:
+        """The log of the only pod that a label selector finds."""
+        (pod,) = self.core.list_namespaced_pod(namespace, label_selector=selector).items
+        return str(self.core.read_namespaced_pod_log(pod.metadata.name, namespace))
 
     def _proxied(self, target: str, path: str, request: dict[str, Any]) -> requests.Response:
         request.setdefault("timeout", 120)

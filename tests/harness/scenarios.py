@@ -150,4 +150,6 @@ def served(name: str) -> list[Path]:
 
 
 SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]
-ALL = [*NAMED, *FEATURES, *SIMULATED]
+# Without a golden file: it would hold the whole program.
+PREFLIGHT = Scenario("preflight", values=merged(EVERYTHING, {"preflight": {"enabled": True}}))
+ALL = [*NAMED, *FEATURES, *SIMULATED, PREFLIGHT]

@@ -101,7 +101,9 @@ def test_only_kubernetes_discovery_gets_a_token(scenario: Scenario, manifests: M
     by_discovery = scenario.effective["global"]["discovery"]["backend"] == "kubernetes"
     for pod in manifests.pods():
         is_dynamo = pod.labels["app.kubernetes.io/component"] in ("frontend", "prefill", "decode")
-        assert pod.spec["automountServiceAccountToken"] is (by_discovery and is_dynamo), pod.id
+        # It asks the API server; that is all it does.
+        asks = pod.labels["app.kubernetes.io/component"] == "preflight"
+        assert pod.spec["automountServiceAccountToken"] is ((by_discovery and is_dynamo) or asks), pod.id
 
 
 def test_volumes_and_mounts_fit(manifests: Manifests) -> None:
@@ -153,6 +155,8 @@ def test_gpus_are_what_the_parallelism_needs(scenario: Scenario, manifests: Mani
     """A second computation, in another language, of what the templates derive."""
     values = scenario.effective
     machine = machines.load_machine(values["global"]["hardware"])
+    spec = values["global"]["hardwareSpec"]
+    resource, per_node = spec.get("gpuResource", machine.gpu_resource), spec.get("gpusPerNode", machine.gpus_per_node)
     roles = ("prefill", "decode") if values["global"]["serving"] == "disaggregated" else ("decode",)
     for role in roles:
         parallelism = values[role]["parallelism"]
@@ -161,9 +165,9 @@ def test_gpus_are_what_the_parallelism_needs(scenario: Scenario, manifests: Mani
             worker *= parallelism["data"]
         pods, gpus = 0, 0
         for pod in manifests.pods(role):
-            of_pod = pod.container("engine").spec["resources"]["limits"][machine.gpu_resource]
-            assert of_pod == min(worker, machine.gpus_per_node), pod.id
+            of_pod = pod.container("engine").spec["resources"]["limits"][resource]
+            assert of_pod == min(worker, per_node), pod.id
             pods, gpus = pods + pod.count, gpus + pod.count * of_pod
         assert gpus == worker * values[role]["replicas"], role
         assert sum(p.count for p in manifests.leaders(role)) == values[role]["replicas"], role
-        assert pods == values[role]["replicas"] * -(-worker // machine.gpus_per_node), role
+        assert pods == values[role]["replicas"] * -(-worker // per_node), role

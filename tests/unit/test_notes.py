@@ -52,6 +52,12 @@ def test_small_blocks_are_warned_of(size: int, warned: bool) -> None:
     assert ("WARNING: global.kvCache.blockSize" in text) == warned
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_preflight_says_where_its_table_is(enabled: bool) -> None:
+    text = chart.notes({"preflight": {"enabled": enabled}})
+    assert ("logs job/demo-preflight" in text) == enabled
+
+
 def test_no_leftovers_of_templates(case: tuple[Any, Any]) -> None:
     assert not re.search(r"<no value>|%!|\{\{|e\+0", chart.notes(*case))
 

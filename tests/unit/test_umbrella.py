@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -73,6 +74,13 @@ def test_two_copies_in_one_release(parent: Path, each_helm: Helm) -> None:
     assert len(ids) == len(set(ids)), "two objects of one name"
     scopes = {c.env()["DYN_NAMESPACE"] for c in manifests.containers() if "DYN_NAMESPACE" in c.env()}
     assert scopes == {"default-demo-small", "default-demo-large"}
+
+
+def test_a_preflight_asks_for_its_own_copy_only(parent: Path, each_helm: Helm) -> None:
+    manifests = objects(template(each_helm, parent, both(preflight={"enabled": True}, prefill={"replicas": 3})))
+    needs = json.loads(manifests.one("ConfigMap", component="preflight")["data"]["needs.json"])
+    assert needs["instance"] == "demo-large"
+    assert {pool["component"]: pool["groups"] for pool in needs["pools"]} == {"frontend": 1, "prefill": 3, "decode": 1}
 
 
 def test_a_typo_below_an_alias_is_refused(parent: Path, each_helm: Helm) -> None:

@@ -202,24 +202,31 @@ global.hardwareSpec.rdma.extendedResources: {{ .hardware.gpuResource }} is deriv
 {{- end }}
 
 {{/*
+common.needs: objects that must exist before the release: those of the model source and the engine, and the pull secrets.
+in:  root context; out: YAML list of {kind, name, value: where it is set, [key], [command that makes it], [pull: true]}
+*/}}
+{{- define "common.needs" -}}
+{{- $needs := (include "common.model" . | fromYaml).needs }}
+{{- if not .Values.global.simulation.enabled }}
+{{- with .Values.global.multiNode.sshSecret }}
+{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.multiNode.sshSecret" "key" "private.key" "command" (include "common.sshSecretCommand" (dict "root" $ "name" .))) }}
+{{- end }}
+{{- end }}
+{{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets" "pull" true) }}{{ end }}
+{{- toYaml $needs }}
+{{- end }}
+
+{{/*
 common.validate.cluster: objects the release names must exist. `helm template` and GitOps renderers have no
 cluster; lookup then finds no service accounts at all, and every real namespace can list them.
 */}}
 {{- define "common.validate.cluster" -}}
 {{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}
-{{- $needs := list }}
-{{- if not .Values.global.simulation.enabled }}
-{{- $needs = (include "common.model" . | fromYaml).needs | default list }}
-{{- with .Values.global.multiNode.sshSecret }}
-{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.multiNode.sshSecret" "key" "private.key" "command" (include "common.sshSecretCommand" (dict "root" $ "name" .))) }}
-{{- end }}
-{{- end }}
-{{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets") }}{{ end }}
-{{- range $needs }}
+{{- range include "common.needs" . | fromYamlArray }}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
-{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if eq .value "global.imagePullSecrets" }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .pull }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if and .key (not (hasKey ($object.data | default dict) .key)) }}
 {{ .value }}: Secret "{{ .name }}" has no key "{{ .key }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if not .command }}, or set {{ .value }}.key{{ end }}
 {{- end }}

@@ -1,0 +1,129 @@
+{{/*
+dynamo-disagg.preflight.needs: what the release asks of the cluster, as JSON for files/preflight.py. All of it is read
+from the rendered objects, so that it cannot differ from what is installed:
+  release, namespace, instance, hardware, gpuResource
+  pools           [{component, kind, groups, maxSurge, exclusiveTopologyKey, pods: [{count, metadata, spec}]}]
+                  count: pods of one group; metadata and spec: of a pod, what placement needs
+  claimTemplates  name -> {deviceClassName, count}
+  apis            "apiVersion kind" of every object that is not part of every Kubernetes
+  objects         Secrets and claims that must exist: [{kind, name, key, pull, value: where it is set}]
+  storageClasses  [{name ("" is the default one), value}]
+in:  root context
+*/}}
+{{- define "dynamo-disagg.preflight.needs" -}}
+{{- $pools := list }}
+{{- $storage := list }}
+{{- $apis := list }}
+{{- $templates := dict }}
+{{- $objects := dict }}
+{{- range include "common.needs" . | fromYamlArray }}{{ $_ := set $objects (printf "%s/%s" .kind .name) . }}{{ end }}
+{{- /* The pods' volumes name it, and the release makes it. */}}
+{{- $claim := (include "common.model" . | fromYaml).claim | default dict }}
+{{- with $claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
+{{- if eq .Values.global.discovery.backend "kubernetes" }}{{ $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}{{ end }}
+{{- $files := dict "frontend" (list "deployment" "httproute" "ingress") "prefill" (list "workload") "decode" (list "workload") "etcd" (list "statefulset") "nats" (list "statefulset") }}
+{{- $rendered := list (dict "component" "" "text" (include (printf "%s/resourceclaims.yaml" .Template.BasePath) .)) }}
+{{- range $component, $names := $files }}
+{{- with get $.Subcharts $component }}
+{{- $subchart := . }}
+{{- $texts := list }}
+{{- range $names }}{{ $texts = append $texts (include (printf "%s/charts/%s/templates/%s.yaml" (dir $.Template.BasePath) $component .) $subchart) }}{{ end }}
+{{- $rendered = append $rendered (dict "component" $component "replicas" $subchart.Values.replicas "text" (join "\n---\n" $texts)) }}
+{{- end }}
+{{- end }}
+{{- range $part := $rendered }}
+{{- $pods := list }}
+{{- $pool := dict }}
+{{- range $text := regexSplit "(?m)^---$" .text -1 }}
+{{- $object := fromYaml $text }}
+{{- with $object.kind }}
+{{- if and (contains "." $object.apiVersion) (not (hasPrefix "networking.k8s.io/" $object.apiVersion)) }}{{ $apis = append $apis (printf "%s %s" $object.apiVersion .) }}{{ end }}
+{{- end }}
+{{- $spec := $object.spec | default dict }}
+{{- if eq ($object.kind | default "") "ResourceClaimTemplate" }}
+{{- with (first $spec.spec.devices.requests).exactly }}{{ $_ := set $templates $object.metadata.name (pick . "deviceClassName" "count") }}{{ end }}
+{{- else if eq ($object.kind | default "") "ComputeDomain" }}
+{{- $_ := set $templates $spec.channel.resourceClaimTemplate.name (dict "deviceClassName" "compute-domain-default-channel.nvidia.com" "count" 1) }}
+{{- end }}
+{{- /* A worker that is a pair of StatefulSets: the others look like the first. */}}
+{{- $group := dig "metadata" "labels" "dynamo-disagg/group" "" $object }}
+{{- $found := list }}
+{{- with $spec.leaderWorkerTemplate }}
+{{- $found = list (dict "count" 1 "template" .leaderTemplate) (dict "count" (sub .size 1) "template" .workerTemplate) }}
+{{- else }}
+{{- if and $spec.template (has $group (list "" "0")) }}{{ $found = list (dict "count" (ternary $spec.replicas 1 (eq $group "0")) "template" $spec.template) }}{{ end }}
+{{- end }}
+{{- range $found }}
+{{- $pods = append $pods (include "dynamo-disagg.preflight.pod" . | fromJson) }}
+{{- range include "dynamo-disagg.preflight.references" (dict "spec" .template.spec "component" $part.component) | fromJsonArray }}
+{{- $key := printf "%s/%s" .kind .name }}
+{{- if not (or (hasKey $objects $key) (eq $key (printf "PersistentVolumeClaim/%s" $claim.name))) }}{{ $_ := set $objects $key . }}{{ end }}
+{{- end }}
+{{- $rolling := ($spec.strategy).rollingUpdate | default ($spec.rolloutStrategy).rollingUpdateConfiguration | default dict }}
+{{- $exclusive := dig "metadata" "annotations" "leaderworkerset.sigs.k8s.io/exclusive-topology" "" $object }}
+{{- $pool = dict "component" $part.component "kind" $object.kind "groups" $part.replicas "maxSurge" ($rolling.maxSurge | default 0) "exclusiveTopologyKey" $exclusive }}
+{{- end }}
+{{- range $spec.volumeClaimTemplates }}
+{{- $storage = append $storage (dict "name" (.spec.storageClassName | default "") "value" (printf "%s.persistence.storageClass" $part.component)) }}
+{{- end }}
+{{- end }}
+{{- with $pods }}{{ $pools = append $pools (set $pool "pods" .) }}{{ end }}
+{{- end }}
+{{- dict
+      "release" .Release.Name
+      "namespace" .Release.Namespace
+      "instance" (include "common.fullname" .)
+      "hardware" .Values.global.hardware
+      "gpuResource" (include "common.hardware" . | fromYaml).gpuResource
+      "pools" $pools
+      "claimTemplates" $templates
+      "apis" ($apis | uniq | sortAlpha)
+      "objects" (values $objects)
+      "storageClasses" ($storage | uniq)
+    | toJson }}
+{{- end }}
+
+{{/* dynamo-disagg.preflight.pod: what placing a pod depends on. in: dict "count" int "template" {}; out: JSON {count, metadata, spec} */}}
+{{- define "dynamo-disagg.preflight.pod" -}}
+{{- $spec := pick .template.spec "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "resourceClaims" }}
+{{- $containers := list }}
+{{- range .template.spec.containers }}{{ $containers = append $containers (pick . "name" "resources") }}{{ end }}
+{{- $init := list }}
+{{- range .template.spec.initContainers }}{{ $init = append $init (pick . "name" "resources" "restartPolicy") }}{{ end }}
+{{- with $init }}{{ $_ := set $spec "initContainers" . }}{{ end }}
+{{- dict "count" .count "metadata" (pick .template.metadata "labels") "spec" (set $spec "containers" $containers) | toJson }}
+{{- end }}
+
+{{/*
+dynamo-disagg.preflight.references: the Secrets and claims a pod cannot start without.
+in:  dict "spec" {} "component" string; out: JSON list as "objects" of dynamo-disagg.preflight.needs
+*/}}
+{{- define "dynamo-disagg.preflight.references" -}}
+{{- $found := list }}
+{{- $component := .component }}
+{{- range concat .spec.containers (.spec.initContainers | default list) }}
+{{- range .env }}
+{{- with (.valueFrom).secretKeyRef }}
+{{- if not .optional }}{{ $found = append $found (dict "kind" "Secret" "name" .name "key" .key "value" (printf "%s.env" $component)) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range .spec.volumes }}
+{{- with .secret }}
+{{- if not .optional }}{{ $found = append $found (dict "kind" "Secret" "name" .secretName "value" (printf "%s.volumes" $component)) }}{{ end }}
+{{- end }}
+{{- with .persistentVolumeClaim }}{{ $found = append $found (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.volumes" $component)) }}{{ end }}
+{{- end }}
+{{- toJson $found }}
+{{- end }}
+
+{{/*
+dynamo-disagg.preflight.hook: annotations of a preflight object. Of a failed one the Job stays, with its log, until
+the next attempt.
+in:  weight
+*/}}
+{{- define "dynamo-disagg.preflight.hook" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
