@@ -51,10 +51,11 @@ EXPECTED = {
 }
 
 
-def test_every_values_file_is_expected_and_documented() -> None:
+def test_every_values_file_is_expected_and_documented(pytestconfig: pytest.Config) -> None:
     files = sorted(file.removeprefix("values/").removesuffix(".yaml") for file in VALUES_FILES)
     assert sorted(EXPECTED) == files
-    assert page.scenarios() == files, "run `make scheduling`"
+    if not pytestconfig.getoption("update_docs"):  # the page is written at the end
+        assert page.scenarios() == files, "run `make scheduling`"
 
 
 @pytest.mark.parametrize("name", EXPECTED)
