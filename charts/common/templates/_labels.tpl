@@ -23,7 +23,7 @@ in:  dict "root" $ "component" "prefill" ["name" string] ["labels" dict] ["annot
 */}}
 {{- define "common.metadata" -}}
 name: {{ .name | default (include "common.name" .) | quote }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "common.labels" . | nindent 2 }}
   {{- with .labels }}

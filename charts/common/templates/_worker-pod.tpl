@@ -29,7 +29,7 @@ metadata:
   {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" $annotations "labels" $rank.labels) | nindent 2 }}
 spec:
   {{- with include "common.imagePullSecrets" . | trim }}{{ . | nindent 2 }}{{ end }}
-  serviceAccountName: {{ include "common.serviceAccountName" . }}
+  serviceAccountName: {{ include "common.serviceAccountName" . | quote }}
   automountServiceAccountToken: {{ eq $global.discovery.backend "kubernetes" }}
   # A Service called "vllm" or "dyn" would otherwise put VLLM_PORT and its like here.
   enableServiceLinks: false
