@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from tests.harness import chart
 from tests.harness.helm import Helm
 from tests.harness.manifests import Manifests
+from tests.harness.renderer import Renderer
 
 pytest_plugins = ["tests.harness.clusterfixtures"]
 
@@ -63,3 +64,11 @@ def each_helm(request: pytest.FixtureRequest) -> Helm:
 def render() -> Render:
     """Render the chart; every object that comes back fits the schema of its kind."""
     return chart.render
+
+
+@pytest.fixture(scope="session")
+def render_fast() -> Iterator[Renderer]:
+    """Render values within one process, for tests with many of them."""
+    process = Renderer()
+    yield process
+    process.close()

@@ -55,7 +55,7 @@ def _of_type(kind: str, keywords: Schema, depth: int) -> SearchStrategy[Any]:
                 return st.just([])
             items = valid(keywords["items"], depth - 1)
             low = keywords.get("minItems", 0)
-            return st.lists(items, min_size=low, max_size=max(low, 2), unique_by=json.dumps)
+            return st.lists(items, min_size=low, max_size=max(low, min(2, keywords.get("maxItems", 2))), unique_by=json.dumps)
         case _:
             return _object(keywords, depth)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,13 +38,6 @@ slow = settings(
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
-
-
-@pytest.fixture(scope="module")
-def render() -> Iterator[Renderer]:
-    process = Renderer()
-    yield process
-    process.close()
 
 
 def base_of(scenario: scenarios.Scenario) -> dict[str, Any]:
@@ -86,13 +78,13 @@ def check_refusal(error: str) -> None:
 
 
 @pytest.mark.parametrize("shard", SHARDS)
-def test_valid_values_render_or_break_a_rule(shard: int, render: Renderer) -> None:
+def test_valid_values_render_or_break_a_rule(shard: int, render_fast: Renderer) -> None:
     seen: Counter[str] = Counter()
 
     @slow
     @given(values=with_mistakes(False), release=st.sampled_from(RELEASES))
     def check(values: dict[str, Any], release: str) -> None:
-        result = render(values, release=release)
+        result = render_fast(values, release=release)
         seen["refused" if result.error else "rendered"] += 1
         if result.error:
             note(result.error)
@@ -105,13 +97,13 @@ def test_valid_values_render_or_break_a_rule(shard: int, render: Renderer) -> No
 
 
 @pytest.mark.parametrize("shard", SHARDS)
-def test_mistakes_are_refused_with_a_message(shard: int, render: Renderer) -> None:
+def test_mistakes_are_refused_with_a_message(shard: int, render_fast: Renderer) -> None:
     seen: Counter[str] = Counter()
 
     @slow
     @given(values=with_mistakes(True))
     def check(values: dict[str, Any]) -> None:
-        result: Render = render(values)
+        result: Render = render_fast(values)
         seen["refused" if result.error else "rendered"] += 1
         if result.error:
             check_refusal(result.error)

@@ -67,6 +67,9 @@ in:  component context
 {{- if and (gt (int .Values.replicas) 1) (not .Values.persistence.enabled) }}
 etcd.persistence.enabled: a member that loses its emptyDir cannot join the other two again, so the first upgrade or drained node would break the cluster: set etcd.persistence.enabled=true, or etcd.replicas=1
 {{- end }}
+{{- if contains "bitnami" .Values.image.repository }}
+etcd.image.repository: Bitnami's image has no /usr/local/bin/etcd, and its tags were removed: use coreos/etcd
+{{- end }}
 {{- range .Values.extraArgs }}
 {{- $flag := first (splitList "=" .) | trimPrefix "-" | trimPrefix "-" }}
 {{- if and (hasPrefix "-" .) (hasKey $identity $flag) }}

@@ -29,7 +29,7 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{ include "common.validate.mounts" (dict "component" $component "context" $seen.context "hardware" (ternary $hardware dict $isWorker)) }}
 {{- end }}
 {{- $arch := get $values.nodeSelector "kubernetes.io/arch" }}
-{{- if and $isWorker $arch $hardware.arch (ne (toString $arch) (toString $hardware.arch)) }}
+{{- if and $isWorker $arch $hardware.arch (not $.Values.global.simulation.enabled) (ne (toString $arch) (toString $hardware.arch)) }}
 {{ $component }}.nodeSelector.kubernetes.io/arch: {{ $.Values.global.hardware }} has {{ $hardware.arch }} nodes: remove it, or set global.hardwareSpec.arch={{ $arch }}
 {{- end }}
 {{- end }}
@@ -40,16 +40,12 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- $where := .where }}
 {{- with .toleration }}
 {{- $operator := .operator | default "Equal" }}
-{{- if not (has $operator (list "Equal" "Exists" "Lt" "Gt")) }}
-{{ $where }}.operator: there is no operator "{{ $operator }}": write Equal or Exists
-{{- else if and (eq $operator "Exists") .value }}
+{{- if and (eq $operator "Exists") .value }}
 {{ $where }}.value: operator Exists takes no value: remove it, or write operator Equal
 {{- else if and (ne $operator "Exists") (not .key) }}
 {{ $where }}.key: without a key a toleration is for all taints: write operator Exists, or name a key
 {{- end }}
-{{- if and .effect (not (has .effect (list "NoSchedule" "PreferNoSchedule" "NoExecute"))) }}
-{{ $where }}.effect: there is no effect "{{ .effect }}": write NoSchedule, PreferNoSchedule or NoExecute
-{{- else if and (hasKey . "tolerationSeconds") (ne (.effect | default "") "NoExecute") }}
+{{- if and (hasKey . "tolerationSeconds") (ne (.effect | default "") "NoExecute") }}
 {{ $where }}.tolerationSeconds: only the effect NoExecute evicts after a time: write effect NoExecute, or remove it
 {{- end }}
 {{- end }}
@@ -62,9 +58,6 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- $here := printf "%s[%d]" $where $index }}
 {{- if lt (int .maxSkew) 1 }}
 {{ $here }}.maxSkew: {{ .maxSkew }} pods of difference are impossible: write 1 or more
-{{- end }}
-{{- if not (has .whenUnsatisfiable (list "DoNotSchedule" "ScheduleAnyway")) }}
-{{ $here }}.whenUnsatisfiable: there is no "{{ .whenUnsatisfiable }}": write DoNotSchedule or ScheduleAnyway
 {{- end }}
 {{- $identity := printf "%s, %s" .topologyKey .whenUnsatisfiable }}
 {{- if has $identity $before }}
