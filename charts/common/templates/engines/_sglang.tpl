@@ -50,7 +50,7 @@ tensor-parallel size divides the other.
 {{- end }}
 {{ include "common.validate.ranks" $ranks }}
 {{- if not (has (int .decode.parallelism.pipeline) (list 1 (int .prefill.parallelism.pipeline))) }}
-decode.parallelism.pipeline: SGLang's decode workers take the KV cache of prefill's {{ .prefill.parallelism.pipeline }} pipeline stages with 1 stage or as many: choose 1 or {{ .prefill.parallelism.pipeline }}
+decode.parallelism.pipeline: SGLang's decode workers take the KV cache of prefill's {{ .prefill.parallelism.pipeline }} pipeline stages with 1 stage or as many: choose 1{{ if gt (int .prefill.parallelism.pipeline) 1 }} or {{ .prefill.parallelism.pipeline }}{{ end }}
 {{- end }}
 {{- end }}
 

@@ -48,7 +48,7 @@ frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingr
 {{- if $hardware.computeDomain }}
 {{- $needs = append $needs (dict "api" "resource.nvidia.com/v1beta1/ComputeDomain" "where" "global.hardware" "fix" "install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false") }}
 {{- end }}
-{{- if $hardware.claims }}
+{{- if omit $hardware.claims "compute-domain" }}
 {{- $needs = append $needs (dict "api" "resource.k8s.io/v1/ResourceClaimTemplate" "where" "global.hardware" "fix" "use Kubernetes 1.34 or newer, or set global.rdma.enabled=false") }}
 {{- end }}
 {{- if .Values.frontend.httpRoute.enabled }}
