@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 from typing import Any
@@ -36,6 +37,10 @@ def valid(schema: Schema, depth: int = DEPTH) -> SearchStrategy[Any]:
     return st.one_of([_of_type(kind, keywords, depth) for kind in kinds])
 
 
+def _later(schema: Schema, depth: int) -> SearchStrategy[Any]:
+    return st.deferred(lambda: valid(schema, depth))
+
+
 def _of_type(kind: str, keywords: Schema, depth: int) -> SearchStrategy[Any]:
     match kind:
         case "boolean":
@@ -55,7 +60,9 @@ def _of_type(kind: str, keywords: Schema, depth: int) -> SearchStrategy[Any]:
                 return st.just([])
             items = valid(keywords["items"], depth - 1)
             low = keywords.get("minItems", 0)
-            return st.lists(items, min_size=low, max_size=max(low, min(2, keywords.get("maxItems", 2))), unique_by=json.dumps)
+            return st.lists(
+                items, min_size=low, max_size=max(low, min(2, keywords.get("maxItems", 2))), unique_by=json.dumps
+            )
         case _:
             return _object(keywords, depth)
 
@@ -74,7 +81,7 @@ def _text(keywords: Schema) -> SearchStrategy[str]:
 def _object(keywords: Schema, depth: int) -> SearchStrategy[Values]:
     required = keywords.get("required", [])
     named = {k: v for k, v in keywords.get("properties", {}).items() if depth > 0 or k in required}
-    children = {key: st.deferred(lambda child=child: valid(child, depth - 1)) for key, child in named.items()}
+    children = {key: _later(child, depth - 1) for key, child in named.items()}
     known = st.fixed_dictionaries(
         {key: children[key] for key in required if key in children},
         optional={key: child for key, child in children.items() if key not in required},
@@ -85,7 +92,9 @@ def _object(keywords: Schema, depth: int) -> SearchStrategy[Values]:
     ]
     extra = keywords.get("additionalProperties")
     if isinstance(extra, dict) and depth > 0:
-        entries.append(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), valid(extra, depth - 1), max_size=2))
+        entries.append(
+            st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), valid(extra, depth - 1), max_size=2)
+        )
     low, high = keywords.get("minProperties", 0), keywords.get("maxProperties", 99)
     if named and high == 1:
         return st.one_of([st.fixed_dictionaries({key: child}) for key, child in children.items()])
@@ -107,6 +116,15 @@ SETTABLE = [
 ]
 
 
+@functools.cache
+def _of(position: int) -> SearchStrategy[Any]:
+    """Values of one entry of SETTABLE."""
+    return valid({**SETTABLE[position].schema, "default": None})
+
+
+POSITIONS = st.integers(0, len(SETTABLE) - 1)
+
+
 def _put(values: Values, path: tuple[str, ...], value: Any) -> None:
     for key in path[:-1]:
         values = values.setdefault(key, {})
@@ -117,8 +135,8 @@ def _put(values: Values, path: tuple[str, ...], value: Any) -> None:
 def some_values(draw: DrawFn, base: Values) -> Values:
     """A few values, each anything its own schema allows, over a base."""
     values = copy.deepcopy(base)
-    for node in draw(st.lists(st.sampled_from(SETTABLE), min_size=1, max_size=5, unique_by=lambda n: n.name)):
-        _put(values, node.path, draw(valid({**node.schema, "default": None})))
+    for position in draw(st.lists(POSITIONS, min_size=1, max_size=5, unique=True)):
+        _put(values, SETTABLE[position].path, draw(_of(position)))
     return values
 
 
@@ -126,7 +144,8 @@ def some_values(draw: DrawFn, base: Values) -> Values:
 def mistaken(draw: DrawFn, base: Values) -> Values:
     """As some_values, with one value of a wrong type or range, a key that does not exist, or a null."""
     values = draw(some_values(base))
-    node = draw(st.sampled_from(SETTABLE))
+    position = draw(POSITIONS)
+    node = SETTABLE[position]
     low, high = node.schema.get("minimum", 0), node.schema.get("maximum", 0)
     kind = draw(st.sampled_from(["type", "range", "key", "null", "case"]))
     if kind == "type":
@@ -138,5 +157,5 @@ def mistaken(draw: DrawFn, base: Values) -> Values:
         _put(values, node.path[:depth], None)
     else:
         wrong = node.path[-1].upper() if kind == "case" else f"{node.path[-1]}{draw(st.sampled_from('sx-_'))}"
-        _put(values, (*node.path[:-1], wrong), draw(valid({**node.schema, "default": None})))
+        _put(values, (*node.path[:-1], wrong), draw(_of(position)))
     return values

@@ -74,7 +74,9 @@ def test_the_fast_renderer_says_what_helm_says(entry: dict[str, Any], render_fas
 
 def test_every_mistake_is_another_one() -> None:
     for key in ("mistake", "values"):
-        texts = Counter(json.dumps([e[key], e.get("files")], sort_keys=True) for e in MISTAKES if key != "values" or e[key])
+        texts = Counter(
+            json.dumps([e[key], e.get("files")], sort_keys=True) for e in MISTAKES if key != "values" or e[key]
+        )
         assert [text for text, count in texts.items() if count > 1] == []
     assert len(MISTAKES) >= 150
     assert len(MISTAKES) + len(FLAGS) >= 200

@@ -90,7 +90,11 @@ def test_a_changed_number_of_members_is_told_with_all_other_problems(render_fast
     running = {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": {"name": "demo-etcd", "namespace": "default", "annotations": {"dynamo-disagg/fixed": "3 member(s)"}},
+        "metadata": {
+            "name": "demo-etcd",
+            "namespace": "default",
+            "annotations": {"dynamo-disagg/fixed": "3 member(s)"},
+        },
     }
     error = render_fast(merged(values, nested("decode.env.POD_NAME", "a")), cluster=Cluster((ACCOUNT, running))).error
     assert "3 problem(s)" in error
