@@ -84,8 +84,8 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- if and $isRoot $both.runAsNonRoot }}
 {{ $component }}.podSecurityContext: the kubelet starts no container as user 0 with runAsNonRoot: set runAsNonRoot=false, or another runAsUser
 {{- end }}
-{{- if and .hardware.capabilities (not $isRoot) }}
-{{ $component }}.podSecurityContext.runAsUser: {{ join ", " .hardware.capabilities }} for the machine's RDMA reach only root: remove it and set global.hardwareSpec.rdma.runAsRoot=true, or set global.rdma.enabled=false
+{{- if and .hardware.capabilities (not .hardware.runAsRoot) (not $isRoot) }}
+global.hardwareSpec.rdma.capabilities: {{ join ", " .hardware.capabilities }} would reach only root, and workers are not: set global.hardwareSpec.rdma.runAsRoot=true, or remove it
 {{- end }}
 {{- end }}
 
