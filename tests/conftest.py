@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,8 +40,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Chosen here, so that it can be printed and the workers of pytest-xdist get the same.
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.randrange(2**32))
     for tier in TIERS:
         config.addinivalue_line("markers", f"{tier}: the tests of tests/{tier} (set from the folder)")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"random values: --hypothesis-seed={config.option.hypothesis_seed}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -77,13 +77,21 @@ def check_refusal(error: str) -> None:
     assert REFUSED_BY_RULES.fullmatch(error) or REFUSED_BY_SCHEMA.match(error), error
 
 
+@pytest.fixture(scope="session")
+def first_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this run; pytest prints it."""
+    return int(request.config.getoption("hypothesis_seed"))
+
+
 @pytest.mark.parametrize("shard", RIGHT)
-def test_valid_values_render_or_break_a_rule(shard: int, render_fast: Renderer) -> None:
+def test_valid_values_render_or_break_a_rule(shard: int, render_fast: Renderer, first_seed: int) -> None:
     seen: Counter[str] = Counter()
 
     @slow
+    @seed(first_seed + shard)
     @given(values=with_mistakes(False), release=st.sampled_from(RELEASES))
     def check(values: dict[str, Any], release: str) -> None:
+        note(f"--hypothesis-seed={first_seed}")
         result = render_fast(values, release=release)
         seen["refused" if result.error else "rendered"] += 1
         if result.error:
@@ -97,12 +105,14 @@ def test_valid_values_render_or_break_a_rule(shard: int, render_fast: Renderer) 
 
 
 @pytest.mark.parametrize("shard", WRONG)
-def test_mistakes_are_refused_with_a_message(shard: int, render_fast: Renderer) -> None:
+def test_mistakes_are_refused_with_a_message(shard: int, render_fast: Renderer, first_seed: int) -> None:
     seen: Counter[str] = Counter()
 
     @slow
+    @seed(first_seed + len(RIGHT) + shard)
     @given(values=with_mistakes(True))
     def check(values: dict[str, Any]) -> None:
+        note(f"--hypothesis-seed={first_seed}")
         result: Render = render_fast(values)
         seen["refused" if result.error else "rendered"] += 1
         if result.error:

@@ -23,7 +23,7 @@
 {{- end }}
 {{- if hasKey $roles "prefill" }}
 {{ include (printf "common.engine.%s.pair" .Values.global.engine.name) $roles }}
-{{- if not .Values.global.simulation.enabled }}{{ include "common.validate.fabric" (dict "root" . "roles" $roles) }}{{ end }}
+{{- if and (eq .Values.global.kvTransfer.connector "nixl") (not .Values.global.simulation.enabled) }}{{ include "common.validate.fabric" (dict "root" . "roles" $roles) }}{{ end }}
 {{- end }}
 {{- $domain := .Values.global.colocation.topologyKey }}
 {{- $perNode := (include "common.hardware" . | fromYaml).gpusPerNode | int }}
