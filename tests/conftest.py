@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,9 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Chosen here, so that it can be printed and the workers of pytest-xdist get the same.
-    if config.option.hypothesis_seed is None:
-        config.option.hypothesis_seed = str(random.randrange(2**32))
+    # Through the environment, so that the workers of pytest-xdist have the same one.
+    chosen = config.option.hypothesis_seed or os.environ.get("RANDOM_VALUES_SEED") or random.randrange(2**32)
+    config.option.hypothesis_seed = os.environ["RANDOM_VALUES_SEED"] = str(chosen)
     for tier in TIERS:
         config.addinivalue_line("markers", f"{tier}: the tests of tests/{tier} (set from the folder)")
 

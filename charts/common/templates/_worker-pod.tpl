@@ -40,7 +40,7 @@ spec:
   {{- with $hardware.claims }}
   resourceClaims:
     {{- range $name := keys . | sortAlpha }}
-    - name: {{ $name }}
+    - name: {{ quote $name }}
       resourceClaimTemplateName: {{ include "common.fullname" $.root }}-{{ $name }}
     {{- end }}
   {{- end }}
