@@ -48,14 +48,14 @@ def base_of(scenario: scenarios.Scenario) -> dict[str, Any]:
     return merged(values, scenario.values)
 
 
-def deleting(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """Values merged as Helm does it where a null deletes a default."""
+def laid_over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Values merged as Helm does it where a null is accepted: below global, where the default stays."""
     result = dict(base)
     for key, value in change.items():
         if value is None and key in base:
-            del result[key]
-        elif isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = deleting(result[key], value)
+            continue
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = laid_over(result[key], value)
         else:
             result[key] = value
     return result
@@ -132,7 +132,7 @@ def test_mistakes_are_refused_with_a_message(shard: int, render_fast: Renderer, 
             check_refusal(result.error)
             return
         # What was no mistake after all: another implementation of JSON Schema agrees.
-        effective = deleting(scenarios.content("values.yaml"), values)
+        effective = laid_over(scenarios.content("values.yaml"), values)
         assert [e.message for e in SCHEMA.iter_errors(effective)] == []
         check_objects(result.manifests)
 

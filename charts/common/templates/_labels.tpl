@@ -4,7 +4,7 @@ in:  dict "root" $ "component" "prefill"
 */}}
 {{- define "common.selectorLabels" -}}
 app.kubernetes.io/name: dynamo-disagg
-app.kubernetes.io/instance: {{ include "common.fullname" .root }}
+app.kubernetes.io/instance: {{ include "common.fullname" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
