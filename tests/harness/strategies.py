@@ -70,7 +70,7 @@ def _of_type(kind: str, keywords: Schema, depth: int) -> SearchStrategy[Any]:
 def _text(keywords: Schema) -> SearchStrategy[str]:
     pattern = keywords.get("pattern")
     if pattern is None:
-        return st.one_of(st.sampled_from(TRAPS), st.text(PRINTABLE, max_size=12))
+        return st.one_of(st.sampled_from(TRAPS), st.text(PRINTABLE, min_size=keywords.get("minLength", 0), max_size=12))
     # Python's $ also matches before a line's end, Go's does not.
     exact = re.sub(r"\$$|\$(?=[|)])", r"\\Z", pattern)
     traps = [text for text in TRAPS if re.search(exact, text)]

@@ -29,7 +29,8 @@ labels:
   {{- with .labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .annotations }}
+{{- /* A null that removes nothing is no annotation either. */}}
+{{- with include "common.overlay" (list (.annotations | default dict)) | fromYaml }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

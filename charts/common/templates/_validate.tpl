@@ -8,7 +8,7 @@ amounts, the two pools and the release's surroundings are in validate/.
 {{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
 {{- define "common.validate" -}}
 {{- $problems := list }}
-{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "tls" "account" "token" "components" "pools" "resources" "pods" "cluster" "apis" }}
+{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "tls" "account" "components" "pools" "resources" "pods" "cluster" "apis" }}
 {{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
 {{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
 {{- end }}

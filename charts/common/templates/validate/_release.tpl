@@ -61,13 +61,3 @@ frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingr
 {{- end }}
 {{- end }}
 {{- end }}
-
-{{/* common.validate.token: a key without its Secret, which would be ignored in silence. */}}
-{{- define "common.validate.token" -}}
-{{- with .Values.global.model.source }}
-{{- $secret := dig "huggingface" "tokenSecret" dict . }}
-{{- if and (eq .type "huggingface") (not $secret.name) $secret.key (ne $secret.key "HF_TOKEN") }}
-global.model.source.huggingface.tokenSecret.name: there is a key, {{ $secret.key }}, and no Secret: name it, or remove the key
-{{- end }}
-{{- end }}
-{{- end }}
