@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.harness import chart
 from tests.harness.helm import Helm
 from tests.harness.manifests import Manifests
+from tests.harness.renderer import Renderer
 
 pytest_plugins = ["tests.harness.clusterfixtures"]
 
@@ -38,8 +41,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Through the environment, so that the workers of pytest-xdist have the same one.
+    chosen = config.option.hypothesis_seed or os.environ.get("RANDOM_VALUES_SEED") or random.randrange(2**32)
+    config.option.hypothesis_seed = os.environ["RANDOM_VALUES_SEED"] = str(chosen)
     for tier in TIERS:
         config.addinivalue_line("markers", f"{tier}: the tests of tests/{tier} (set from the folder)")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"random values: --hypothesis-seed={config.option.hypothesis_seed}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,3 +73,11 @@ def each_helm(request: pytest.FixtureRequest) -> Helm:
 def render() -> Render:
     """Render the chart; every object that comes back fits the schema of its kind."""
     return chart.render
+
+
+@pytest.fixture(scope="session")
+def render_fast() -> Iterator[Renderer]:
+    """Render values within one process, for tests with many of them."""
+    process = Renderer()
+    yield process
+    process.close()

@@ -16,6 +16,13 @@ from tests.harness.manifests import Manifests, merged
 OVERLAY = "values/overlays/simulate.yaml"
 
 
+@functools.cache
+def content(file: str) -> dict[str, Any]:
+    """A values file, by its path from the root."""
+    values: dict[str, Any] = yaml.load((ROOT / file).read_text(), Loader=yaml.CSafeLoader)
+    return values
+
+
 @dataclass(frozen=True)
 class Scenario:
     """Inputs of one render."""
@@ -33,7 +40,7 @@ class Scenario:
         """The values as templates see them: the defaults under the files under the values."""
         result: dict[str, Any] = {}
         for file in ("values.yaml", *self.files):
-            result = merged(result, yaml.load((ROOT / file).read_text(), Loader=yaml.CSafeLoader))
+            result = merged(result, content(file))
         return merged(result, self.values)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import chart
+from tests.harness import chart, scenarios
+from tests.harness.manifests import merged
+from tests.harness.renderer import Renderer
 
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "defaults": ({}, []),
@@ -71,3 +73,25 @@ def test_leaderworkersets_are_waited_for_by_hand(controller: str, named: bool) -
     assert set(re.findall(r"wait leaderworkerset/(\S+)", text)) == groups
     assert bool(groups) == named
     assert "on 8 nodes" in text
+
+
+WARNED = "between nodes the KV cache goes over TCP"
+
+
+@pytest.mark.parametrize(
+    ("values", "files", "warned"),
+    [
+        ({}, [], True),
+        ({"global": {"serving": "aggregated"}}, [], False),
+        ({"global": {"simulation": {"enabled": True}}}, [], False),
+        ({}, ["values/a3u-multi.yaml"], False),
+        ({"global": {"rdma": {"enabled": False}}}, ["values/a3u-multi.yaml"], True),
+        ({}, ["values/a3u-single.yaml"], False),
+    ],
+)
+def test_a_kv_cache_over_tcp_is_warned_of(
+    render_fast: Renderer, values: dict[str, Any], files: list[str], warned: bool
+) -> None:
+    for file in files:
+        values = merged(scenarios.content(file), values)
+    assert (WARNED in render_fast(values).notes) is warned

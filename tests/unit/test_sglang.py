@@ -41,7 +41,8 @@ def test_vllm_has_no_file(render: Render, role: str) -> None:
 
 def test_derived_flags_of_a_role(render: Render, role: str) -> None:
     parallelism = {"tensor": 4, "pipeline": 2, "data": 2, "expert": 4}
-    found = flags(render, role, {role: {"parallelism": parallelism}, "global": {"kvCache": {"blockSize": 64}}})
+    both = {"prefill": {"parallelism": parallelism}, "decode": {"parallelism": parallelism}}
+    found = flags(render, role, {**both, "global": {"kvCache": {"blockSize": 64}}})
     assert (
         found.items()
         >= {

@@ -204,7 +204,7 @@ def test_a_frontend_stops_within_its_grace_period(render: Render, seconds: int) 
 
 
 def test_shared_memory(render: Render, role: str) -> None:
-    pod = render({role: {"sharedMemory": "80Gi"}}).pod(role)
+    pod = render({role: {"sharedMemory": "80Gi", "resources": {"limits": {"memory": "100Gi"}}}}).pod(role)
     mounts = {m["mountPath"]: m["name"] for m in pod.container("engine").spec["volumeMounts"]}
     volume = pod.volumes()[mounts["/dev/shm"]]
     assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "80Gi"}

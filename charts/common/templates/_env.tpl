@@ -14,7 +14,7 @@ in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an 
 {{- range $name := concat $first $rest }}
 {{- $value := get $merged $name }}
 {{- if not (kindIs "invalid" $value) }}
-- name: {{ $name }}
+- name: {{ quote $name }}
   {{- if kindIs "map" $value }}
   valueFrom:
     {{- toYaml $value | nindent 4 }}
@@ -39,15 +39,15 @@ out: YAML map
 */}}
 {{- define "common.env.dynamo" -}}
 {{- with .Values.global -}}
-DYN_NAMESPACE: {{ include "common.dynamoNamespace" $ }}
+DYN_NAMESPACE: {{ include "common.dynamoNamespace" $ | quote }}
 DYN_DISCOVERY_BACKEND: {{ .discovery.backend }}
 DYN_REQUEST_PLANE: {{ .requestPlane }}
 DYN_EVENT_PLANE: {{ .eventPlane }}
 {{- if eq .discovery.backend "etcd" }}
-ETCD_ENDPOINTS: {{ include "common.etcdEndpoints" $ }}
+ETCD_ENDPOINTS: {{ include "common.etcdEndpoints" $ | quote }}
 {{- end }}
 {{- if include "common.usesNats" $ }}
-NATS_SERVER: {{ include "common.natsUrl" $ }}
+NATS_SERVER: {{ include "common.natsUrl" $ | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

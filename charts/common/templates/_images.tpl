@@ -44,7 +44,7 @@ out: YAML map {registry, repository, tag, digest, pullPolicy}
 {{- with .Values.global.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ quote . }}
   {{- end }}
 {{- end }}
 {{- end }}

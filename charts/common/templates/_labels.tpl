@@ -4,7 +4,7 @@ in:  dict "root" $ "component" "prefill"
 */}}
 {{- define "common.selectorLabels" -}}
 app.kubernetes.io/name: dynamo-disagg
-app.kubernetes.io/instance: {{ include "common.fullname" .root }}
+app.kubernetes.io/instance: {{ include "common.fullname" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -23,13 +23,14 @@ in:  dict "root" $ "component" "prefill" ["name" string] ["labels" dict] ["annot
 */}}
 {{- define "common.metadata" -}}
 name: {{ .name | default (include "common.name" .) | quote }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "common.labels" . | nindent 2 }}
   {{- with .labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .annotations }}
+{{- /* A null that removes nothing is no annotation either. */}}
+{{- with include "common.overlay" (list (.annotations | default dict)) | fromYaml }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -26,8 +26,25 @@ topologySpreadConstraints:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ quote . }}
 {{- end }}
+{{- end }}
+
+{{/*
+common.pod.apart: values as common.pod.placement reads them, of a component whose pods prefer different nodes and zones
+unless its affinity says otherwise.
+in:  dict "root" <component context> "component" string; out: YAML map
+*/}}
+{{- define "common.pod.apart" -}}
+{{- $values := pick .root.Values "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" }}
+{{- if and (gt (int .root.Values.replicas) 1) (not $values.affinity) }}
+{{- $others := dict "matchLabels" (include "common.selectorLabels" . | fromYaml) }}
+{{- $node := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $others }}
+{{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $others }}
+{{- $preferred := list (dict "weight" 100 "podAffinityTerm" $node) (dict "weight" 50 "podAffinityTerm" $zone) }}
+{{- $_ := set $values "affinity" (dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) }}
+{{- end }}
+{{- toYaml $values }}
 {{- end }}
 
 {{/*

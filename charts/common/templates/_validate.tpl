@@ -1,13 +1,14 @@
 {{/*
 Cross-field rules. Shapes, names and ranges are the schema's job; here is what needs arithmetic, two values, or
 the cluster. Every rule is a define "common.validate.<rule>" that prints one line a problem:
-"<where>: <what is wrong>: <what to write>". common.validate collects all of them and fails once.
+"<where>: <what is wrong>: <what to write>". common.validate collects all of them and fails once. Those about pods,
+amounts, the two pools and the release's surroundings are in validate/.
 */}}
 
 {{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
 {{- define "common.validate" -}}
 {{- $problems := list }}
-{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "components" "cluster" }}
+{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "tls" "account" "components" "pools" "resources" "pods" "cluster" "apis" }}
 {{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
 {{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
 {{- end }}
@@ -88,6 +89,10 @@ etcd.enabled: nothing would use this etcd: set global.discovery.backend=etcd, or
 {{- if and (not $used) $external }}
 global.discovery.etcdEndpoints: nothing would use them: set global.discovery.backend=etcd, or remove them
 {{- end }}
+{{- if .Values.etcd.enabled }}
+{{- $seen := dict "root" . "component" "etcd" }}{{ include "common.asComponent" $seen }}
+{{ include "etcd.problems" $seen.context }}
+{{- end }}
 {{- end }}
 
 {{- define "common.validate.nats" -}}
@@ -104,6 +109,10 @@ nats.enabled: nothing would use this NATS: set global.requestPlane=nats or globa
 {{- end }}
 {{- if and (not $used) $external }}
 global.natsUrl: nothing would use it: set global.requestPlane=nats or global.eventPlane=nats, or remove it
+{{- end }}
+{{- if .Values.nats.enabled }}
+{{- $seen := dict "root" . "component" "nats" }}{{ include "common.asComponent" $seen }}
+{{ include "nats.problems" $seen.context }}
 {{- end }}
 {{- end }}
 
@@ -146,7 +155,6 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- include "common.asComponent" $seen }}
 {{- $context := $seen.context }}
 {{- $values := $context.Values }}
-{{- $reserved := list "model-cache" "model" "model-scripts" "dshm" "engine-config" "mpi-ssh" }}
 {{- $ownedEnv := dict }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
@@ -154,16 +162,10 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- else }}
 {{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
 {{- $hardware := include "common.hardware" $context | fromYaml }}
-{{- $reserved = concat $reserved (keys $hardware.hostPaths) }}
 {{ include "common.validate.flags" (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "owned" $owned "role" $component "program" $engine.name "checked" $checked) }}
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
 {{- end }}
 {{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv) }}
-{{- range $name := keys $values.volumes | sortAlpha }}
-{{- if has $name $reserved }}
-{{ $component }}.volumes.{{ $name }}: the chart has a volume of this name: choose another name
-{{- end }}
-{{- end }}
 {{- if and (has (toString $values.rollingUpdate.maxSurge) (list "0" "0%")) (has (toString $values.rollingUpdate.maxUnavailable) (list "0" "0%")) }}
 {{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
 {{- end }}
@@ -221,7 +223,7 @@ common.validate.cluster: objects the release names must exist. `helm template` a
 cluster; lookup then finds no service accounts at all, and every real namespace can list them.
 */}}
 {{- define "common.validate.cluster" -}}
-{{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}
+{{- if include "common.seesCluster" . }}
 {{- range include "common.needs" . | fromYamlArray }}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}

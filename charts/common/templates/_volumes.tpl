@@ -5,7 +5,7 @@ common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YA
 {{- $merged := dict }}
 {{- range . }}{{ $merged = merge $merged . }}{{ end }}
 {{- range $name, $source := $merged }}
-- name: {{ $name }}
+- name: {{ quote $name }}
   {{- toYaml $source | nindent 2 }}
 {{- end }}
 {{- end }}
@@ -16,7 +16,7 @@ common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YA
 {{- range . }}{{ $merged = merge $merged . }}{{ end }}
 {{- range $name, $mount := $merged }}
 {{- with $mount }}
-- name: {{ $name }}
+- name: {{ quote $name }}
   {{- toYaml (omit . "source" "path") | nindent 2 }}
 {{- end }}
 {{- end }}

@@ -22,16 +22,14 @@ in:  dict "root" <component context>
 {{- $needs := include (printf "common.engine.%s.pod" $engine) $context | fromYaml }}
 {{- if $config }}{{ $_ := set $annotations "checksum/engine-config" (sha256sum $config) }}{{ end }}
 {{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
-{{- $ownMounts := dict "dshm" (dict "mountPath" "/dev/shm") }}
 {{- if $config }}
 {{- $_ := set $ownVolumes "engine-config" (dict "configMap" (dict "name" (include "common.name" (dict "root" . "component" .Chart.Name)))) }}
-{{- $_ := set $ownMounts "engine-config" (dict "mountPath" "/etc/dynamo" "readOnly" true) }}
 {{- end }}
 metadata:
   {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" $annotations "labels" $rank.labels) | nindent 2 }}
 spec:
   {{- with include "common.imagePullSecrets" . | trim }}{{ . | nindent 2 }}{{ end }}
-  serviceAccountName: {{ include "common.serviceAccountName" . }}
+  serviceAccountName: {{ include "common.serviceAccountName" . | quote }}
   automountServiceAccountToken: {{ eq $global.discovery.backend "kubernetes" }}
   # A Service called "vllm" or "dyn" would otherwise put VLLM_PORT and its like here.
   enableServiceLinks: false
@@ -42,7 +40,7 @@ spec:
   {{- with $hardware.claims }}
   resourceClaims:
     {{- range $name := keys . | sortAlpha }}
-    - name: {{ $name }}
+    - name: {{ quote $name }}
       resourceClaimTemplateName: {{ include "common.fullname" $.root }}-{{ $name }}
     {{- end }}
   {{- end }}
@@ -89,7 +87,7 @@ spec:
         {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" (concat $hardware.capabilities ($needs.capabilities | default list))) | nindent 8 }}
       volumeMounts:
         {{- include "common.volumeMounts" (list
-              $ownMounts
+              (include "common.worker.mounts" . | fromYaml)
               $model.mounts
               ($needs.volumes | default dict)
               $hardware.hostPaths
@@ -104,6 +102,14 @@ spec:
           (include "common.userVolumes" ($needs.volumes | default dict) | fromYaml)
           (include "common.hostVolumes" $hardware.hostPaths | fromYaml)
           (include "common.userVolumes" $values.volumes | fromYaml)) | trim | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* common.worker.mounts: where the pod's own volumes are. in: component context; out: YAML map name -> volumeMount */}}
+{{- define "common.worker.mounts" -}}
+dshm: {mountPath: /dev/shm}
+{{- if include "common.worker.config" . | trim }}
+engine-config: {mountPath: /etc/dynamo, readOnly: true}
 {{- end }}
 {{- end }}
 

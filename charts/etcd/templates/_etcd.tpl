@@ -48,23 +48,6 @@ quota-backend-bytes: "1073741824"
 {{- end }}
 
 {{/*
-etcd.placement: the values as common.pod.placement reads them. Members prefer different nodes and zones, unless
-etcd.affinity says otherwise.
-in:  component context; out: YAML map
-*/}}
-{{- define "etcd.placement" -}}
-{{- $values := pick .Values "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" }}
-{{- if and (gt (int .Values.replicas) 1) (not .Values.affinity) }}
-{{- $others := dict "matchLabels" (include "common.selectorLabels" (dict "root" . "component" "etcd") | fromYaml) }}
-{{- $node := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $others }}
-{{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $others }}
-{{- $preferred := list (dict "weight" 100 "podAffinityTerm" $node) (dict "weight" 50 "podAffinityTerm" $zone) }}
-{{- $_ := set $values "affinity" (dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) }}
-{{- end }}
-{{- toYaml $values }}
-{{- end }}
-
-{{/*
 etcd.fixed: what a running release cannot change, in words. It is stored in the cluster, so it must not be reworded.
 in:  component context
 */}}
@@ -83,6 +66,9 @@ in:  component context
 {{- $tuning := include "etcd.tuning" . | fromYaml }}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.persistence.enabled) }}
 etcd.persistence.enabled: a member that loses its emptyDir cannot join the other two again, so the first upgrade or drained node would break the cluster: set etcd.persistence.enabled=true, or etcd.replicas=1
+{{- end }}
+{{- if contains "bitnami" .Values.image.repository }}
+etcd.image.repository: Bitnami's image has no /usr/local/bin/etcd, and its tags were removed: use coreos/etcd
 {{- end }}
 {{- range .Values.extraArgs }}
 {{- $flag := first (splitList "=" .) | trimPrefix "-" | trimPrefix "-" }}

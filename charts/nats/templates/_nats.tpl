@@ -29,23 +29,6 @@
 {{- toPrettyJson $config }}
 {{- end }}
 
-{{/*
-nats.placement: the values as common.pod.placement reads them. Servers prefer different nodes and zones, unless
-nats.affinity says otherwise.
-in:  component context; out: YAML map
-*/}}
-{{- define "nats.placement" -}}
-{{- $values := pick .Values "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" }}
-{{- if and (gt (int .Values.replicas) 1) (not .Values.affinity) }}
-{{- $others := dict "matchLabels" (include "common.selectorLabels" (dict "root" . "component" "nats") | fromYaml) }}
-{{- $node := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $others }}
-{{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $others }}
-{{- $preferred := list (dict "weight" 100 "podAffinityTerm" $node) (dict "weight" 50 "podAffinityTerm" $zone) }}
-{{- $_ := set $values "affinity" (dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) }}
-{{- end }}
-{{- toYaml $values }}
-{{- end }}
-
 {{/* nats.volumes: "true" when JetStream keeps its streams on persistent volumes, else empty. in: component context */}}
 {{- define "nats.volumes" -}}
 {{- if and .Values.jetstream.enabled .Values.persistence.enabled }}true{{ end }}

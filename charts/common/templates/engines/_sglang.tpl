@@ -29,6 +29,29 @@ pullPolicy: IfNotPresent
 {{ $role }}.parallelism.expert: SGLang spreads experts over its {{ .tensor }} tensor-parallel GPUs: choose a divisor of {{ .tensor }}
 {{- end }}
 {{- end }}
+{{- $flags := include "common.worker.flags" .root | fromYaml }}
+{{- if or (eq (toString (get $flags "disable-radix-cache")) "true") (has "--disable-radix-cache" .root.Values.extraArgs) }}
+{{ include "common.validate.blindRouter" (dict "root" .root "flag" "disable-radix-cache") }}
+{{- end }}
+{{- end }}
+
+{{/*
+SGLang 0.5.21 (disaggregation/common/conn.py): the decode worker raises when the KV dtypes differ, asserts that its
+pipeline-parallel size is 1 or prefill's, and asks for ranks that do not exist when neither attention
+tensor-parallel size divides the other.
+*/}}
+{{- define "common.engine.sglang.pair" -}}
+{{ include "common.validate.alike" (dict "roles" . "flags" (list "dtype" "kv-cache-dtype")) }}
+{{- $ranks := dict "what" "attention tensor-parallel sizes (tensor, divided by data with enable-dp-attention)" }}
+{{- range $role := list "prefill" "decode" }}
+{{- $of := get $ $role }}
+{{- $groups := ternary (int $of.parallelism.data) 1 (eq (toString (get $of.flags "enable-dp-attention")) "true") }}
+{{- $_ := set $ranks $role (max 1 (div (int $of.parallelism.tensor) $groups)) }}
+{{- end }}
+{{ include "common.validate.ranks" $ranks }}
+{{- if not (has (int .decode.parallelism.pipeline) (list 1 (int .prefill.parallelism.pipeline))) }}
+decode.parallelism.pipeline: SGLang's decode workers take the KV cache of prefill's {{ .prefill.parallelism.pipeline }} pipeline stages with 1 stage or as many: choose 1{{ if gt (int .prefill.parallelism.pipeline) 1 }} or {{ .prefill.parallelism.pipeline }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{- define "common.engine.sglang.config" -}}

@@ -225,6 +225,11 @@ public=$(ssh-keygen -y -f "$dir/key")
 ssh-keygen -t ed25519 -N '' -f id && kubectl -n {{ .root.Release.Namespace }} create secret generic {{ .name }} --from-file=private.key=id
 {{- end }}
 
+{{/* The cache transceiver takes any sizes of both roles, but one dtype (cacheFormatter.cpp inquireSupport). */}}
+{{- define "common.engine.trtllm.pair" -}}
+{{ include "common.validate.alike" (dict "roles" . "flags" (list "trtllm.kv_cache_config.dtype")) }}
+{{- end }}
+
 {{- define "common.engine.trtllm.owned" -}}
 model: global.model.source
 served-model-name: global.model.name

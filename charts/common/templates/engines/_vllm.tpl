@@ -6,6 +6,7 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/):
   .env    environment of a role                     .pod    what its pods need besides, a YAML map:
           volumes, as in a role's values, and capabilities
   .check  problems of a role's values, one a line (common.validate)
+  .pair   problems between the two roles; in: "prefill" and "decode", each {context, parallelism, flags}
   .owned  flags the chart sets -> the value to set instead
 in:  dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg "nodes" of one worker
      "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, check and config)
@@ -70,6 +71,19 @@ pullPolicy: IfNotPresent
 {{ $role }}.parallelism.expert: vLLM spreads experts over all {{ mul .tensor .data }} tensor x data ranks: choose {{ mul .tensor .data }}, or 1 for none
 {{- end }}
 {{- end }}
+{{- $flags := include "common.worker.flags" .root | fromYaml }}
+{{- if or (eq (toString (get $flags "enable-prefix-caching")) "false") (has "--no-enable-prefix-caching" .root.Values.extraArgs) }}
+{{ include "common.validate.blindRouter" (dict "root" .root "flag" "enable-prefix-caching") }}
+{{- end }}
+{{- end }}
+
+{{/*
+vLLM 0.31.0: both connectors assert that one tensor-parallel size divides the other (kv_connector/utils.py tp_ratio,
+mooncake_connector.py _get_tp_ratio), and NIXL's handshake refuses other dtypes (nixl/metadata.py).
+*/}}
+{{- define "common.engine.vllm.pair" -}}
+{{ include "common.validate.ranks" (dict "what" "tensor-parallel sizes" "prefill" .prefill.parallelism.tensor "decode" .decode.parallelism.tensor) }}
+{{ include "common.validate.alike" (dict "roles" . "flags" (list "dtype" "kv-cache-dtype")) }}
 {{- end }}
 
 {{- define "common.engine.vllm.config" -}}

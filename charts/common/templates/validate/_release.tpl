@@ -1,0 +1,63 @@
+{{/* common.validate.account: a service account that is not the chart's to make or to describe. */}}
+{{- define "common.validate.account" -}}
+{{- with .Values.global.serviceAccount }}
+{{- if and .create (eq .name "default") }}
+global.serviceAccount.name: Kubernetes makes the account "default" in each namespace: set global.serviceAccount.create=false to use it, or choose another name
+{{- end }}
+{{- if and (not .create) .annotations }}
+global.serviceAccount.annotations: the chart does not make this account, so nothing would set them: annotate it yourself, or set global.serviceAccount.create=true
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* common.validate.tls: certificates for hosts that the Ingress does not have, which would serve nothing. */}}
+{{- define "common.validate.tls" -}}
+{{- with .Values.frontend.ingress }}
+{{- if .enabled }}
+{{- $hosts := .hosts }}
+{{- range $index, $certificate := .tls }}
+{{- range $host := .hosts }}
+{{- $wildcard := printf "*.%s" (regexReplaceAll "^[^.]*[.]" $host "") }}
+{{- $served := or (has $host $hosts) (has $wildcard $hosts) }}
+{{- if hasPrefix "*." $host }}{{ range $hosts }}{{ if eq $host (printf "*.%s" (regexReplaceAll "^[^.]*[.]" . "")) }}{{ $served = true }}{{ end }}{{ end }}{{ end }}
+{{- if not $served }}
+frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingress.hosts: add it there, or remove it here
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* common.seesCluster: "true" where objects can be looked up, else empty; see common.validate.cluster */}}
+{{- define "common.seesCluster" -}}
+{{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}true{{ end }}
+{{- end }}
+
+{{/* common.validate.apis: kinds that come with a controller, which the cluster must have. */}}
+{{- define "common.validate.apis" -}}
+{{- if include "common.seesCluster" . }}
+{{- $needs := list }}
+{{- $hardware := include "common.hardware" . | fromYaml }}
+{{- range $role := list "prefill" "decode" }}
+{{- $seen := dict "root" $ "component" $role }}{{ include "common.asComponent" $seen }}
+{{- if and (include "common.worker.mode" $seen.context) (gt (include "common.worker.nodes" $seen.context | int) 1) (eq $.Values.global.multiNode.controller "lws") }}
+{{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller" "fix" "install LeaderWorkerSet (https://lws.sigs.k8s.io), or set global.multiNode.controller=statefulset") }}
+{{- end }}
+{{- end }}
+{{- if $hardware.computeDomain }}
+{{- $needs = append $needs (dict "api" "resource.nvidia.com/v1beta1/ComputeDomain" "where" "global.hardware" "fix" "install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false") }}
+{{- end }}
+{{- if omit $hardware.claims "compute-domain" }}
+{{- $needs = append $needs (dict "api" "resource.k8s.io/v1/ResourceClaimTemplate" "where" "global.hardware" "fix" "use Kubernetes 1.34 or newer, or set global.rdma.enabled=false") }}
+{{- end }}
+{{- if .Values.frontend.httpRoute.enabled }}
+{{- $needs = append $needs (dict "api" "gateway.networking.k8s.io/v1/HTTPRoute" "where" "frontend.httpRoute.enabled" "fix" "install the Gateway API, or set frontend.httpRoute.enabled=false") }}
+{{- end }}
+{{- range $needs }}
+{{- if not ($.Capabilities.APIVersions.Has .api) }}
+{{ .where }}: the cluster has no {{ last (splitList "/" .api) }} ({{ .api | dir }}): {{ .fix }}; global.clusterChecks=false skips this check
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

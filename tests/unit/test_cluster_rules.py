@@ -1,0 +1,102 @@
+"""What the chart finds wrong when it can look at the cluster, shown to Helm's own engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.harness import scenarios
+from tests.harness.manifests import merged, nested
+from tests.harness.renderer import Cluster, Renderer
+
+ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "hf-token-secret", "namespace": "default"},
+    "data": {"HF_TOKEN": "eA=="},
+}
+LWS = "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet"
+DOMAIN = "resource.nvidia.com/v1beta1/ComputeDomain"
+CLAIM = "resource.k8s.io/v1/ResourceClaimTemplate"
+ROUTE = "gateway.networking.k8s.io/v1/HTTPRoute"
+KINDS = (LWS, DOMAIN, CLAIM, ROUTE)
+
+ROUTED = {"frontend": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}}
+# Values, the kind they need, and values that do without it.
+NEEDS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "global.multiNode.controller": (
+        {"decode": {"parallelism": {"tensor": 16}}},
+        LWS,
+        nested("global.multiNode.controller", "statefulset"),
+    ),
+    "global.hardware": (
+        scenarios.content("values/a4x-1p1d.yaml"),
+        DOMAIN,
+        nested("global.hardwareSpec.computeDomain", False),
+    ),
+    "frontend.httpRoute.enabled": (ROUTED, ROUTE, nested("frontend.httpRoute.enabled", False)),
+}
+CLAIMED = merged(scenarios.content("values/a4xmax-1p1d.yaml"), nested("global.hardwareSpec.computeDomain", False))
+
+
+@pytest.mark.parametrize("where", NEEDS)
+def test_a_missing_controller_is_named(render_fast: Renderer, where: str) -> None:
+    values, kind, _ = NEEDS[where]
+    others = tuple(k for k in KINDS if k != kind)
+    error = render_fast(values, cluster=Cluster((ACCOUNT,), others)).error
+    assert f"  - {where}: the cluster has no {kind.rpartition('/')[2]} (" in error
+    assert "1 problem(s)" in error
+
+
+@pytest.mark.parametrize("where", NEEDS)
+def test_what_the_cluster_has_or_the_values_do_not_need_is_fine(render_fast: Renderer, where: str) -> None:
+    values, kind, without = NEEDS[where]
+    assert render_fast(values, cluster=Cluster((ACCOUNT,), (kind,))).error == ""
+    others = tuple(k for k in KINDS if k != kind)
+    assert render_fast(merged(values, without), cluster=Cluster((ACCOUNT,), others)).error == ""
+
+
+def test_claims_need_a_kubernetes_that_has_them(render_fast: Renderer) -> None:
+    assert "no ResourceClaimTemplate (resource.k8s.io/v1)" in render_fast(CLAIMED, cluster=Cluster((ACCOUNT,))).error
+    assert render_fast(CLAIMED, cluster=Cluster((ACCOUNT,), (CLAIM,))).error == ""
+
+
+@pytest.mark.parametrize("where", NEEDS)
+def test_without_a_cluster_or_the_check_nothing_is_asked(render_fast: Renderer, where: str) -> None:
+    values = NEEDS[where][0]
+    assert render_fast(values).error == ""
+    unchecked = merged(values, nested("global.clusterChecks", False))
+    assert render_fast(unchecked, cluster=Cluster((ACCOUNT,))).error == ""
+
+
+def test_a_simulation_needs_no_driver(render_fast: Renderer) -> None:
+    values = merged(NEEDS["global.hardware"][0], nested("global.simulation.enabled", True))
+    assert render_fast(values, cluster=Cluster((ACCOUNT,))).error == ""
+
+
+def test_a_missing_secret_and_a_missing_controller_are_told_together(render_fast: Renderer) -> None:
+    values = merged(scenarios.content("values/a3u-multi.yaml"), {"decode": {"parallelism": {"tensor": 16}}})
+    error = render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    assert "2 problem(s)" in error
+    assert 'there is no Secret "hf-token-secret"' in error
+    assert "the cluster has no LeaderWorkerSet" in error
+    assert render_fast(values, cluster=Cluster((ACCOUNT, SECRET), (LWS,))).error == ""
+
+
+def test_a_changed_number_of_members_is_told_with_all_other_problems(render_fast: Renderer) -> None:
+    values = {"etcd": {"enabled": True, "env": {"POD_NAME": "a"}}, "global": {"discovery": {"backend": "etcd"}}}
+    running = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {
+            "name": "demo-etcd",
+            "namespace": "default",
+            "annotations": {"dynamo-disagg/fixed": "3 member(s)"},
+        },
+    }
+    error = render_fast(merged(values, nested("decode.env.POD_NAME", "a")), cluster=Cluster((ACCOUNT, running))).error
+    assert "3 problem(s)" in error
+    for part in ("etcd.replicas, etcd.persistence: fixed when", "etcd.env.POD_NAME", "decode.env.POD_NAME"):
+        assert part in error
