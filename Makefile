@@ -69,7 +69,8 @@ check: tools ## Fast tiers: lint, types, schema, unit, golden, policy, tooling (
 	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy tests/tooling $(PYTEST_ARGS)
 
 .PHONY: test
-test: check ## Everything: the fast tiers, a release against a real registry, then scheduling and end to end on kind
+test: python ## Everything: the fast tiers, a release against a real registry, then scheduling and end to end on kind
+	@$(MAKE) --no-print-directory check PYTEST_ARGS="--hypothesis-profile=ci $(PYTEST_ARGS)"
 	@$(VENV)/pytest tests/release $(PYTEST_ARGS)
 	@$(VENV)/pytest tests/scheduling tests/e2e $(PYTEST_ARGS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -30,21 +31,22 @@ def one_request(endpoint: Endpoint, model: str, number: int) -> dict[str, list[i
 
 
 @pytest.mark.parametrize(
-    ("name", "gpus", "workers"),
+    ("files", "gpus", "workers"),
     [
-        ("aks-agg-router", 1, {"decode": 2}),
+        (served("aks-agg-router"), 1, {"decode": 2}),
         # Two nodes stand for three machines of eight.
-        ("tke-h20-multi", 12, {"prefill": 20, "decode": 1}),
+        (served("tke-h20-multi"), 12, {"prefill": 20, "decode": 1}),
     ],
+    ids=["aks-agg-router", "tke-h20-multi"],
 )
 def test_each_streamed_request_runs_once_in_every_pool(
-    name: str, gpus: int, workers: dict[str, int], running: Cluster, release: Callable[..., Release], kube: Kube
+    files: list[Path], gpus: int, workers: dict[str, int], running: Cluster, release: Callable[..., Release], kube: Kube
 ) -> None:
-    (scenario,) = (s for s in NAMED if s.name == name)
+    (scenario,) = (s for s in NAMED if s.name == files[0].stem)
     machine, model = (scenario.effective["global"][key] for key in ("hardware", "model"))
     with dressed(running, machine, gpus):
         demo = release()
-        demo.install(FAST, files=served(name), timeout=340)
+        demo.install(FAST, files=files, timeout=340)
         endpoint = dataclasses.replace(demo.endpoint, port=scenario.effective["frontend"]["service"]["port"])
         endpoint.wait_for_model(model["name"])
         assert {component: len(pods) for component, pods in endpoint.served().items()} == workers

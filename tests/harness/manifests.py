@@ -9,6 +9,7 @@ from typing import Any
 Object = dict[str, Any]
 
 COMPONENT = "app.kubernetes.io/component"
+INSTANCE = "app.kubernetes.io/instance"
 RANK = "dynamo-disagg/rank"
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Job", "Pod")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.harness import kubeschema
 from tests.harness.helm import Helm
-from tests.harness.manifests import COMPONENT, Manifests, object_id
+from tests.harness.manifests import COMPONENT, INSTANCE, Manifests, object_id
 from tests.harness.scenarios import NAMED, Scenario
 
 NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -82,9 +82,11 @@ def test_what_objects_refer_to_is_rendered_too(manifests: Manifests) -> None:
     used = {c["resourceClaimTemplateName"] for p in manifests.pods() for c in p.spec.get("resourceClaims", [])}
     assert used == claims
     for pod in manifests.pods():
-        assert pod.spec.get("serviceAccountName", "default") in {*accounts, "default"}, pod.id
-        for volume in pod.volumes().values():
-            assert "configMap" not in volume or volume["configMap"]["name"] in maps, pod.id
+        refers = {("account", pod.spec.get("serviceAccountName", "default"))}
+        refers |= {("map", v["configMap"]["name"]) for v in pod.volumes().values() if "configMap" in v}
+        # Others are the user's own.
+        missing = {(kind, name) for kind, name in refers if name.startswith(pod.labels[INSTANCE])}
+        assert missing <= {*(("account", name) for name in accounts), *(("map", name) for name in maps)}, pod.id
     for item in manifests.all("StatefulSet"):
         assert item["spec"]["serviceName"] in services, object_id(item)
 

@@ -67,7 +67,7 @@ def test_a_broken_policy_a_node_that_is_too_small_and_a_warning(
         tmp_path,
         **{
             "global": {"hardware": "gke-a3ultra", "kvCache": {"blockSize": 16}},
-            "prefill": {"securityContext": {"privileged": True}},
+            "prefill": {"securityContext": {"allowPrivilegeEscalation": True}},
             "decode": {"resources": {"requests": {"cpu": "4", "memory": "4Ti"}, "limits": {"memory": "4Ti"}}},
         },
     )
@@ -77,14 +77,14 @@ def test_a_broken_policy_a_node_that_is_too_small_and_a_warning(
     by = {problem["by"]: problem["message"] for problem in found["problems"]}
     assert by.keys() == {"policy", "nodes"}
     assert by["policy"].startswith(
-        "pods are restricted unless the machine says why not: Deployment/demo-prefill: privileged"
+        "pods are restricted unless the machine says why not: Deployment/demo-prefill: allowPrivilegeEscalation"
     )
     assert "have only 2886Gi memory in all: lower decode.resources" in by["nodes"].replace("has", "have")
     assert [text.partition(" ")[0] for text in found["warnings"]] == ["global.kvCache.blockSize"]
     validate.show(judged)
     text = capsys.readouterr().out
     assert "2 to change" in text
-    assert "Deployment/demo-prefill: privileged" in text
+    assert "Deployment/demo-prefill: allowPrivilegeEscalation" in text
 
 
 @pytest.mark.parametrize(

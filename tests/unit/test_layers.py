@@ -66,8 +66,9 @@ def test_null_removes_what_a_lower_file_set(render: Render, role: str, each_helm
 
 
 def test_null_removes_a_variable_of_the_machine(render: Render, role: str) -> None:
-    assert "UCX_TLS" in render(None, LOWER).pod(role).container().env()
-    assert "UCX_TLS" not in render({role: {"env": {"UCX_TLS": None}}}, LOWER).pod(role).container().env()
+    name = "NCCL_SOCKET_IFNAME"
+    assert name in render(None, LOWER).pod(role).container().env()
+    assert name not in render({role: {"env": {name: None}}}, LOWER).pod(role).container().env()
 
 
 def test_null_removes_a_node_label_of_the_machine(render: Render, role: str) -> None:

@@ -49,6 +49,11 @@ def values(controller: str, engine: str) -> dict[str, Any]:
     return fixed(controller, engine)
 
 
+def both(pool: dict[str, Any]) -> dict[str, Any]:
+    """The same values for both roles: which shapes may differ is the engine's rule, not this module's."""
+    return {"prefill": pool, "decode": pool}
+
+
 def pod_count(pods: list[PodTemplate]) -> int:
     return sum(pod.count for pod in pods)
 
@@ -67,8 +72,7 @@ def pod_count(pods: list[PodTemplate]) -> int:
 def test_nodes_follow_from_parallelism(
     render: Render, controller: str, engine: str, role: str, parallelism: dict[str, int], nodes: int
 ) -> None:
-    values = fixed(controller, engine) | {role: {"parallelism": parallelism}}
-    manifests = render(values)
+    manifests = render(fixed(controller, engine) | both({"parallelism": parallelism}))
     pods = manifests.pods(role)
     assert pod_count(pods) == nodes
     for pod in pods:
@@ -81,7 +85,7 @@ def test_nodes_follow_from_parallelism(
 @pytest.mark.parametrize("engine", ["sglang", "trtllm"])
 def test_gpus_are_divided_among_data_and_experts(render: Render, controller: str, engine: str, role: str) -> None:
     """They are shares of the tensor-parallel GPUs; of vLLM data parallelism multiplies them."""
-    values = fixed(controller, engine) | {role: {"parallelism": {"tensor": 8, "data": 8, "expert": 8}}}
+    values = fixed(controller, engine) | both({"parallelism": {"tensor": 8, "data": 8, "expert": 8}})
     assert pod_count(render(values).pods(role)) == 2
     inside = fixed(controller, "vllm") | {role: {"parallelism": {"tensor": 2, "data": 2, "expert": 4}}}
     pod = render(inside).pod(role).container("engine")
@@ -218,7 +222,7 @@ def test_a_domain_for_each_worker(render: Render, engine: str, role: str) -> Non
 @pytest.mark.parametrize("engine", ["sglang"])
 def test_names_fit_at_their_longest(render: Render, controller: str, engine: str) -> None:
     """A Service and a pod have 63 characters; a StatefulSet's name ends up in a label with a hash of 11."""
-    values = fixed(controller, engine) | {"prefill": {"replicas": 99, "parallelism": {"tensor": 8}}}
+    values = fixed(controller, engine) | both({"replicas": 99, "parallelism": {"tensor": 8}})
     manifests = render(values, release="r" * 34)
     for item in manifests:
         name = item["metadata"]["name"]
@@ -255,7 +259,8 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
 
 
 def test_one_pool_of_several_nodes_beside_one_of_one(render: Render, controller: str, engine: str) -> None:
-    manifests = render(fixed(controller, engine) | {"prefill": {"parallelism": {"tensor": 4}}})
+    shapes = {"prefill": {"parallelism": {"tensor": 4}}, "decode": {"replicas": 2, "parallelism": {"tensor": 12}}}
+    manifests = render(fixed(controller, engine) | shapes)
     assert manifests.pod("prefill").owner["kind"] == "Deployment"
     assert RANK not in manifests.pod("prefill").labels
     assert RANK not in manifests.one("Service", name="demo-prefill")["spec"]["selector"]

@@ -53,7 +53,7 @@ release name: "{{ $name }}" cannot name a Service: begin with a letter and use o
 {{- end }}
 {{- with $model.claim }}
 {{- if not .size }}
-{{ .where }}.create.size: how large is the claim? Set it to what the models in it need, e.g. {{ ceil (mulf 1.5 $.Values.global.model.sizeGiB) }}Gi
+{{ .where }}.create.size: the claim has no size: set what the models in it need, e.g. {{ ceil (mulf 1.5 $.Values.global.model.sizeGiB) }}Gi
 {{- end }}
 {{- if and (ne (first .accessModes) "ReadWriteMany") (include "common.workersAreSpread" $) }}
 {{ .where }}.create.accessModes: the workers may be on several nodes, and a {{ first .accessModes }} claim is on one: set [ReadWriteMany]{{ if eq (include "common.workersAreSpread" $) "pods" }}, or global.colocation.topologyKey=kubernetes.io/hostname{{ end }}

@@ -141,7 +141,7 @@ volumes:
   mpi-ssh:
     mountPath: /etc/mpi-ssh
     readOnly: true
-    source: {secret: {secretName: {{ .root.Values.global.multiNode.sshSecret }}, defaultMode: 0440}}
+    source: {secret: {secretName: {{ quote .root.Values.global.multiNode.sshSecret }}, defaultMode: 0440}}
 {{- if and (eq .rank.class "worker") (include "common.hardware" .root | fromYaml).runAsRoot }}
 # Where the machine makes the workers root, sshd is root too: it then confines each login before it trusts it
 # (SYS_CHROOT, SETUID, SETGID) and refuses those it cannot record (AUDIT_WRITE). Any other user's sshd needs none.
