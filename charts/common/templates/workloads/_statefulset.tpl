@@ -21,32 +21,41 @@ spec:
   ports:
     - {name: rendezvous, port: 29500}
 {{- $index := dict "fieldRef" (dict "fieldPath" "metadata.labels['apps.kubernetes.io/pod-index']") }}
-{{- range $group := until (int .root.Values.replicas) }}
-{{- $address := printf "%s-%d-leader-0.%s" $name $group $service }}
-{{- $members := printf "%s-%d-worker-%%d.%s" $name $group $service }}
+{{- /* The workers differ only in their number, so one is rendered for all. YAML quotes a word that begins with @. */}}
+{{- $number := "@number-of-the-dynamo-disagg-worker@" }}
+{{- $members := printf "%s-%s-worker-%%d.%s" $name $number $service }}
+{{- $worker := "" }}
 {{- range $class := list "leader" "worker" }}
-{{- $labels := dict "dynamo-disagg/group" (toString $group) "dynamo-disagg/rank" $class }}
+{{- $labels := dict "dynamo-disagg/group" $number "dynamo-disagg/rank" $class }}
+{{- $address := printf "%s-%s-leader-0.%s" $name $number $service }}
 {{- $rank := dict "class" $class "leaderAddress" $address "memberAddress" $members "labels" $labels "number" (ternary "0" $index (eq $class "leader")) }}
----
+{{- $parts := dict "root" $root "context" $context "name" (printf "%s-%s-%s" $name $number $class) "service" $service "rank" $rank "replicas" (ternary 1 (sub $nodes 1) (eq $class "leader")) }}
+{{- $worker = printf "%s\n---\n%s" $worker (include "common.workload.statefulset.class" $parts | trim) }}
+{{- end }}
+{{- range $group := until (int .root.Values.replicas) }}
+{{- replace $number (toString $group) $worker }}
+{{- end }}
+{{- end }}
+
+{{/* common.workload.statefulset.class: the pods of one class of a worker: its leader, or its other ranks. */}}
+{{- define "common.workload.statefulset.class" -}}
 apiVersion: apps/v1
 kind: StatefulSet
 metadata:
-  {{- include "common.metadata" (merge (dict "name" (printf "%s-%d-%s" $name $group $class) "labels" $labels) $context) | nindent 2 }}
+  {{- include "common.metadata" (merge (dict "name" .name "labels" .rank.labels) .context) | nindent 2 }}
 spec:
-  replicas: {{ ternary 1 (sub $nodes 1) (eq $class "leader") }}
+  replicas: {{ .replicas }}
   revisionHistoryLimit: 3
-  serviceName: {{ $service }}
+  serviceName: {{ .service }}
   podManagementPolicy: Parallel
-  {{- if eq $class "worker" }}
+  {{- if eq .rank.class "worker" }}
   # A pod's index is its rank.
   ordinals: {start: 1}
   {{- end }}
   selector:
     matchLabels:
-      {{- include "common.selectorLabels" $context | nindent 6 }}
-      {{- toYaml $labels | nindent 6 }}
+      {{- include "common.selectorLabels" .context | nindent 6 }}
+      {{- toYaml .rank.labels | nindent 6 }}
   template:
-    {{- include "common.worker.podTemplate" (dict "root" $root "rank" $rank) | trim | nindent 4 }}
-{{- end }}
-{{- end }}
+    {{- include "common.worker.podTemplate" (dict "root" .root "rank" .rank) | trim | nindent 4 }}
 {{- end }}
