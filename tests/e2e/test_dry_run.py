@@ -15,7 +15,7 @@ from hack.paths import ROOT, TOOLS_BIN
 from tests.harness import chart, crds
 from tests.harness.kube import Kube
 from tests.harness.manifests import Object
-from tests.harness.scenarios import NAMED, SIMULATED
+from tests.harness.scenarios import ALL
 
 SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 # Kinds that this cluster does not have. LeaderWorkerSets have a test of their own; tests/policy checks the others.
@@ -34,9 +34,9 @@ def test_the_api_server_accepts_every_object(
 
 
 def test_the_api_server_accepts_leader_worker_sets(kube: Kube, leader_worker_sets: None) -> None:
-    found = {s.name: s.render().all("LeaderWorkerSet") for s in [*NAMED, *SIMULATED]}
+    found = {s.name: s.render().all("LeaderWorkerSet") for s in ALL}
     with_groups = {name for name, items in found.items() if items}
-    assert {name.removesuffix("+simulate") for name in with_groups} == {"a4x-10p8d", "a4xmax-10p8d"}
+    assert {name.removesuffix("+simulate") for name in with_groups} == {"a4x-10p8d", "a4xmax-10p8d", "trtllm-lws"}
     accepted(kube, [item for items in found.values() for item in items])
 
 

@@ -37,7 +37,8 @@ VALUES: dict[str, Any] = {
             },
         },
     },
-    **{component: {"resources": SMALL} for component in COMPONENTS},
+    "frontend": {"resources": SMALL},
+    **{role: {"resources": SMALL, "sharedMemory": "64Mi"} for role in ("prefill", "decode")},
 }
 
 
