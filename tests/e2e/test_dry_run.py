@@ -16,6 +16,7 @@ from tests.harness import chart, crds
 from tests.harness.kube import Kube
 from tests.harness.manifests import Object
 from tests.harness.scenarios import ALL
+from tests.harness.wait import wait_for
 
 SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 # Kinds that this cluster does not have. LeaderWorkerSets have a test of their own; tests/policy checks the others.
@@ -49,7 +50,10 @@ def leader_worker_sets(kube: Kube) -> Iterator[None]:
         return
     kubectl(kube, "apply", "--server-side", f"--filename={file}")
     try:
-        kubectl(kube, "wait", "--for=condition=Established", f"--filename={file}", "--timeout=30s")
+        # Not `kubectl wait`: it fails on a definition that has no conditions yet.
+        established = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
+        look = ("get", f"--filename={file}", f"--output={established}")
+        wait_for("LeaderWorkerSet is defined", lambda: kubectl(kube, *look), lambda status: status == "True", 30)
         yield
     finally:
         kubectl(kube, "delete", f"--filename={file}")
