@@ -118,7 +118,12 @@ def render(values: Values | None = None, files: Sequence[Path | str] = (), **opt
 
 def notes(values: Values | None = None, files: Sequence[Path | str] = (), release: str = "demo") -> str:
     """What an installation would print: the rendered NOTES.txt."""
-    with values_arguments(values, [ROOT / f for f in files]) as arguments:
+    paths, state = [ROOT / f for f in files], chart_key()
+    key = content_key(state, *paths, json.dumps(values or {}, sort_keys=True), release, Helm().version, "notes")
+    known = cache_dir() / "render" / state / f"{key}.txt"
+    if known.exists():
+        return known.read_text()
+    with values_arguments(values, paths) as arguments:
         result = Helm().run(
             "install",
             release,
@@ -129,7 +134,10 @@ def notes(values: Values | None = None, files: Sequence[Path | str] = (), releas
             *arguments,
             values=values,
         )
-    return result.stdout.partition("\nNOTES:\n")[2]
+    text = result.stdout.partition("\nNOTES:\n")[2]
+    if chart_key() == state:
+        _write(known, text)
+    return text
 
 
 def _checked(rendered: _Rendered) -> tuple[HelmResult, Manifests]:
@@ -156,12 +164,20 @@ def _load(file: Path) -> _Rendered | None:
     return _Rendered(result, entry["objects"], entry["problems"])
 
 
-def _store(folder: Path, key: str, rendered: _Rendered) -> None:
+def _write(file: Path, text: str) -> None:
+    folder = file.parent
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
         others = sorted((p for p in folder.parent.iterdir() if p != folder), key=_changed, reverse=True)
         for old in others[KEPT_STATES - 1 :]:
             shutil.rmtree(old, ignore_errors=True)
+    # Written aside and renamed: another process sees a whole entry or none.
+    part = folder / f"{file.name}.{uuid.uuid4().hex}.part"
+    part.write_text(text)
+    part.rename(file)
+
+
+def _store(folder: Path, key: str, rendered: _Rendered) -> None:
     entry = {
         "argv": rendered.result.argv,
         "code": rendered.result.code,
@@ -169,10 +185,7 @@ def _store(folder: Path, key: str, rendered: _Rendered) -> None:
         "objects": rendered.objects,
         "problems": rendered.problems,
     }
-    # Written aside and renamed: another process sees a whole entry or none.
-    part = folder / f"{key}.{uuid.uuid4().hex}.part"
-    part.write_text(json.dumps(entry))
-    part.rename(folder / f"{key}.json")
+    _write(folder / f"{key}.json", json.dumps(entry))
 
 
 def _changed(path: Path) -> float:
