@@ -59,18 +59,19 @@ preflight: python ## Does your cluster have what a values file needs? (VALUES=va
 	@$(RUN) hack.preflight $(foreach file,$(VALUES),-f $(file)) $(if $(NAMESPACE),-n $(NAMESPACE)) $(if $(RELEASE),--release $(RELEASE))
 
 .PHONY: check
-check: tools ## Fast tiers: lint, types, schema, unit, golden, policy, tooling (no cluster)
+check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluster)
 	@$(RUN) hack.schema --check
 	@$(VENV)/ruff check hack tests
 	@$(VENV)/ruff format --check hack tests
 	@$(VENV)/mypy
 	@$(VENV)/yamllint --strict .
 	@.tools/bin/helm lint --strict --quiet .
-	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy tests/tooling $(PYTEST_ARGS)
+	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy $(PYTEST_ARGS)
 
 .PHONY: test
 test: python ## Everything: the fast tiers, a release against a real registry, then scheduling and end to end on kind
 	@$(MAKE) --no-print-directory check PYTEST_ARGS="--hypothesis-profile=ci $(PYTEST_ARGS)"
+	@$(VENV)/pytest -n auto tests/tooling $(PYTEST_ARGS)
 	@$(VENV)/pytest tests/release $(PYTEST_ARGS)
 	@$(VENV)/pytest tests/scheduling tests/e2e $(PYTEST_ARGS)
 

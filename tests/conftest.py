@@ -22,7 +22,7 @@ Render = Callable[..., Manifests]
 
 
 # Random values in all: some whenever anything is tested, many where --hypothesis-profile=ci asks for them.
-settings.register_profile("some", max_examples=375)
+settings.register_profile("some", max_examples=150)
 settings.register_profile("ci", max_examples=2250)
 settings.load_profile("some")
 SEED = 1
