@@ -11,13 +11,11 @@ import copy
 import json
 import os
 import secrets
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from rich.table import Table
 
@@ -177,10 +175,6 @@ def show(arms: Sequence[Arm], count: int) -> None:
     console.print(f"ratio: {ratio(arms):.2f}")
 
 
-def _terminated(signal_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt(signal_number)
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -197,8 +191,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=_count, default=240, help="seconds for one arm (default: 240)")
     parser.add_argument("--out", type=Path, default=Path("dist/bench-scale.json"), help="default: %(default)s")
     options = parser.parse_args(arguments)
-    # So that what was made is removed also when a CI job is cancelled.
-    signal.signal(signal.SIGTERM, _terminated)
     arms = bench(options.kubeconfig, options.releases, options.timeout)
     count = options.releases * NODES_PER_RELEASE
     show(arms, count)

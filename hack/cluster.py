@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
-import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from filelock import FileLock, Timeout
 from rich.table import Table
@@ -272,10 +270,6 @@ def _images(names: Iterable[str]) -> list[str]:
     return [*own, f"and {len(tagged) - len(own)} others"]
 
 
-def _terminated(signal_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt(signal_number)
-
-
 def run(argv: Sequence[str] | None = None) -> int:
     """The command line of `python -m hack.cluster`."""
     parser = argparse.ArgumentParser(
@@ -307,8 +301,6 @@ def run(argv: Sequence[str] | None = None) -> int:
     for command in (make, loads, *others):
         command.add_argument("--name", default=state.default_name(), help="default: %(default)s")
     options = parser.parse_args(argv)
-    # So that what was made is removed also when a CI job is cancelled.
-    signal.signal(signal.SIGTERM, _terminated)
     step = Step("cluster")
     if options.command == "up":
         cluster = up(

@@ -15,13 +15,13 @@ import kubernetes
 from rich.table import Table
 
 from hack import build_images, cluster, log, tools
-from hack.docs import merged
 from hack.log import UserError, console
 from hack.paths import ROOT
 from hack.progress import Step
 from hack.schema import read_yaml
 from tests.harness.helm import HelmError
 from tests.harness.kube import Kube
+from tests.harness.manifests import merged
 from tests.harness.release import Release
 from tests.harness.report import namespace_report
 from tests.harness.serving import Answer, difference

@@ -18,6 +18,7 @@ from hack.log import UserError, console, main
 from hack.machines import load_machine, names
 from hack.paths import ROOT
 from hack.schema import Schema, bundled, read_yaml
+from tests.harness.manifests import merged
 from tests.harness.scenarios import SERVED
 
 VALUES_PAGE = ROOT / "docs" / "values.md"
@@ -104,13 +105,6 @@ def values_page() -> str:
         description = " ".join(resolved(part, schema["$defs"])["description"].split())
         text += f"\n## {heading}\n\n{description}\n\n" + table(["value", "type", "default", "meaning"], rows)
     return text
-
-
-def merged(base: Any, over: Any) -> Any:
-    """Values merged as Helm does: maps merge, everything else is replaced."""
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    return base | {key: merged(base.get(key), value) for key, value in over.items()}
 
 
 def scheduled(page: Path = SCHEDULING_PAGE) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -22,8 +23,14 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
+def _terminated(signal_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal_number)
+
+
 def main(run: Callable[[], int | None]) -> NoReturn:
     """Run a command's entry point; a UserError becomes a message and exit code 1."""
+    # So that what was made is removed also when a CI job is cancelled.
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = run()
     except UserError as error:

@@ -96,7 +96,7 @@ def validate(files: Sequence[Path], kubeconfig: Path | None = None) -> Report:
     report.summary = summary(manifests, document)
     made = check_nodes(report, scenario, document)
     if made is not None:
-        check_scheduling(report, scenario, manifests, made, kubeconfig)
+        check_scheduling(report, scenario, made, kubeconfig)
     return report
 
 
@@ -182,18 +182,14 @@ def machines(scenario: Scenario, document: dict[str, Any], count: int) -> list[F
     return made
 
 
-def check_scheduling(
-    report: Report, scenario: Scenario, manifests: Manifests, made: list[FakeNode], kubeconfig: Path | None
-) -> None:
+def check_scheduling(report: Report, scenario: Scenario, made: list[FakeNode], kubeconfig: Path | None) -> None:
     """Whether the real scheduler of a test cluster places every pod on these nodes."""
     if kubeconfig is None:
         report.done["scheduler"] = "not asked: no test cluster runs (make cluster)"
         return
     namespace = f"validate-{secrets.token_hex(3)}"
-    wanted: Counter[str] = Counter()
-    for template in manifests.pods():
-        if not is_hook(template.owner):
-            wanted[template.labels[COMPONENT]] += template.count
+    wanted = {name: numbers["pods"] for name, numbers in report.summary["components"].items()}
+    total = sum(wanted.values())
     renamed = [dataclasses.replace(n, name=f"{namespace}-{n.name}") for n in made]
     with simulators.running(kubeconfig) as simulator:
         site = Site(Kube(kubeconfig), simulator, scenario, namespace)
@@ -202,13 +198,13 @@ def check_scheduling(
         simulator.add(namespace, renamed)
         try:
             site.install()
-            site.wait_for(dict(wanted), {})
+            site.wait_for(wanted, {})
         except TimeoutError:
             pending = [pod for pod in site.pods() if pod.status.phase != "Running"]
             report.problems += [("scheduler", pod_line(pod)) for pod in pending]
-            report.done["scheduler"] = f"{len(pending)} of {wanted.total()} pods were not placed"
+            report.done["scheduler"] = f"{len(pending)} of {total} pods were not placed"
         else:
-            report.done["scheduler"] = f"{wanted.total()} pods were placed on {len(renamed)} KWOK nodes"
+            report.done["scheduler"] = f"{total} pods were placed on {len(renamed)} KWOK nodes"
         finally:
             simulator.close(namespace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import kubernetes
@@ -118,20 +119,34 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     leftovers.wait_until_gone(kube, demo.namespace)
 
 
+@contextmanager
+def no_room(kube: Kube) -> Iterator[None]:
+    """No node takes a pod: one that is replaced stays away for longer than a readiness probe needs to see it."""
+    names = [node.metadata.name for node in kube.core.list_node().items]
+    for name in names:
+        kube.core.patch_node(name, {"spec": {"unschedulable": True}})
+    try:
+        yield
+    finally:
+        for name in names:
+            kube.core.patch_node(name, {"spec": {"unschedulable": None}})
+
+
 def lose_a_rank(kube: Kube, demo: Release, controller: str) -> None:
     """A worker without one of its ranks gets no requests, and is there again when the rank is."""
     of_decode = {name: p for name, p in workers(kube, demo).items() if group(p) == "decode-0"}
     (leader,) = (name for name, p in of_decode.items() if is_leader(p))
     lost = next(name for name, p in of_decode.items() if not is_leader(p))
     before = (of_decode[leader].metadata.uid, of_decode[lost].metadata.uid)
-    kube.core.delete_namespaced_pod(lost, demo.namespace, grace_period_seconds=1)
 
     def state() -> tuple[str, bool, str, bool]:
         pods = workers(kube, demo)
         one, other = pods[leader], pods[lost]
         return one.metadata.uid, ready(one), other.metadata.uid, other.status.phase == "Running"
 
-    # With lws the leader is replaced as well, with StatefulSets it stays and stops being ready.
-    wait_for("the leader is not ready", state, lambda s: s[0] != before[0] or not s[1], 120, interval=0.2)
+    with no_room(kube):
+        kube.core.delete_namespaced_pod(lost, demo.namespace, grace_period_seconds=1)
+        # With lws the leader is replaced as well, with StatefulSets it stays and stops being ready.
+        wait_for("the leader is not ready", state, lambda s: s[0] != before[0] or not s[1], 120)
     wait_for("the leader is ready again", state, lambda s: s[1] and s[2] != before[1] and s[3], 240)
     assert (state()[0] == before[0]) == (controller == "statefulset")

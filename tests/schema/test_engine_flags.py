@@ -39,7 +39,7 @@ KNOWN = {name: engine_flags.written(name) for name in PROGRAMS}
 CHECK = """
 {{- range $case := .Values.cases }}
 {{- $in := dict "where" "args" "flags" $case.flags "raw" $case.raw "owned" dict "role" "decode" "checked" true }}
-{{- $in = merge $in (dict "program" $case.program) }}
+{{- $in = merge $in (dict "program" $case.program "other" "frontend" "otherIs" "the frontend's") }}
 ---
 problems: {{ include "common.validate.flags" $in | trim | toJson }}
 args: {{ include "common.programArgs" (dict "program" $case.program "layers" $case.layers) | fromYamlArray | toJson }}

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from hack.paths import ROOT
 from tests.conftest import Render
-from tests.harness.helm import Helm, HelmError, values_arguments
-from tests.harness.lookups import cluster_with
+from tests.harness.helm import HelmError
 from tests.harness.manifests import Manifests, merged, nested
+from tests.harness.renderer import Cluster, Renderer
 
 # Values with which each subchart is installed, with volumes.
 INSTALLED: dict[str, dict[str, Any]] = {
@@ -241,29 +240,22 @@ def test_a_member_count_cannot_change_behind_helms_back(install: Install, compon
     assert fixed(1) != fixed(3)
 
 
-def refusal(helm: Helm, component: str, url: str, values: dict[str, Any]) -> str:
-    """What Helm says about values when it can look at a cluster."""
-    values = merged(merged(INSTALLED[component], nested("global.clusterChecks", False)), {component: values})
-    with values_arguments(values) as arguments:
-        result = helm.attempt(
-            *("template", "demo", str(ROOT), "--namespace", "default"),
-            *("--dry-run=server", "--kube-apiserver", url, *arguments),
-        )
-    return result.stderr
-
-
 @pytest.mark.parametrize(
     "change",
     [{"replicas": 3}, {"persistence": {"size": "1Gi"}}, {"persistence": {"enabled": False}}],
     ids=["replicas", "size", "volumes"],
 )
 def test_an_upgrade_that_would_break_the_members_is_refused(
-    install: Install, each_helm: Helm, component: str, change: dict[str, Any]
+    install: Install, render_fast: Renderer, component: str, change: dict[str, Any]
 ) -> None:
     runs = install().one("StatefulSet", component=component)
     fixed = runs["metadata"]["annotations"][FIXED]
-    with cluster_with([runs]) as url:
-        message = refusal(each_helm, component, url, change)
-        assert f"StatefulSet demo-{component} runs {fixed}, the values say " in message
-        assert "kubectl -n default delete statefulset,pvc -l app.kubernetes.io/instance=demo," in message
-        assert "fixed" not in refusal(each_helm, component, url, {})
+
+    def refusal(changed: dict[str, Any]) -> str:
+        values = merged(INSTALLED[component], nested("global.clusterChecks", False))
+        return render_fast(merged(values, {component: changed}), cluster=Cluster((runs,))).error
+
+    message = refusal(change)
+    assert f"StatefulSet demo-{component} runs {fixed}, the values say " in message
+    assert "kubectl -n default delete statefulset,pvc -l app.kubernetes.io/instance=demo," in message
+    assert refusal({}) == ""

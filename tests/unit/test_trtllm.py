@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
-from hack.paths import ROOT
 from tests.conftest import Render
-from tests.harness.helm import Helm, HelmError, values_arguments
-from tests.harness.lookups import cluster_with
+from tests.harness.helm import HelmError
 from tests.harness.manifests import Container, Manifests, Object, PodTemplate, merged, nested
+from tests.harness.renderer import Cluster, Renderer
 
 TRTLLM = {"global": {"engine": {"name": "trtllm"}, "model": {"name": "org/model"}}}
 FILE = "/etc/dynamo/engine.yaml"
@@ -302,17 +302,17 @@ def test_simulated_ranks_need_no_key(render: Render, controller: str, role: str)
 # The Secret, where Helm can look at a cluster
 
 
-def refusal(helm: Helm, objects: list[Object], values: Any = None) -> str:
-    """What Helm says in a namespace with these objects besides its service account."""
+@pytest.fixture
+def refusal(render_fast: Renderer) -> Callable[..., str]:
+    """What is said in a namespace with these objects besides its service account."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
     several = {"global": {"multiNode": {"sshSecret": "mpi-ssh"}}, "prefill": {"parallelism": {"tensor": 16}}}
-    asked = merged(merged(TRTLLM, several), values or {})
-    with cluster_with([account, *objects]) as url, values_arguments(asked) as arguments:
-        result = helm.attempt(
-            *("template", "demo", str(ROOT), "--namespace", "default"),
-            *("--dry-run=server", "--kube-apiserver", url, *arguments),
-        )
-    return result.stderr
+
+    def asked(*objects: Object, values: Any = None) -> str:
+        wanted = merged(merged(TRTLLM, several), values or {})
+        return render_fast(wanted, cluster=Cluster((account, *objects))).error
+
+    return asked
 
 
 def secret(key: str) -> Object:
@@ -320,15 +320,15 @@ def secret(key: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {key: "YQ=="}}
 
 
-def test_the_secret_must_exist(each_helm: Helm) -> None:
-    message = refusal(each_helm, [])
+def test_the_secret_must_exist(refusal: Callable[..., str]) -> None:
+    message = refusal()
     assert 'global.multiNode.sshSecret: there is no Secret "mpi-ssh" in namespace default: create it' in message
     assert "(ssh-keygen -t ed25519 -N '' -f id && kubectl -n default create secret generic mpi-ssh" in message
     for values in (nested("global.clusterChecks", False), nested("global.simulation.enabled", True)):
-        assert "mpi-ssh" not in refusal(each_helm, [], values)
+        assert "mpi-ssh" not in refusal(values=values)
 
 
-def test_the_secret_must_have_the_key(each_helm: Helm) -> None:
-    message = refusal(each_helm, [secret("id_rsa")])
+def test_the_secret_must_have_the_key(refusal: Callable[..., str]) -> None:
+    message = refusal(secret("id_rsa"))
     assert 'Secret "mpi-ssh" has no key "private.key" (it has: id_rsa): add it\n' in message
-    assert "mpi-ssh" not in refusal(each_helm, [secret("private.key")])
+    assert "mpi-ssh" not in refusal(secret("private.key"))

@@ -3,7 +3,8 @@ Flags of programs: how they are written on a command line, and which exist. What
 flags/_<program>.tpl (generated), as JSON:
   label, version, dynamo   for messages            underscores   whether --a_b is --a-b
   flags     name -> kind                           aliases       another name (-x for short ones) -> name
-  borrowed  flags that dyn-chat-processor adds     removed       name -> [last version that had it, what to do]
+  removed   name -> [last version that had it, what to do]
+  borrowed  a value of dyn-chat-processor -> what it adds: flags, and the program all of whose flags it takes
 Kinds: value (--x v), json (the same, also --x.key v), bool (--x, --no-x), switch (--x or nothing), list (--x a b),
 repeat (--x a --x b), optional (--x, --x v), dotted (--x.key v only), router (of the frontend, works on workers too)
 */}}
@@ -51,7 +52,8 @@ in: dict "program" its name; "layers" maps flag -> value (no leading dashes), th
 {{/*
 common.validate.flags: flags that do not exist, or that the chart derives.
 in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" component, for messages;
-    "program" name; "owned" flag -> value to set instead; "checked" whether the program's version is known
+    "program" name; "owned" flag -> value to set instead; "checked" whether the program's version is known;
+    "other" the program a flag could be meant for, "otherIs" for messages: whose it is and where its flags go
 */}}
 {{- define "common.validate.flags" -}}
 {{- if or .flags .raw }}
@@ -59,13 +61,9 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- $owned := dict }}
 {{- range $flag, $instead := .owned }}{{ $_ := set $owned (get $known.aliases $flag | default $flag) $instead }}{{ end }}
 {{- $asked := merge (dict "known" $known "owned" $owned "isRaw" false) . }}
-{{- if eq .program "frontend" }}
 {{- with get ($known.borrowed | default dict) (toString (get .flags "dyn-chat-processor")) }}
-{{- $_ := set $known "flags" (merge $known.flags .) }}
-{{- end }}
-{{- if eq (toString (get .flags "dyn-chat-processor")) "vllm" }}
-{{- $_ := set $known "flags" (merge $known.flags (include "common.flags.vllm" . | fromJson).flags) }}
-{{- end }}
+{{- $_ := set $known "flags" (merge $known.flags .flags) }}
+{{- with .program }}{{ $_ := set $known "flags" (merge $known.flags (include (printf "common.flags.%s" .) $ | fromJson).flags) }}{{ end }}
 {{- end }}
 {{- $names := dict }}
 {{- range $flag := keys .flags | sortAlpha }}
@@ -153,7 +151,7 @@ write {{ $positive }}: false
 
 {{/* common.flags.instead: the rest of a message about a flag that does not exist. in: as common.validate.flag */}}
 {{- define "common.flags.instead" -}}
-{{- $others := include (printf "common.flags.%s" (ternary "vllm" "frontend" (eq .program "frontend"))) . | fromJson }}
+{{- $others := include (printf "common.flags.%s" .other) . | fromJson }}
 {{- $names := list }}
 {{- range $name, $kind := .known.flags }}{{ if ne $kind "router" }}{{ $names = append $names $name }}{{ end }}{{ end }}
 {{- $near := include "common.nearest" (dict "word" .flag "known" $names "atLeast" 450) }}
@@ -162,11 +160,11 @@ write {{ $positive }}: false
 {{- range concat $names (keys .known.aliases) }}{{ if hasPrefix $.flag . }}{{ $longer = append $longer (get $.known.aliases . | default .) }}{{ end }}{{ end }}
 {{- if eq (len ($longer | uniq)) 1 }}{{ $near = first $longer }}{{ end }}
 {{- $processors := list }}
-{{- range $processor, $flags := .known.borrowed }}{{ if hasKey $flags $.flag }}{{ $processors = append $processors $processor }}{{ end }}{{ end }}
+{{- range $processor, $lent := .known.borrowed }}{{ if hasKey $lent.flags $.flag }}{{ $processors = append $processors $processor }}{{ end }}{{ end }}
 {{- if $processors -}}
 , it is one of dyn-chat-processor {{ join " and " $processors }}: set that too
 {{- else if and (hasKey $others.flags .flag) (ne (get $others.flags .flag) "router") -}}
-, it is one of {{ ternary "the workers': move it to global.engine.args" "the frontend's: move it to frontend.args" (eq .program "frontend") }}
+, it is one of {{ .otherIs }}
 {{- else if $near -}}
 : did you mean {{ $near }}?{{ with get .owned $near }} The chart sets it: use {{ replace "{role}" $.role . }}{{ end }}
 {{- else -}}

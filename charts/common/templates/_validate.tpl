@@ -149,7 +149,9 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- $engine := .Values.global.engine }}
 {{- $checked := ne $engine.version "unchecked" }}
 {{- $owned := include (printf "common.engine.%s.owned" $engine.name) . | fromYaml }}
-{{ include "common.validate.flags" (dict "where" "global.engine.args" "flags" $engine.args "raw" list "owned" $owned "role" "prefill" "program" $engine.name "checked" $checked) }}
+{{- $ofFrontend := dict "program" "frontend" "other" $engine.name "otherIs" "the workers': move it to global.engine.args" "checked" $checked }}
+{{- $ofWorkers := dict "program" $engine.name "other" "frontend" "otherIs" "the frontend's: move it to frontend.args" "checked" $checked "owned" $owned }}
+{{ include "common.validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" "prefill") $ofWorkers) }}
 {{- range $component := list "frontend" "prefill" "decode" }}
 {{- $seen := dict "root" $ "component" $component }}
 {{- include "common.asComponent" $seen }}
@@ -158,11 +160,11 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- $ownedEnv := dict }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
-{{ include "common.validate.flags" (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "owned" (include "frontend.owned" $context | fromYaml) "role" $component "program" "frontend" "checked" $checked) }}
+{{ include "common.validate.flags" (merge (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "role" $component "owned" (include "frontend.owned" $context | fromYaml)) $ofFrontend) }}
 {{- else }}
 {{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
 {{- $hardware := include "common.hardware" $context | fromYaml }}
-{{ include "common.validate.flags" (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "owned" $owned "role" $component "program" $engine.name "checked" $checked) }}
+{{ include "common.validate.flags" (merge (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "role" $component) $ofWorkers) }}
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
 {{- end }}
 {{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv) }}

@@ -99,10 +99,8 @@ prefill.env.UCX_TLS, decode.env.UCX_TLS: {{ $of.prefill | default "unset" }} and
 
 {{/* common.hardware.hasRdma: "true" where worker pods get an RDMA fabric, else empty. in: root context */}}
 {{- define "common.hardware.hasRdma" -}}
-{{- with .Values.global }}
-{{- $spec := include "common.overlay" (list (include (printf "common.hardware.%s" .hardware) $ | fromYaml) .hardwareSpec) | fromYaml }}
-{{- if and .rdma.enabled (not .simulation.enabled) (or (dig "rdma" "extendedResources" dict $spec) (dig "rdma" "claims" dict $spec)) }}true{{ end }}
-{{- end }}
+{{- $hardware := include "common.hardware" . | fromYaml }}
+{{- if or $hardware.extendedResources (omit $hardware.claims "compute-domain") }}true{{ end }}
 {{- end }}
 
 {{/*
