@@ -9,6 +9,8 @@ VENV := .venv/bin
 RUN := $(VENV)/python -m
 VALUES ?= values/a3u-multi.yaml
 PYTEST_ARGS ?=
+# pytest-helm-charts brings a fixture of a name that it has retired, and says so in each process.
+export PYTHONWARNINGS := ignore:cannot discover fixture
 
 .PHONY: help
 help: ## This list

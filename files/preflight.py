@@ -728,7 +728,8 @@ def check_apis(cluster: Cluster, needs: Object) -> list[Check]:
         version, kind = wanted.split()
         group = version.partition("/")[0]
         if wanted not in cluster.apis:
-            rows.append(Check(FAIL, f"API {kind}", f"{version} is not served: {_install(group)}"))
+            fix = needs["fixes"].get(group, "install what brings it")
+            rows.append(Check(FAIL, f"API {kind}", f"{version} is not served: {fix}"))
             continue
         pattern = CONTROLLERS.get(group)
         row = (OK, version)
@@ -736,16 +737,6 @@ def check_apis(cluster: Cluster, needs: Object) -> list[Check]:
             row = (WARN, f"{version} is served, but no pod looks like its controller: does it run?")
         rows.append(Check(row[0], f"API {kind}", row[1]))
     return rows
-
-
-def _install(group: str) -> str:
-    return {
-        "leaderworkerset.x-k8s.io": "install LeaderWorkerSet, or set global.multiNode.controller=statefulset",
-        "resource.nvidia.com": "install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false",
-        "gateway.networking.k8s.io": "install the Gateway API, or set frontend.httpRoute.enabled=false",
-        "resource.k8s.io": "use Kubernetes 1.34 or newer, or set global.rdma.enabled=false",
-        "nvidia.com": "apply crds/ of the chart (Helm does so at the first installation only)",
-    }.get(group, "install what brings it")
 
 
 def check_objects(cluster: Cluster, needs: Object) -> list[Check]:

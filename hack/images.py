@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.table import Table
 
-from hack import log, oci, tools
+from hack import log, oci
 from hack.log import UserError, console
 from hack.paths import ROOT
 from hack.progress import Step
+from hack.render import rendered
 from hack.versions import versions
-
-RENDER_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Copy:
     target: str
 
 
-def rendered(
+def references(
     files: Sequence[Path | str] = (), settings: Sequence[str] = (), registry: str = "", chart: Path = ROOT
 ) -> list[str]:
     """Image references of everything the chart renders, in the order of the objects, repeated where used twice.
@@ -42,31 +39,23 @@ def rendered(
     `settings` are Helm's --set arguments; `registry` becomes global.imageRegistry. Raises UserError with Helm's
     message when Helm refuses the values.
     """
-    helm = tools.ensure(["helm"])["helm"]
-    arguments = [
-        *(part for file in files for part in ("--values", str(file))),
-        *(part for setting in settings for part in ("--set", setting)),
-        *(["--set-string", f"global.imageRegistry={registry}"] if registry else []),
-        *("--kube-version", str(versions()["kubernetes"]["version"])),
-    ]
-    done = subprocess.run(
-        [helm, "template", "images", chart, *arguments], capture_output=True, text=True, timeout=RENDER_SECONDS
-    )
-    if done.returncode:
-        raise UserError(f"the chart cannot be rendered with these values: {done.stderr.strip()}")
-    documents = yaml.load_all(done.stdout, Loader=yaml.CSafeLoader)
-    return [image for document in documents for image in _images(document)]
+    options = ["--kube-version", str(versions()["kubernetes"]["version"])]
+    if registry:
+        options += ["--set-string", f"global.imageRegistry={registry}"]
+    return [image for item in rendered(files, settings, *options, chart=chart) for image in _images(item)]
 
 
 def needed(files: Sequence[Path | str] = (), settings: Sequence[str] = (), chart: Path = ROOT) -> list[str]:
     """The images some values need, each once, sorted."""
-    return sorted(set(rendered(files, settings, chart=chart)))
+    return sorted(set(references(files, settings, chart=chart)))
 
 
 def copies(files: Sequence[Path | str], settings: Sequence[str], registry: str, chart: Path = ROOT) -> list[Copy]:
     """Which image has to be copied where, so that `global.imageRegistry=registry` finds them all."""
     # Rendered twice and paired by position: the chart's own templates decide what a mirrored image is called.
-    pairs = zip(rendered(files, settings, chart=chart), rendered(files, settings, registry, chart=chart), strict=True)
+    pairs = zip(
+        references(files, settings, chart=chart), references(files, settings, registry, chart=chart), strict=True
+    )
     result = [Copy(source, target) for source, target in sorted(set(pairs))]
     stray = [copy.source for copy in result if not copy.target.startswith(f"{registry}/")]
     if stray:

@@ -166,7 +166,7 @@ def all_images(chart: Path) -> list[str]:
     inputs += [([], settings) for settings in ([], *SUBCHARTS)]
     tools.ensure(["helm"])
     with ThreadPoolExecutor() as pool:
-        found = pool.map(lambda given: images.rendered(given[0], given[1], chart=chart), inputs)
+        found = pool.map(lambda given: images.references(given[0], given[1], chart=chart), inputs)
         return sorted({image for some in found for image in some})
 
 

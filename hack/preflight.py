@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,13 +22,12 @@ import kubernetes
 import yaml
 from urllib3.exceptions import HTTPError
 
-from hack import log, tools
-from hack.log import UserError
+from hack import log
 from hack.paths import ROOT
+from hack.render import rendered
 
 SCRIPT = ROOT / "files" / "preflight.py"
 DOCUMENT = "templates/preflight/configmap.yaml"
-RENDER_SECONDS = 60
 
 
 def _script() -> Any:
@@ -57,18 +55,9 @@ def needs(
 
     `settings` are Helm's --set arguments. Raises UserError with Helm's message when Helm refuses the values.
     """
-    helm = tools.ensure(["helm"])["helm"]
-    arguments = [
-        *(part for file in files for part in ("--values", str(file))),
-        *(part for setting in settings for part in ("--set", setting)),
-        *("--set", "preflight.enabled=true", "--show-only", DOCUMENT, "--namespace", namespace),
-    ]
-    done = subprocess.run(
-        [helm, "template", release, ROOT, *arguments], capture_output=True, text=True, timeout=RENDER_SECONDS
-    )
-    if done.returncode:
-        raise UserError(f"the chart cannot be rendered with these values: {done.stderr.strip()}")
-    document: dict[str, Any] = json.loads(yaml.load(done.stdout, Loader=yaml.CSafeLoader)["data"]["needs.json"])
+    options = ("--set", "preflight.enabled=true", "--show-only", DOCUMENT, "--namespace", namespace)
+    (object_,) = rendered(files, settings, *options, release=release)
+    document: dict[str, Any] = json.loads(object_["data"]["needs.json"])
     return document
 
 

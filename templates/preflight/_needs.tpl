@@ -45,13 +45,11 @@ in:  root context
 {{- else if eq ($object.kind | default "") "ComputeDomain" }}
 {{- $_ := set $templates $spec.channel.resourceClaimTemplate.name (dict "deviceClassName" "compute-domain-default-channel.nvidia.com" "count" 1) }}
 {{- end }}
-{{- /* A worker that is a pair of StatefulSets: the others look like the first. */}}
-{{- $group := dig "metadata" "labels" "dynamo-disagg/group" "" $object }}
 {{- $found := list }}
 {{- with $spec.leaderWorkerTemplate }}
 {{- $found = list (dict "count" 1 "template" .leaderTemplate) (dict "count" (sub .size 1) "template" .workerTemplate) }}
 {{- else }}
-{{- if and $spec.template (has $group (list "" "0")) }}{{ $found = list (dict "count" (ternary $spec.replicas 1 (eq $group "0")) "template" $spec.template) }}{{ end }}
+{{- with $spec.template }}{{ $found = list (dict "count" 1 "template" .) }}{{ end }}
 {{- end }}
 {{- range $found }}
 {{- $pods = append $pods (include "dynamo-disagg.preflight.pod" . | fromJson) }}
@@ -78,6 +76,7 @@ in:  root context
       "pools" $pools
       "claimTemplates" $templates
       "apis" ($apis | uniq | sortAlpha)
+      "fixes" (include "common.apiFixes" . | fromYaml)
       "objects" (values $objects)
       "storageClasses" ($storage | uniq)
     | toJson }}

@@ -13,6 +13,7 @@ from hack import cluster
 from tests.harness import leftovers
 from tests.harness.clusterfixtures import dressed
 from tests.harness.kube import Kube
+from tests.harness.manifests import merged, nested
 from tests.harness.release import Release
 from tests.harness.scenarios import served
 from tests.harness.serving import difference
@@ -77,8 +78,8 @@ def group(pod: Any) -> str:
     """Which worker a pod belongs to."""
     labels = pod.metadata.labels
     role = labels["app.kubernetes.io/component"]
-    number = labels.get("dynamo-disagg/group") or labels.get("leaderworkerset.sigs.k8s.io/group-index")
-    return f"{role}-{number}"
+    of_ranks = "dynamo-disagg/rank-number" in labels
+    return f"{role}-{labels['apps.kubernetes.io/pod-index' if of_ranks else 'leaderworkerset.sigs.k8s.io/group-index']}"
 
 
 def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
@@ -89,6 +90,7 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
             "simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}},
         },
         "frontend": {"replicas": 2},
+        "prefill": {"probes": {"readiness": {"periodSeconds": 2}}},
     }
     demo.install(values, files=FILES, timeout=340)
 
@@ -115,8 +117,29 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     lose_a_rank(kube, demo, controller)
     answer = endpoint.chat(MODEL, "Still there?", max_tokens=8, stream=True)
     assert answer.usage["completion_tokens"] == 8, answer
+
+    update(kube, demo, merged(values, nested("prefill.podLabels.version", "2")))
+    assert "answered one request together" in demo.test()
     demo.uninstall()
     leftovers.wait_until_gone(kube, demo.namespace)
+
+
+def update(kube: Kube, demo: Release, values: Any) -> None:
+    """Change the prefill pods: they are replaced worker by worker, and the others stay."""
+    before = {name: pod.metadata.uid for name, pod in workers(kube, demo).items()}
+    demo.install(values, files=FILES, wait=False)
+    leaders: list[int] = []
+
+    def to_come() -> list[str]:
+        now = {name: pod for name, pod in workers(kube, demo).items() if group(pod).startswith("prefill")}
+        leaders.append(leaders_ready(now))
+        renewed = {name for name, pod in now.items() if pod.metadata.uid != before.get(name) and ready(pod)}
+        return sorted(name for name in before if "-prefill-" in name and name not in renewed)
+
+    wait_for("every prefill pod is a new one and ready", to_come, lambda names: not names, 300)
+    assert min(leaders) >= WORKERS["prefill"][0] - 1, f"leaders that were ready, over time: {leaders}"
+    after = workers(kube, demo)
+    assert [name for name in before if "-decode-" in name and after[name].metadata.uid != before[name]] == []
 
 
 @contextmanager

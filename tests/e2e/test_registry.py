@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from hack import build_images, cluster, images, oci, package, release_tools
 from hack import release as releases
@@ -26,11 +25,10 @@ from tests.harness.release import Release
 from tests.harness.wait import wait_for
 from tests.release import checkout as checkouts
 from tests.release import registry as registries
+from tests.release.checkout import NEXT, VERSION
 from tests.release.registry import PASSWORD, USER, Registry
 
 SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
-VERSION = str(yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"])
-NEXT = "0.99.0"
 MODEL = "Qwen/Qwen3-0.6B"
 KEY_PASSWORD = "key-password"
 PUSH_SECONDS = 300.0

@@ -16,7 +16,7 @@ from tests.harness.scenarios import NAMED, Scenario
 NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", COMPONENT}
 # What a selector of a part of a pool has beside: the ranks of one worker of several nodes, or all of its leaders.
-PARTS = {"dynamo-disagg/rank", "dynamo-disagg/group"}
+PARTS = {"dynamo-disagg/rank", "dynamo-disagg/rank-number"}
 
 
 def test_objects_fit_the_schemas_of_kubernetes(manifests: Manifests) -> None:

@@ -6,9 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from hack import package
 from hack.paths import ROOT
 
+VERSION = str(yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"])
+# One that comes later
+NEXT = "0.99.0"
 # Beside what is packaged: what packaging and bumping read.
 ALSO = (
     ".gitignore",

@@ -75,7 +75,7 @@ def test_the_release_pulls_only_from_the_mirror(
         f"{mirror}/upstream/runtime:{TAG}": upstream["runtime"],
         f"{mirror}/upstream/etcd@{upstream['etcd']}": upstream["etcd"],
     }
-    pulled = set(images.rendered([file], registry=mirror))
+    pulled = set(images.references([file], registry=mirror))
     assert pulled == set(copied)
     for name in ("runtime", "etcd"):
         index = registry.get(f"/v2/mirror/one/upstream/{name}/manifests/{upstream[name]}").json()

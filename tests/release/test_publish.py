@@ -24,12 +24,11 @@ from tests.harness.helm import Helm, HelmResult
 from tests.release import checkout as checkouts
 from tests.release import registry as registries
 from tests.release import stub
+from tests.release.checkout import NEXT, VERSION
 from tests.release.conftest import KEY_PASSWORD
 from tests.release.registry import PASSWORD, USER, Registry
 
 CHART = "dynamo-disagg"
-VERSION = str(yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"])
-NEXT = "0.99.0"
 
 Publish = Callable[..., str]
 User = Callable[..., HelmResult]

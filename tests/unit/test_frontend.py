@@ -43,10 +43,35 @@ def test_the_frontend_has_no_gpu_and_no_system_port(render: Render) -> None:
     assert "DYN_SYSTEM_PORT" not in container.env()
 
 
-def test_the_frontend_needs_no_gpu_node(render: Render) -> None:
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def test_the_frontend_keeps_away_from_gpu_nodes_where_there_are_others(render: Render) -> None:
     spec = render(None, ["values/a3u-multi.yaml"]).pod("frontend").spec
-    assert "nodeSelector" not in spec
+    (preferred,) = spec["affinity"]["nodeAffinity"][PREFERRED]
+    label = {"key": "cloud.google.com/gke-accelerator", "operator": "NotIn", "values": ["nvidia-h200-141gb"]}
+    assert preferred == {"weight": 100, "preference": {"matchExpressions": [label]}}
     assert "tolerations" not in spec
+    assert "affinity" not in render().pod("frontend").spec
+
+
+def test_an_affinity_of_ones_own_takes_its_place(render: Render) -> None:
+    mine = {"nodeAffinity": {PREFERRED: [{"weight": 1, "preference": {"matchFields": []}}]}}
+    others: dict[str, Any] = {"podAntiAffinity": {PREFERRED: []}}
+    files = ["values/a3u-multi.yaml"]
+    assert render({"frontend": {"affinity": mine}}, files).pod("frontend").spec["affinity"] == mine
+    both = render({"frontend": {"affinity": others}}, files).pod("frontend").spec["affinity"]
+    assert both.keys() == {"nodeAffinity", "podAntiAffinity"}
+
+
+def test_the_frontend_runs_where_its_image_does(render: Render) -> None:
+    """It is the workers' image, which has the architecture of their machine."""
+    files = ["values/a4x-1p1d.yaml"]
+    spec = render({"frontend": {"tolerations": []}}, files).pod("frontend").spec
+    assert spec["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+    assert [t["key"] for t in spec["tolerations"]] == ["kubernetes.io/arch"]
+    own = {"frontend": {"nodeSelector": {"kubernetes.io/arch": "amd64", "pool": "cpu"}}}
+    assert render(own, files).pod("frontend").spec["nodeSelector"] == own["frontend"]["nodeSelector"]
 
 
 def test_probes_ask_the_http_server(render: Render) -> None:

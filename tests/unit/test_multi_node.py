@@ -99,21 +99,31 @@ def test_replicas_are_workers(render: Render, values: dict[str, Any], role: str)
     assert pod_count(manifests.ranks(role)) == REPLICAS * (NODES - 1)
 
 
+def label_of(name: str) -> dict[str, Any]:
+    """A variable that has the value of a label of its pod."""
+    return {"fieldRef": {"fieldPath": f"metadata.labels['{name}']"}}
+
+
 def test_every_pod_knows_its_rank_its_leader_and_the_group(render: Render, values: dict[str, Any], role: str) -> None:
     manifests = render(values)
     for pod in manifests.pods(role):
+        rank: Any
         variables = pod.container("engine").env()
         assert variables["DYNAMO_GROUP_SIZE"] == str(NODES), pod.id
         if pod.owner["kind"] == "LeaderWorkerSet":
-            address, label = "$(LWS_LEADER_ADDRESS)", "leaderworkerset.sigs.k8s.io/worker-index"
+            address, rank = "$(LWS_LEADER_ADDRESS)", label_of("leaderworkerset.sigs.k8s.io/worker-index")
         else:
-            group = pod.labels["dynamo-disagg/group"]
-            address, label = f"demo-{role}-{group}-leader-0.demo-{role}-ranks", "apps.kubernetes.io/pod-index"
+            # The number of the worker is the pod's index in the StatefulSet of its rank.
+            address, rank = (
+                f"demo-{role}-rank-0-$(DYNAMO_GROUP).demo-{role}-ranks",
+                pod.labels["dynamo-disagg/rank-number"],
+            )
+            assert variables["DYNAMO_GROUP"] == label_of("apps.kubernetes.io/pod-index")
+            # Kubernetes resolves $(...) only from what stands before it.
+            names = [entry["name"] for entry in pod.container("engine").spec["env"]]
+            assert names.index("DYNAMO_GROUP") < names.index("DYNAMO_LEADER_ADDRESS")
         assert variables["DYNAMO_LEADER_ADDRESS"] == address, pod.id
-        if pod.leads:
-            assert variables["DYNAMO_RANK"] == "0", pod.id
-        else:
-            assert variables["DYNAMO_RANK"] == {"fieldRef": {"fieldPath": f"metadata.labels['{label}']"}}, pod.id
+        assert variables["DYNAMO_RANK"] == ("0" if pod.leads else rank), pod.id
 
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
@@ -153,7 +163,15 @@ def test_only_leaders_are_probed_and_have_ports(
         assert {p["name"] for p in container.spec["ports"]} == {"system"}, pod.id
     for pod in manifests.ranks(role):
         (container,) = pod.containers()
-        assert [key for key in container.spec if key.endswith("Probe") or key == "ports"] == [], pod.id
+        probes = [key for key in container.spec if key.endswith("Probe")]
+        assert "ports" not in container.spec, pod.id
+        if pod.owner["kind"] == "LeaderWorkerSet":
+            assert probes == [], pod.id
+        else:
+            # Of itself it asks nothing; a StatefulSet updates the next worker when this one is ready as a whole.
+            assert probes == ["readinessProbe"], pod.id
+            *_, script = container.spec["readinessProbe"]["exec"]["command"]
+            assert 'os.environ["DYNAMO_LEADER_ADDRESS"], 9090' in script
 
 
 def selected(manifests: Manifests, service: dict[str, Any]) -> list[PodTemplate]:
@@ -182,19 +200,26 @@ def test_the_ranks_find_each_other_before_they_are_ready(render: Render, engine:
         assert item["spec"]["podManagementPolicy"] == "Parallel"
 
 
-def test_each_worker_is_a_group_of_its_own(render: Render, engine: str, role: str) -> None:
+def test_each_rank_is_a_stateful_set_with_a_pod_for_each_worker(render: Render, engine: str, role: str) -> None:
     manifests = render(fixed("statefulset", engine))
     items = {item["metadata"]["name"]: item for item in manifests.all("StatefulSet", component=role)}
-    assert set(items) == {f"demo-{role}-{n}-{part}" for n in range(REPLICAS) for part in ("leader", "worker")}
-    for name, item in items.items():
+    assert list(items) == [f"demo-{role}-rank-{number}" for number in range(NODES)]
+    for number, (name, item) in enumerate(items.items()):
         (pod,) = (p for p in manifests.pods(role) if p.owner is item)
-        assert item["spec"]["selector"]["matchLabels"].items() <= pod.labels.items(), name
-        others = [p.id for p in manifests.pods() if item["spec"]["selector"]["matchLabels"].items() <= p.labels.items()]
-        assert others == [object_id(item)]
-        leads = name.endswith("-leader")
-        assert item["spec"]["replicas"] == (1 if leads else NODES - 1)
-        # The index of a pod is its rank.
-        assert item["spec"].get("ordinals") == (None if leads else {"start": 1})
+        selector = item["spec"]["selector"]["matchLabels"]
+        assert [p.id for p in manifests.pods() if selector.items() <= p.labels.items()] == [object_id(item)]
+        assert pod.leads == (number == 0), name
+        assert pod.container("engine").env()["DYNAMO_RANK"] == str(number)
+        assert item["spec"]["replicas"] == REPLICAS
+
+
+def test_more_workers_change_nothing_but_the_replicas(render: Render, engine: str, role: str) -> None:
+    def ranks(replicas: int) -> list[Any]:
+        pool = {"replicas": replicas, "parallelism": {"tensor": 8}}
+        return render(fixed("statefulset", engine) | both(pool)).all("StatefulSet", component=role)
+
+    few, many = ranks(1), ranks(250)
+    assert [merged(item, nested("spec.replicas", 250)) for item in few] == many
 
 
 def test_a_leader_worker_set_restarts_as_a_whole(render: Render, engine: str, role: str) -> None:

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from tests.conftest import Render
-from tests.harness.helm import HelmError
 from tests.harness.manifests import Container, merged, nested
 
 # Unchecked, because some flags here are made up; tests/schema/test_engine_flags.py checks the real ones.
@@ -139,28 +138,6 @@ def test_a_roles_flag_wins_over_the_shared_one(render: Render, role: str) -> Non
 
 def test_raw_arguments_stay_on_the_command_line(render: Render, role: str) -> None:
     assert engine(render, role, {role: {"extraArgs": ["--last", "a b"]}}).args()[-2:] == ["--last", "a b"]
-
-
-@pytest.mark.parametrize(
-    ("flag", "instead"),
-    [
-        ("tp-size", "use ROLE.parallelism.tensor"),
-        ("ep-size", "use ROLE.parallelism.expert"),
-        ("disaggregation-mode", "use global.serving"),
-        ("disaggregation-transfer-backend", "use global.kvTransfer.connector"),
-        ("page-size", "use global.kvCache.blockSize"),
-        ("model-path", "use global.model.source"),
-        ("kv-events-config", "use global.router.mode"),
-        ("nnodes", "the nodes of a worker are derived"),
-        ("config", "the chart mounts the file"),
-    ],
-)
-def test_derived_flags_are_refused(render: Render, role: str, flag: str, instead: str) -> None:
-    instead = instead.replace("ROLE", role)
-    with pytest.raises(HelmError, match=f"{role}.engineArgs.{flag}: the chart sets --{flag}: .*{instead}"):
-        engine(render, role, {role: {"engineArgs": {flag: "1"}}})
-    with pytest.raises(HelmError, match=f"{role}.extraArgs: --{flag}: the chart sets --{flag}: .*{instead}"):
-        engine(render, role, {role: {"extraArgs": [f"--{flag}=1"]}})
 
 
 def test_the_side_channel_is_the_pod_ip(render: Render, role: str) -> None:

@@ -39,7 +39,7 @@ def test_the_topology_stays(render: Render, scenario: str) -> None:
             continue
         after = by_id[before.id]
         assert after.count == before.count, before.id
-        for key in ("replicas", "strategy", "selector", "rolloutStrategy", "startupPolicy", "serviceName", "ordinals"):
+        for key in ("replicas", "strategy", "selector", "rolloutStrategy", "startupPolicy", "serviceName"):
             assert after.owner["spec"].get(key) == before.owner["spec"].get(key), before.id
         # The kubelet sets the architecture's label from its own machine.
         selector = {k: v for k, v in before.spec.get("nodeSelector", {}).items() if k != "kubernetes.io/arch"}

@@ -146,30 +146,6 @@ def test_a_role_removes_a_shared_setting(render: Render, role: str) -> None:
 # What is refused
 
 
-@pytest.mark.parametrize(
-    ("flag", "instead"),
-    [
-        ("model", "use global.model.source"),
-        ("disaggregation-mode", "use global.serving"),
-        ("kv-block-size", "use global.kvCache.blockSize"),
-        ("tensor-parallel-size", "use ROLE.parallelism.tensor"),
-        ("enable-attention-dp", "use ROLE.parallelism.data"),
-        ("publish-kv-events", "use global.router.mode"),
-        ("extra-engine-args", "the chart mounts the file"),
-        ("override-engine-args", "use trtllm.<key> in engineArgs"),
-        ("trtllm.tensor_parallel_size", "use ROLE.parallelism.tensor"),
-        ("trtllm.kv_cache_config.tokens_per_block", "use global.kvCache.blockSize"),
-        ("trtllm.cache_transceiver_config.backend", "use global.kvTransfer.connector"),
-    ],
-)
-def test_derived_flags_are_refused(render: Render, role: str, flag: str, instead: str) -> None:
-    instead = instead.replace("ROLE", role)
-    with pytest.raises(HelmError, match=f"{role}.engineArgs.{flag}: the chart sets --{flag}: .*{instead}"):
-        engine(render, role, {"global": {"engine": {"version": "unchecked"}}, role: {"engineArgs": {flag: "1"}}})
-    with pytest.raises(HelmError, match=f"{role}.extraArgs: --{flag}: the chart sets --{flag}: .*{instead}"):
-        engine(render, role, {role: {"extraArgs": [f"--{flag}=1"]}})
-
-
 def test_derived_settings_are_refused_inside_a_map(render: Render, role: str) -> None:
     flags = {"trtllm.kv_cache_config": {"dtype": "fp8", "tokens_per_block": 64}}
     message = f"{role}.engineArgs.trtllm.kv_cache_config: the chart sets --trtllm.kv_cache_config.tokens_per_block"
@@ -202,14 +178,14 @@ def test_mpi_knows_every_pod_by_its_address(render: Render, controller: str, rol
     variables = leader.container().env()
     others = {
         "lws": [f"$(POD_NAME)-{rank}.demo-{role}-group:4" for rank in (1, 2)],
-        "statefulset": [f"demo-{role}-0-worker-{rank}.demo-{role}-ranks:4" for rank in (1, 2)],
+        "statefulset": [f"demo-{role}-rank-{rank}-$(DYNAMO_GROUP).demo-{role}-ranks:4" for rank in (1, 2)],
     }[controller]
     assert variables["MPI_HOSTS"].split(",") == ["$(POD_NAME):4", *others]
     assert variables["MPI_RANKS"] == "12"
     if controller == "statefulset":
-        names = {item["metadata"]["name"]: item["spec"] for item in manifests.all("StatefulSet", component=role)}
-        assert names[f"demo-{role}-0-worker"]["ordinals"] == {"start": 1}
-        assert names[f"demo-{role}-0-worker"]["serviceName"] == f"demo-{role}-ranks"
+        names = [item["metadata"]["name"] for item in manifests.all("StatefulSet", component=role)]
+        assert names == [f"demo-{role}-rank-{rank}" for rank in range(3)]
+        assert list(variables).index("DYNAMO_GROUP") < list(variables).index("MPI_HOSTS")
     else:
         assert manifests.one("LeaderWorkerSet", component=role)["metadata"]["name"] == f"demo-{role}-group"
 
@@ -251,7 +227,7 @@ def added(pod: PodTemplate) -> list[str]:
 def test_sshd_gets_capabilities_only_where_the_machine_makes_it_root(
     render: Render, controller: str, role: str
 ) -> None:
-    assert [added(pod) for pod in spread(render, controller).pods(role)] == [[], []]
+    assert [pod.id for pod in spread(render, controller).pods(role) if added(pod)] == []
     manifests = spread(render, controller, nested("global.hardware", "gke-a4x"))
     for pod in manifests.leaders(role):
         assert added(pod) == ["IPC_LOCK"]

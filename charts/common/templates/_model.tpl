@@ -78,15 +78,28 @@ initContainers:
 {{- end }}
 
 {{/*
-common.model.placement: as common.pod.placement, for pods that are no workers but need the model. A claim for one
+common.model.placement: as common.pod.placement, for pods that are no workers but have their image. It is that of the
+machine's architecture, but the machines themselves are for those who need GPUs, where there are others. A claim for one
 node takes them to the workers, whom the GPUs lead.
 in:  dict "root" <component context> "model" common.model "values" {nodeSelector, tolerations, ...}
 */}}
 {{- define "common.model.placement" -}}
-{{- $hardware := dict }}{{ $affinity := .values.affinity | default dict }}
+{{- $machine := include "common.hardware" .root | fromYaml }}
+{{- $hardware := pick $machine "arch" }}{{ $affinity := .values.affinity | default dict }}
+{{- with get .values.nodeSelector "kubernetes.io/arch" }}{{ $_ := set $hardware "arch" . }}{{ end }}
 {{- if .model.oneNode }}
-{{- $hardware = pick (include "common.hardware" .root | fromYaml) "tolerations" }}
+{{- $_ := set $hardware "tolerations" $machine.tolerations }}
 {{- $affinity = include "common.company" (dict "root" .root "affinity" $affinity "topologyKey" "kubernetes.io/hostname") | fromYaml }}
+{{- else }}
+{{- $ofArch := list }}
+{{- range $machine.tolerations }}{{ if eq (.key | default "") "kubernetes.io/arch" }}{{ $ofArch = append $ofArch . }}{{ end }}{{ end }}
+{{- $_ := set $hardware "tolerations" $ofArch }}
+{{- $elsewhere := list }}
+{{- range $label, $value := $machine.nodeSelector }}{{ $elsewhere = append $elsewhere (dict "key" $label "operator" "NotIn" "values" (list $value)) }}{{ end }}
+{{- if and $elsewhere (not $affinity.nodeAffinity) }}
+{{- $preferred := list (dict "weight" 100 "preference" (dict "matchExpressions" $elsewhere)) }}
+{{- $affinity = merge (dict "nodeAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) $affinity }}
+{{- end }}
 {{- end }}
 {{- include "common.pod.placement" (dict "root" (dict "Values" .values) "hardware" $hardware "affinity" $affinity) }}
 {{- end }}

@@ -42,3 +42,25 @@ livenessProbe:
 readinessProbe:
   {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness) | nindent 2 }}
 {{- end }}
+
+{{/*
+common.worker.readyWithLeader: readiness of a rank >= 1, which serves no HTTP of its own: its leader's. A rolling update
+of each rank's StatefulSet then goes from worker to worker, because none goes on before the whole worker is ready.
+*/}}
+{{- define "common.worker.readyWithLeader" -}}
+readinessProbe:
+  exec:
+    command:
+      - python3
+      - -c
+      - |
+        import http.client, os, sys
+        leader = http.client.HTTPConnection(os.environ["DYNAMO_LEADER_ADDRESS"], 9090, timeout=4)
+        leader.request("GET", "/health")
+        status = leader.getresponse().status
+        sys.exit(f"the leader's health is {status}" if status != 200 else 0)
+  periodSeconds: {{ int64 .Values.probes.readiness.periodSeconds }}
+  # Starting Python counts too.
+  timeoutSeconds: 10
+  failureThreshold: {{ int64 .Values.probes.readiness.failureThreshold }}
+{{- end }}

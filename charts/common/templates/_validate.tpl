@@ -163,6 +163,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{ include "common.validate.flags" (merge (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "role" $component "owned" (include "frontend.owned" $context | fromYaml)) $ofFrontend) }}
 {{- else }}
 {{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
+{{- range $name, $_ := include "common.worker.rankEnv" (dict "nodes" (include "common.worker.nodes" $context) "rank" dict) | fromYaml }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
 {{- $hardware := include "common.hardware" $context | fromYaml }}
 {{ include "common.validate.flags" (merge (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "role" $component) $ofWorkers) }}
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}

@@ -3,7 +3,8 @@ common.worker.podTemplate: one template for every pod of a worker pool.
 in:  dict "root" <component context>
      and for a worker of several nodes "rank" {class: leader|worker, number, leaderAddress, labels}: its first pod
      is the leader, the only one that serves requests, is probed, and is found by the router. A leader's rank has also
-     memberAddress, the address of another rank as the leader sees it, with %d for its number.
+     memberAddress, the address of another rank as the leader sees it, with %d for its number. Optional are env,
+     variables that the addresses name, and readyWithLeader, of a rank >= 1.
 */}}
 {{- define "common.worker.podTemplate" -}}
 {{- $rank := .rank | default (dict "class" "leader" "labels" dict) }}
@@ -77,6 +78,8 @@ spec:
       ports:
         - {name: system, containerPort: 9090}
       {{- include "common.worker.probes" . | trim | nindent 6 }}
+      {{- else if $rank.readyWithLeader }}
+      {{- include "common.worker.readyWithLeader" . | trim | nindent 6 }}
       {{- end }}
       lifecycle:
         preStop:
@@ -116,6 +119,7 @@ engine-config: {mountPath: /etc/dynamo, readOnly: true}
 {{/* common.worker.rankEnv: how the pods of a worker of several nodes find each other; Dynamo's portable names. */}}
 {{- define "common.worker.rankEnv" -}}
 {{- if gt (int .nodes) 1 -}}
+{{- with .rank.env }}{{ toYaml . }}{{ end }}
 DYNAMO_LEADER_ADDRESS: {{ .rank.leaderAddress | quote }}
 DYNAMO_GROUP_SIZE: {{ .nodes | quote }}
 DYNAMO_RANK: {{ toJson .rank.number }}

@@ -34,6 +34,15 @@ frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingr
 {{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}true{{ end }}
 {{- end }}
 
+{{/* common.apiFixes: what to do when the cluster does not serve an API group; the preflight says the same. out: YAML map */}}
+{{- define "common.apiFixes" -}}
+leaderworkerset.x-k8s.io: install LeaderWorkerSet (https://lws.sigs.k8s.io), or set global.multiNode.controller=statefulset
+resource.nvidia.com: install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false
+gateway.networking.k8s.io: install the Gateway API, or set frontend.httpRoute.enabled=false
+resource.k8s.io: use Kubernetes 1.34 or newer, or set global.rdma.enabled=false
+nvidia.com: apply crds/ of the chart (Helm does so at the first installation only)
+{{- end }}
+
 {{/* common.validate.apis: kinds that come with a controller, which the cluster must have. */}}
 {{- define "common.validate.apis" -}}
 {{- if include "common.seesCluster" . }}
@@ -42,21 +51,22 @@ frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingr
 {{- range $role := list "prefill" "decode" }}
 {{- $seen := dict "root" $ "component" $role }}{{ include "common.asComponent" $seen }}
 {{- if and (include "common.worker.mode" $seen.context) (gt (include "common.worker.nodes" $seen.context | int) 1) (eq $.Values.global.multiNode.controller "lws") }}
-{{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller" "fix" "install LeaderWorkerSet (https://lws.sigs.k8s.io), or set global.multiNode.controller=statefulset") }}
+{{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller") }}
 {{- end }}
 {{- end }}
 {{- if $hardware.computeDomain }}
-{{- $needs = append $needs (dict "api" "resource.nvidia.com/v1beta1/ComputeDomain" "where" "global.hardware" "fix" "install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false") }}
+{{- $needs = append $needs (dict "api" "resource.nvidia.com/v1beta1/ComputeDomain" "where" "global.hardware") }}
 {{- end }}
 {{- if omit $hardware.claims "compute-domain" }}
-{{- $needs = append $needs (dict "api" "resource.k8s.io/v1/ResourceClaimTemplate" "where" "global.hardware" "fix" "use Kubernetes 1.34 or newer, or set global.rdma.enabled=false") }}
+{{- $needs = append $needs (dict "api" "resource.k8s.io/v1/ResourceClaimTemplate" "where" "global.hardware") }}
 {{- end }}
 {{- if .Values.frontend.httpRoute.enabled }}
-{{- $needs = append $needs (dict "api" "gateway.networking.k8s.io/v1/HTTPRoute" "where" "frontend.httpRoute.enabled" "fix" "install the Gateway API, or set frontend.httpRoute.enabled=false") }}
+{{- $needs = append $needs (dict "api" "gateway.networking.k8s.io/v1/HTTPRoute" "where" "frontend.httpRoute.enabled") }}
 {{- end }}
+{{- $fixes := include "common.apiFixes" . | fromYaml }}
 {{- range $needs }}
 {{- if not ($.Capabilities.APIVersions.Has .api) }}
-{{ .where }}: the cluster has no {{ last (splitList "/" .api) }} ({{ .api | dir }}): {{ .fix }}; global.clusterChecks=false skips this check
+{{ .where }}: the cluster has no {{ last (splitList "/" .api) }} ({{ .api | dir }}): {{ get $fixes (.api | dir | dir) }}; global.clusterChecks=false skips this check
 {{- end }}
 {{- end }}
 {{- end }}
