@@ -115,6 +115,7 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     assert {role: sum(counts.values()) for role, counts in served.items()} == {"prefill": 10, "decode": 10}
 
     lose_a_rank(kube, demo, controller)
+    endpoint.wait_for_model(MODEL)
     answer = endpoint.chat(MODEL, "Still there?", max_tokens=8, stream=True)
     assert answer.usage["completion_tokens"] == 8, answer
 

@@ -211,6 +211,8 @@ def test_each_rank_is_a_stateful_set_with_a_pod_for_each_worker(render: Render, 
         assert pod.leads == (number == 0), name
         assert pod.container("engine").env()["DYNAMO_RANK"] == str(number)
         assert item["spec"]["replicas"] == REPLICAS
+        probe = pod.container("engine").spec["readinessProbe"]
+        assert item["spec"]["minReadySeconds"] == 3 * probe["periodSeconds"]
 
 
 def test_more_workers_change_nothing_but_the_replicas(render: Render, engine: str, role: str) -> None:

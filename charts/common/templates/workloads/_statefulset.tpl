@@ -34,6 +34,8 @@ spec:
   revisionHistoryLimit: 3
   serviceName: {{ $service }}
   podManagementPolicy: Parallel
+  # A worker's ranks are seen to be ready some probes apart; only then may an update go on to the next worker.
+  minReadySeconds: {{ mul 3 $root.Values.probes.readiness.periodSeconds }}
   selector:
     matchLabels:
       {{- include "common.selectorLabels" $context | nindent 6 }}
