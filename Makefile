@@ -63,8 +63,8 @@ preflight: python ## Does your cluster have what a values file needs? (VALUES=va
 .PHONY: check
 check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluster)
 	@$(RUN) hack.schema --check
-	@$(VENV)/ruff check hack tests
-	@$(VENV)/ruff format --check hack tests
+	@$(VENV)/ruff check hack tests files
+	@$(VENV)/ruff format --check hack tests files
 	@$(VENV)/mypy
 	@$(VENV)/yamllint --strict .
 	@.tools/bin/helm lint --strict --quiet .

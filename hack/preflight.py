@@ -7,7 +7,6 @@ The same checks as the hook Job of `preflight.enabled`, with your own kubeconfig
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from collections.abc import Sequence
@@ -25,23 +24,12 @@ from urllib3.exceptions import HTTPError
 from hack import log
 from hack.paths import ROOT
 from hack.render import rendered
+from preflight.checks import checks
+from preflight.cluster import TIMEOUT_SECONDS, NoAnswerError, read
+from preflight.pools import own_pods
+from preflight.report import Check, passed, table
 
-SCRIPT = ROOT / "files" / "preflight.py"
 DOCUMENT = "templates/preflight/configmap.yaml"
-
-
-def _script() -> Any:
-    """The hook Job's own program, as a module."""
-    spec = importlib.util.spec_from_file_location("preflight_script", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-script = _script()
 
 
 def needs(
@@ -67,23 +55,23 @@ def installed_by_helm() -> set[str]:
     return {f"{d['group']}/{v['name']} {d['names']['kind']}" for d in definitions for v in d["versions"] if v["served"]}
 
 
-def check(document: dict[str, Any], api: Any) -> list[Any]:
-    """All rows of the table for what a release needs, by the API client of a cluster. Raises script.NoAnswerError."""
+def check(document: dict[str, Any], api: Any) -> list[Check]:
+    """All rows of the table for what a release needs, by the API client of a cluster. Raises NoAnswerError."""
 
     def fetch(path: str) -> tuple[int, bytes]:
         request = api.param_serialize(
             "GET", path, header_params={"Accept": "application/json"}, auth_settings=["BearerToken"]
         )
         try:
-            answer = api.call_api(*request, _request_timeout=script.TIMEOUT_SECONDS)
+            answer = api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
             return answer.status, answer.read()
         except HTTPError as error:
-            raise script.NoAnswerError(str(error)) from error
+            raise NoAnswerError(str(error)) from error
 
-    cluster = script.read(fetch, document)
-    if not script.own_pods(cluster, document):
+    cluster = read(fetch, document)
+    if not own_pods(cluster, document):
         cluster.apis |= installed_by_helm()
-    rows: list[Any] = script.checks(cluster, document)
+    rows = checks(cluster, document)
     return rows
 
 
@@ -117,14 +105,14 @@ def run(argv: Sequence[str] | None = None) -> int:
     document = needs(options.values, options.set, release=options.release, namespace=options.namespace)
     try:
         rows = check(document, api)
-    except script.NoAnswerError as error:
+    except NoAnswerError as error:
         parser.error(f"the API server gives no answer: {error}")
     if options.json:
         found = {k: document[k] for k in ("release", "namespace", "hardware")}
-        print(json.dumps({**found, "passed": script.passed(rows), "checks": [asdict(row) for row in rows]}, indent=2))
+        print(json.dumps({**found, "passed": passed(rows), "checks": [asdict(row) for row in rows]}, indent=2))
     else:
-        print(script.table(rows, document))
-    return 0 if script.passed(rows) else 1
+        print(table(rows, document))
+    return 0 if passed(rows) else 1
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ from hack.kwok.nodes import FakeNode
 from hack.log import UserError, console
 from hack.machines import load_machine
 from hack.paths import ROOT
+from preflight import pools
+from preflight.cluster import Cluster
+from preflight.placement import company_key
+from preflight.quantities import requests
 from tests.harness import chart
 from tests.harness.kube import Kube
 from tests.harness.manifests import COMPONENT, Manifests, is_hook
@@ -151,11 +155,9 @@ def check_nodes(report: Report, scenario: Scenario, document: dict[str, Any]) ->
     rows: list[Any] = []
     for count in range(1, most + 1):
         made = machines(scenario, document, count)
-        cluster = preflight.script.Cluster(
-            nodes=[_ready(node) for node in [*made, *others]], device_classes=[], resource_slices=[]
-        )
+        cluster = Cluster(nodes=[_ready(node) for node in [*made, *others]], device_classes=[], resource_slices=[])
         # Devices by claims are the machine's own, one set for each worker that fills it.
-        rows = preflight.script.check_nodes(cluster, {**document, "claimTemplates": {}})
+        rows = pools.check_nodes(cluster, {**document, "claimTemplates": {}})
         if all(row.status != "FAIL" for row in rows):
             report.summary["nodes"] = {"machine": document["hardware"], "count": count}
             report.done["nodes"] = f"{count} of {document['hardware']} hold the workers"
@@ -172,7 +174,7 @@ def machines(scenario: Scenario, document: dict[str, Any], count: int) -> list[F
     resource, gpus = document["gpuResource"], spec.get("gpusPerNode", machine.gpus_per_node)
     asked: set[str] = set()
     for pod in (pod for pool in document["pools"] for pod in pool["pods"]):
-        asked |= {name for name in preflight.script.requests(pod["spec"]) if "/" in name}
+        asked |= {name for name in requests(pod["spec"]) if "/" in name}
     made = []
     for number, node in enumerate(fake_nodes.machines(machine, count, "machine")):
         # What the preset does not know of, such as a network device of yours, is taken to be there for each GPU.
@@ -221,7 +223,7 @@ def _selected(document: dict[str, Any], components: Sequence[str], node: FakeNod
 def _domains(document: dict[str, Any], number: int) -> dict[str, str]:
     """Labels by which workers come together: one domain for all, and one for each worker that wants its own."""
     labels = {}
-    company = preflight.script.company_key(document["pools"])
+    company = company_key(document["pools"])
     if company and company != "kubernetes.io/hostname":
         labels[company] = "one"
     for pool in document["pools"]:

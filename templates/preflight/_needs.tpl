@@ -1,5 +1,5 @@
 {{/*
-dynamo-disagg.preflight.needs: what the release asks of the cluster, as JSON for files/preflight.py. All of it is read
+dynamo-disagg.preflight.needs: what the release asks of the cluster, as JSON for files/preflight. All of it is read
 from the rendered objects, so that it cannot differ from what is installed:
   release, namespace, instance, hardware, gpuResource
   pools           [{component, kind, groups, maxSurge, exclusiveTopologyKey, pods: [{count, metadata, spec}]}]

@@ -1,4 +1,4 @@
-"""The algorithm of files/preflight.py on clusters made by hand."""
+"""The algorithm of files/preflight on clusters made by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from hack.preflight import script
+from preflight.checks import checks
+from preflight.cluster import Cluster, NoAnswerError, read
+from preflight.devices import selects
+from preflight.matching import REQUIRED
+from preflight.quantities import amount, requests
+from preflight.report import passed, table
 
 GPU = "nvidia.com/gpu"
 LABELS = {"app.kubernetes.io/name": "dynamo-disagg", "app.kubernetes.io/instance": "demo"}
@@ -73,7 +78,7 @@ def needs(*pools: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def result(document: dict[str, Any], **cluster: Any) -> dict[str, tuple[str, str]]:
-    return {row.name: (row.status, row.detail) for row in script.checks(script.Cluster(**cluster), document)}
+    return {row.name: (row.status, row.detail) for row in checks(Cluster(**cluster), document)}
 
 
 def detail(document: dict[str, Any], name: str = "decode", **cluster: Any) -> str:
@@ -91,7 +96,7 @@ def detail(document: dict[str, Any], name: str = "decode", **cluster: Any) -> st
     ],
 )  # fmt: skip
 def test_quantities(text: Any, number: Any) -> None:
-    assert script.amount(text) == Decimal(number)
+    assert amount(text) == Decimal(number)
 
 
 def test_requests_of_a_pod() -> None:
@@ -104,14 +109,14 @@ def test_requests_of_a_pod() -> None:
         "overhead": {"cpu": "50m"},
     }
     # Sidecar and containers: 0.2 + 1.5; the init container with the sidecar before it: 1.2, 3 GiB.
-    assert script.requests(spec) == {
+    assert requests(spec) == {
         "cpu": Decimal("1.75"), "memory": Decimal(3 * 2**30), GPU: Decimal(4), "pods": Decimal(1),
     }  # fmt: skip
 
 
 def test_pod_level_requests_replace_those_of_containers() -> None:
     spec = {"containers": [container(cpu="1")], "resources": {"requests": {"cpu": "3"}}}
-    assert script.requests(spec)["cpu"] == 3
+    assert requests(spec)["cpu"] == 3
 
 
 def test_room_for_all() -> None:
@@ -195,7 +200,7 @@ def test_a_soft_taint_is_no_reason() -> None:
 )
 def test_node_affinity(expression: dict[str, Any], fits: bool) -> None:
     terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
-    affinity = {"nodeAffinity": {script.REQUIRED: terms}}
+    affinity = {"nodeAffinity": {REQUIRED: terms}}
     found = result(needs(pool(affinity=affinity)), nodes=nodes(1, labels={"gpu": "h200", "count": "8"}))
     assert (found["decode"][0] == "ok") == fits
     assert fits or "do not fit nodeAffinity" in found["decode"][1].replace("does", "do")
@@ -290,7 +295,7 @@ def test_a_rolling_update_needs_room_for_one_more(surge: Any, count: int, warned
 
 TOGETHER = {
     "podAffinity": {
-        script.REQUIRED: [
+        REQUIRED: [
             {
                 "topologyKey": "rack",
                 "labelSelector": {
@@ -334,16 +339,14 @@ def test_half_a_worker_is_none() -> None:
 
 
 def test_anti_affinity_of_a_users_own() -> None:
-    apart = {"podAntiAffinity": {script.REQUIRED: [{"topologyKey": "rack", "labelSelector": {"matchLabels": WORKER}}]}}
+    apart = {"podAntiAffinity": {REQUIRED: [{"topologyKey": "rack", "labelSelector": {"matchLabels": WORKER}}]}}
     document = needs(pool(groups=2, affinity=apart, requests={GPU: 1}))
     assert result(document, nodes=racks(1, 1))["decode"][0] == "ok"
     assert "room for 1" in detail(document, nodes=racks(2))
 
 
 def test_affinity_to_pods_that_run() -> None:
-    near = {
-        "podAffinity": {script.REQUIRED: [{"topologyKey": "rack", "labelSelector": {"matchLabels": {"app": "db"}}}]}
-    }
+    near = {"podAffinity": {REQUIRED: [{"topologyKey": "rack", "labelSelector": {"matchLabels": {"app": "db"}}}]}}
     document = needs(pool(affinity=near))
     assert "room for 0" in detail(document, nodes=racks(1, 1))
     assert result(document, nodes=racks(1, 1), pods=[running("db", "r1n0", {"app": "db"})])["decode"][0] == "ok"
@@ -353,7 +356,7 @@ def test_affinity_to_pods_that_run() -> None:
 
 def test_spreading_is_said_not_to_be_looked_at() -> None:
     spread = [{"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]
-    rows = script.checks(script.Cluster(nodes=nodes(1)), needs(pool(topologySpreadConstraints=spread)))
+    rows = checks(Cluster(nodes=nodes(1)), needs(pool(topologySpreadConstraints=spread)))
     assert [(r.status, r.name) for r in rows] == [("ok", "decode"), ("warn", "decode")]
 
 
@@ -414,7 +417,8 @@ def test_a_missing_class_and_one_without_devices() -> None:
 
 def test_classes_that_select_by_attributes() -> None:
     expression = "device.driver == 'd' && device.attributes['d'].type == 'channel' && device.attributes['d'].id == 0"
-    takes = script.selects(device_class(expression))
+    takes = selects(device_class(expression))
+    assert takes
     one = {"attributes": {"type": {"string": "channel"}, "d/id": {"int": 0}}}
     assert takes("d", one)
     assert not takes("e", one)
@@ -434,10 +438,8 @@ def test_a_class_with_richer_cel_is_not_counted() -> None:
 
 def test_apis_and_their_controllers() -> None:
     api = "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet"
-    document = needs(pool(), apis=[api])
-    assert "install LeaderWorkerSet, or set global.multiNode.controller" in detail(
-        document, "API LeaderWorkerSet", nodes=nodes(1)
-    )
+    document = needs(pool(), apis=[api], fixes={"leaderworkerset.x-k8s.io": "install it"})
+    assert detail(document, "API LeaderWorkerSet", nodes=nodes(1)).endswith("/v1 is not served: install it")
     served = {"nodes": nodes(1), "apis": {api}}
     assert result(document, **served)["API LeaderWorkerSet"][0] == "warn"
     controller = running("lws-controller-manager", "n0")
@@ -478,7 +480,7 @@ def test_what_may_not_be_read_is_said() -> None:
     def fetch(path: str) -> tuple[int, bytes]:
         return answers.get(path, 200), json.dumps({"items": [], "metadata": {}}).encode()
 
-    rows = script.checks(script.read(fetch, needs(pool())), needs(pool()))
+    rows = checks(read(fetch, needs(pool())), needs(pool()))
     assert (rows[0].status, rows[0].name) == ("FAIL", "rights")
     assert "GET /api/v1/nodes is forbidden" in rows[0].detail
 
@@ -495,7 +497,7 @@ def test_lists_are_read_page_by_page_and_secrets_without_their_content() -> None
         return 200, json.dumps({"items": items, "metadata": {"continue": token}}).encode()
 
     document = needs(pool(), objects=[{"kind": "Secret", "name": "token", "key": "HF_TOKEN", "value": "a.b"}])
-    cluster = script.read(fetch, document)
+    cluster = read(fetch, document)
     assert len(cluster.nodes) == 2
     assert "/api/v1/nodes?limit=500&continue=more" in asked
     assert cluster.objects["Secret", "token"]["data"] == {"HF_TOKEN": ""}
@@ -503,20 +505,20 @@ def test_lists_are_read_page_by_page_and_secrets_without_their_content() -> None
 
 
 def test_an_api_server_in_trouble_is_no_verdict() -> None:
-    with pytest.raises(script.NoAnswerError, match="HTTP 500: down"):
-        script.read(lambda _: (500, b"down"), needs(pool()))
+    with pytest.raises(NoAnswerError, match="HTTP 500: down"):
+        read(lambda _: (500, b"down"), needs(pool()))
 
 
 def test_the_table() -> None:
     document = needs(pool(nodeSelector={"a": "b"}), pool("frontend", requests={"cpu": "1"}))
-    rows = script.checks(script.Cluster(nodes=nodes(1)), document)
-    text = script.table(rows, document).splitlines()
+    rows = checks(Cluster(nodes=nodes(1)), document)
+    text = table(rows, document).splitlines()
     assert text[0] == "Preflight of release demo in namespace llm, machine type nvidia"
     assert text[2].split() == ["CHECK", "FOUND"]
     assert text[3].startswith("FAIL  decode    1 pod x 8 nvidia.com/gpu, nodes that match: 0 of 1 (1 lacks label a=b)")
     assert all(len(line) <= 130 for line in text)
     assert text[-1] == "FAIL: 1 of 2 checks failed"
-    assert not script.passed(rows)
+    assert not passed(rows)
 
 
 def test_hundreds_of_nodes_take_seconds() -> None:

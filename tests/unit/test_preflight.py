@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hack import preflight
+from hack.paths import ROOT
 from tests.conftest import Render
 from tests.harness.manifests import COMPONENT, Manifests, is_hook, merged
 from tests.harness.scenarios import EVERYTHING, FEATURES, NAMED, SIMULATED, Scenario
@@ -46,7 +47,9 @@ def test_everything_is_a_hook_that_success_removes(render: Render) -> None:
 
 def test_it_runs_the_program_of_the_repository(render: Render) -> None:
     data = render(ENABLED).one("ConfigMap", component="preflight")["data"]
-    assert data["preflight.py"] == preflight.SCRIPT.read_text().strip()
+    files = {file.name: file.read_text().strip() for file in (ROOT / "files" / "preflight").glob("*.py")}
+    assert "__main__.py" in files
+    assert {name: text for name, text in data.items() if name != "needs.json"} == files
 
 
 def test_what_is_rendered_otherwise_stays_the_same(render: Render) -> None:

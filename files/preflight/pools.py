@@ -1,0 +1,199 @@
+"""Rows for the pools of pods: is there room for them, and what to do if not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from .cluster import Cluster, Object
+from .devices import Counts, devices, selects
+from .matching import terms
+from .nodes import Node, free_nodes, shortage, unfit
+from .placement import Plan, company_key, pods_of
+from .quantities import DEVICES, Amounts, requests, shown
+from .report import FAIL, OK, WARN, Check
+
+
+def own_pods(cluster: Cluster, needs: Object) -> list[Object]:
+    """Pods that the release has now."""
+    wanted = {"app.kubernetes.io/name": "dynamo-disagg", "app.kubernetes.io/instance": needs["instance"]}
+    return [
+        pod
+        for pod in cluster.pods
+        if pod["metadata"]["namespace"] == needs["namespace"]
+        and wanted.items() <= (pod["metadata"].get("labels") or {}).items()
+    ]
+
+
+def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
+    """One row for each pool: do all of its pods have a place, next to those of the other pools."""
+    own = own_pods(cluster, needs)
+    own_names = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in own}
+    others = [pod for pod in cluster.pods if (pod["metadata"]["namespace"], pod["metadata"]["name"]) not in own_names]
+    counted: dict[str, dict[str, Counts]] = {}
+    for wanted in {template["deviceClassName"] for template in needs["claimTemplates"].values()}:
+        found = next((c for c in cluster.device_classes or [] if c["metadata"]["name"] == wanted), None)
+        takes = selects(found) if found is not None else None
+        if takes is not None:
+            counted[wanted] = devices(cluster, takes, own_names)
+
+    def amounts(pod: Object) -> Amounts:
+        result = requests(pod["spec"])
+        for claim in pod["spec"].get("resourceClaims") or []:
+            template = needs["claimTemplates"].get(claim.get("resourceClaimTemplateName"))
+            if template and template["deviceClassName"] in counted:
+                result[DEVICES + template["deviceClassName"]] = Decimal(int(template["count"]))
+        # What is scarce first, so that it is the reason given.
+        return dict(sorted(result.items(), key=lambda entry: (entry[0] != needs["gpuResource"], "/" not in entry[0])))
+
+    def nodes_without(pods: Iterable[Object], free: int) -> list[Node]:
+        nodes = free_nodes(cluster, pods)
+        for name, by_node in counted.items():
+            for node in nodes:
+                there = by_node.get(node.name, (0, 0))
+                node.capacity[DEVICES + name], node.free[DEVICES + name] = Decimal(there[0]), Decimal(there[free])
+        return nodes
+
+    def size(pool: Object) -> tuple[Decimal, Decimal]:
+        largest = [amounts(pod) for pod in pool["pods"]]
+        return max((a.get(needs["gpuResource"], Decimal(0)), a.get("memory", Decimal(0))) for a in largest)
+
+    pools = sorted(needs["pools"], key=size, reverse=True)
+    key = company_key(pools)
+    start = nodes_without(others, free=1)
+    best: tuple[int, list[Check]] | None = None
+    # Workers that want to be together: the domain in which most of them have a place.
+    for domain in (sorted({n.labels[key] for n in start if key in n.labels}) if key else []) or [""]:
+        plan = Plan(needs, [replace(n, free=dict(n.free), pods=list(n.pods)) for n in start], amounts)
+        rows, score = [], 0
+        for pool in pools:
+            together = key if any(terms(pod, "podAffinity") for pod in pool["pods"]) else ""
+            before = {n.name: dict(n.free) for n in plan.nodes}
+            placed = plan.place_pool(pool, _everywhere if not together else _domain(key, domain))
+            left = [replace(n, free=before[n.name]) for n in plan.nodes]
+            rows.append(check_pool(pool, placed, left, amounts, needs, together))
+            score += placed * len(pods_of(pool))
+        if best is None or score > best[0]:
+            best = (score, rows)
+        if all(row.status == OK for row in rows):
+            break
+    assert best is not None
+    rows = best[1]
+    if own and all(row.status == OK for row in rows):
+        rows += check_surge(pools, Plan(needs, nodes_without(cluster.pods, free=1), amounts))
+    return rows
+
+
+def _everywhere(_node: Node) -> bool:
+    return True
+
+
+def _domain(key: str, value: str) -> Callable[[Node], bool]:
+    return lambda node: node.labels.get(key) == value
+
+
+def check_pool(
+    pool: Object, placed: int, nodes: list[Node], amounts: Callable[[Object], Amounts], needs: Object, company: str
+) -> Check:
+    """The row of one pool; `nodes` are as the larger pools left them."""
+    name = pool["component"]
+    per_group = len(pods_of(pool))
+    wanted = pool["groups"] * per_group
+    pod = max(pool["pods"], key=lambda p: amounts(p).get(needs["gpuResource"], Decimal(0)))
+    asked = amounts(pod)
+    scarce = [shown(k, v) for k, v in asked.items() if "/" in k or k.startswith(DEVICES)]
+    asks = ", ".join(_folded(scarce) or [shown(k, asked[k]) for k in ("cpu", "memory") if k in asked])
+    matching = [node for node in nodes if not unfit(node, pod["spec"])]
+    reasons = Counter(filter(None, (unfit(node, pod["spec"]) for node in nodes)))
+    why = "; ".join(_reason(count, text) for text, count in reasons.most_common())
+    detail = f"{wanted} {'pod' if wanted == 1 else 'pods'} x {asks}, nodes that match: {len(matching)} of {len(nodes)}"
+    detail += f" ({why})" if why else ""
+    if placed == pool["groups"]:
+        return Check(OK, name, f"{detail}, room for all")
+    homeless = wanted - placed * per_group
+    detail += f", room for {placed * per_group}: {homeless} {'pod has' if homeless == 1 else 'pods have'} no place"
+    short = Counter(filter(None, (shortage(node, asked) for node in matching)))
+    for text, count in short.most_common():
+        detail += f"; {_reason(count, text)}"
+    for who, key in (("the pods of a worker", pool["exclusiveTopologyKey"]), ("all workers", company)):
+        detail += f"; {who} must be in one {key}" if key else ""
+    nearest = "" if matching else _nearest(nodes, pod["spec"])
+    return Check(FAIL, name, f"{detail}: {_fix(pool, nodes, nearest, short, needs)}")
+
+
+def _nearest(nodes: list[Node], spec: Object) -> str:
+    """Why those nodes do not fit that have most of what a pod wants: the reason worth changing."""
+
+    def nearness(node: Node) -> tuple[int, int]:
+        reason = unfit(node, spec)
+        past_labels = not reason.startswith(("lack label ", "have another CPU"))
+        fitting = (spec.get("nodeSelector") or {}).items() & node.labels.items()
+        return past_labels + reason.startswith("have taint "), len(fitting)
+
+    best = max(map(nearness, nodes), default=None)
+    reasons = Counter(unfit(node, spec) for node in nodes if nearness(node) == best)
+    return reasons.most_common(1)[0][0] if reasons else ""
+
+
+def _reason(count: int, text: str) -> str:
+    """How many nodes, and why not: "1 has ...", "2 have ..."."""
+    if count > 1:
+        return f"{count} {text}"
+    verb, _, rest = text.partition(" ")
+    return f"1 { ({'have': 'has', 'are': 'is', 'lack': 'lacks', 'do': 'does'}[verb]) } {rest}"
+
+
+def _folded(names: list[str]) -> list[str]:
+    """rdma-0 to rdma-7 as one entry."""
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kinds.setdefault(re.sub(r"\d+$", "*", name), []).append(name)
+    return [found[0] if len(found) == 1 else f"{kind} ({len(found)})" for kind, found in kinds.items()]
+
+
+def _fix(pool: Object, nodes: list[Node], nearest: str, short: Counter[str], needs: Object) -> str:
+    """What to do: about why the nearest node does not match, else about what is short on those that do."""
+    name = pool["component"]
+    if not nodes:
+        return "the cluster has no nodes, or they may not be read"
+    more = f"add nodes, or lower {name}.replicas"
+    if nearest:
+        if nearest.startswith("lack label "):
+            key = nearest.removeprefix("lack label ").partition("=")[0]
+            there = Counter(node.labels[key] for node in nodes if key in node.labels)
+            values = ", ".join(f"{value} on {count}" for value, count in there.most_common(4))
+            seen = f" (the label is {values})" if values else " (no node has the label)"
+            return f"set global.hardware to the machine type of the nodes, or {name}.nodeSelector{seen}"
+        if nearest.startswith("have another CPU"):
+            return "set global.hardwareSpec.arch to that of the nodes, and an image for it"
+        if nearest.startswith("have taint "):
+            return f"add the taint to {name}.tolerations"
+        if nearest == "do not fit nodeAffinity":
+            return f"change {name}.affinity, or {more}"
+        return "wait for the nodes, or uncordon them"
+    hopeless = [text for text in short if text.startswith("have no ")]
+    if hopeless and len(short) == len(hopeless):
+        what = hopeless[0].removeprefix("have no ")
+        if what == needs["gpuResource"]:
+            return "install the GPU device plugin, or set global.hardwareSpec.gpuResource"
+        return f"install the device plugin or driver of {what}, or set global.rdma.enabled=false (slow KV transfer)"
+    if any(text.startswith("have only ") for text in short) and len(short) == 1:
+        return f"lower {name}.resources, or use larger nodes"
+    return more + ", or free what other pods hold"
+
+
+def check_surge(pools: list[Object], plan: Plan) -> list[Check]:
+    """Rows for the pools of which an upgrade starts a new pod before it ends an old one, with no room for that."""
+    rows = []
+    for pool in pools:
+        if str(pool["maxSurge"]) not in ("0", "0%") and not plan.place_pool({**pool, "groups": 1}, _everywhere):
+            name = pool["component"]
+            text = (
+                "no room for one more next to those that run, so an upgrade that changes its pods waits for room: set "
+                f"{name}.rollingUpdate.maxSurge=0 and maxUnavailable=1"
+            )
+            rows.append(Check(WARN, f"{name}, rolling update", text))
+    return rows
