@@ -46,7 +46,7 @@ def test_a_mirrored_release_pulls_from_nowhere_else() -> None:
 
 
 def test_an_image_out_of_the_mirrors_reach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "rendered", lambda *_, **__: ["quay.io/stray:1"])
+    monkeypatch.setattr(images, "references", lambda *_, **__: ["quay.io/stray:1"])
     with pytest.raises(UserError, match=r"global\.imageRegistry does not reach quay\.io/stray:1"):
         images.copies([], [], MIRROR)
 
@@ -87,7 +87,7 @@ def test_command_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         assert (files, settings) == (["a.yaml", "b.yaml"], ["x=1"])
         return [f"{registry}/b:1", f"{registry}/a:1", f"{registry}/b:1"]
 
-    monkeypatch.setattr(images, "rendered", rendered)
+    monkeypatch.setattr(images, "references", rendered)
     call = ["list", "-f", "a.yaml", "--values", "b.yaml", "--set", "x=1"]
     assert images.run(call) == 0
     assert capsys.readouterr().out == "nvcr.io/a:1\nnvcr.io/b:1\n"
