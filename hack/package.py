@@ -45,7 +45,7 @@ ALLOWED = tuple(
         r"charts/[a-z]+/Chart\.yaml",
         r"charts/[a-z]+/values\.yaml",
         r"crds/[a-z0-9.]+\.yaml",
-        r"files/[a-z0-9_]+\.(py|yaml|json)",
+        r"files/(preflight/)?[a-z0-9_]+\.(py|yaml|json)",
         r"values/([a-z]+/)?[a-z0-9-]+\.yaml",
         r"values/README\.md",
     )

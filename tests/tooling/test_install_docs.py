@@ -32,8 +32,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-RESOURCES = [item for block in blocks("yaml") for item in yaml.safe_load_all(block)]
-CUSTOM = [r for r in RESOURCES if r["apiVersion"] != "v1"]
+SHOWN = [item for block in blocks("yaml") for item in yaml.safe_load_all(block)]
+CUSTOM = [item for item in SHOWN if item.get("apiVersion", "v1") != "v1"]
+VALUES = [item for item in SHOWN if "apiVersion" not in item]
 
 
 @pytest.mark.parametrize("resource", CUSTOM, ids=lambda r: f"{r['kind']}-{r['metadata']['name']}")
@@ -75,6 +76,12 @@ def test_values_are_accepted(files: list[str], values: dict[str, Any]) -> None:
     assert files
     manifests = chart.render(values, files)
     assert [o["spec"]["replicas"] for o in manifests.all("Deployment", component="decode")] == [2]
+
+
+def test_values_that_are_shown_alone_are_accepted() -> None:
+    assert VALUES
+    for values in VALUES:
+        chart.render(values)
 
 
 def test_terraform_fits_the_provider() -> None:
