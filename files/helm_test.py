@@ -32,8 +32,8 @@ def served(address: str) -> float:
 def counts() -> dict[str, dict[str, float]]:
     found = {}
     for pool in POOLS:
-        addresses = {info[4][0] for info in socket.getaddrinfo(pool, 9090, socket.AF_INET)}
-        found[pool] = {address: served(address) for address in sorted(addresses)}
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(pool, 9090)}
+        found[pool] = {address: served(f"[{address}]" if ":" in address else address) for address in sorted(addresses)}
     return found
 
 
@@ -52,13 +52,21 @@ def wait_for_model() -> None:
 
 def main() -> None:
     wait_for_model()
+    try:
+        ask()
+    except urllib.error.HTTPError as error:
+        sys.exit(f"FAIL: {error.url} answered HTTP {error.code}: {error.read().decode(errors='replace')[:500]}")
+    except OSError as error:
+        sys.exit(f"FAIL: the frontend or a worker cannot be reached: {error}")
+
+
+def ask() -> None:
     before = counts()
     question = {"model": MODEL, "max_tokens": 8, "messages": [{"role": "user", "content": "Hello!"}]}
-    try:
-        answer = json.loads(fetch(f"{URL}/v1/chat/completions", question))
-    except urllib.error.HTTPError as error:
-        sys.exit(f"FAIL: the chat completion got HTTP {error.code}: {error.read().decode()[:500]}")
+    answer = json.loads(fetch(f"{URL}/v1/chat/completions", question))
     print("answer:", answer["choices"][0]["message"], "usage:", answer.get("usage"))
+    if not (answer.get("usage") or {}).get("completion_tokens"):
+        sys.exit("FAIL: the answer has no tokens")
     after = counts()
     pods = {}
     for pool in POOLS:
@@ -68,7 +76,7 @@ def main() -> None:
             sys.exit(f"FAIL: no pod of {pool} counted the request: the pools do not work together")
     if len(POOLS) == 2 and set(pods[POOLS[0]]) & set(pods[POOLS[1]]):
         sys.exit("FAIL: prefill and decode ran in the same pod")
-    print("OK:", " and ".join(POOLS), "answered one request together")
+    print("OK:", " and ".join(POOLS), "answered one request" + " together" * (len(POOLS) > 1))
 
 
 main()

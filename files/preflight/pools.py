@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from .cluster import Cluster, Object
-from .devices import Counts, devices, selects
+from .devices import Owned, devices, selects
 from .matching import terms
 from .nodes import Node, free_nodes, shortage, unfit
 from .placement import Plan, company_key, pods_of
@@ -33,28 +33,30 @@ def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
     own = own_pods(cluster, needs)
     own_names = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in own}
     others = [pod for pod in cluster.pods if (pod["metadata"]["namespace"], pod["metadata"]["name"]) not in own_names]
-    counted: dict[str, dict[str, Counts]] = {}
+    countable: dict[str, Callable[[str, Object], bool]] = {}
     for wanted in {template["deviceClassName"] for template in needs["claimTemplates"].values()}:
         found = next((c for c in cluster.device_classes or [] if c["metadata"]["name"] == wanted), None)
         takes = selects(found) if found is not None else None
         if takes is not None:
-            counted[wanted] = devices(cluster, takes, own_names)
+            countable[wanted] = takes
 
     def amounts(pod: Object) -> Amounts:
         result = requests(pod["spec"])
         for claim in pod["spec"].get("resourceClaims") or []:
             template = needs["claimTemplates"].get(claim.get("resourceClaimTemplateName"))
-            if template and template["deviceClassName"] in counted:
+            if template and template["deviceClassName"] in countable:
                 result[DEVICES + template["deviceClassName"]] = Decimal(int(template["count"]))
         # What is scarce first, so that it is the reason given.
         return dict(sorted(result.items(), key=lambda entry: (entry[0] != needs["gpuResource"], "/" not in entry[0])))
 
-    def nodes_without(pods: Iterable[Object], free: int) -> list[Node]:
+    def nodes_beside(pods: Iterable[Object], leaving: Owned) -> list[Node]:
+        """The nodes with what these pods, and the devices of all but those that leave, keep free."""
         nodes = free_nodes(cluster, pods)
-        for name, by_node in counted.items():
+        for name, takes in countable.items():
+            by_node = devices(cluster, takes, leaving)
             for node in nodes:
-                there = by_node.get(node.name, (0, 0))
-                node.capacity[DEVICES + name], node.free[DEVICES + name] = Decimal(there[0]), Decimal(there[free])
+                there, free = by_node.get(node.name, (0, 0))
+                node.capacity[DEVICES + name], node.free[DEVICES + name] = Decimal(there), Decimal(free)
         return nodes
 
     def size(pool: Object) -> tuple[Decimal, Decimal]:
@@ -63,7 +65,7 @@ def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
 
     pools = sorted(needs["pools"], key=size, reverse=True)
     key = company_key(pools)
-    start = nodes_without(others, free=1)
+    start = nodes_beside(others, own_names)
     best: tuple[int, list[Check]] | None = None
     # Workers that want to be together: the domain in which most of them have a place.
     for domain in (sorted({n.labels[key] for n in start if key in n.labels}) if key else []) or [""]:
@@ -83,7 +85,7 @@ def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
     assert best is not None
     rows = best[1]
     if own and all(row.status == OK for row in rows):
-        rows += check_surge(pools, Plan(needs, nodes_without(cluster.pods, free=1), amounts))
+        rows += check_surge(pools, Plan(needs, nodes_beside(cluster.pods, set()), amounts))
     return rows
 
 

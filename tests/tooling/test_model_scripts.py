@@ -195,9 +195,10 @@ class Endless(bytes):
         return 2**60
 
 
-def test_an_empty_marker_will_do_where_nothing_is_expected(claim: Claim) -> None:
+@pytest.mark.parametrize("text", ["", "done\n"])
+def test_any_marker_will_do_where_nothing_is_expected(claim: Claim, text: str) -> None:
     claim.folder.mkdir(parents=True)
-    (claim.folder / ".complete").touch()
+    (claim.folder / ".complete").write_text(text)
     waiter = claim.waiter()
     waiter.communicate(timeout=10)
     assert waiter.returncode == 0
@@ -210,6 +211,15 @@ def test_another_model_in_the_folder_is_an_error(claim: Claim) -> None:
     _, stderr = waiter.communicate(timeout=10)
     assert waiter.returncode == 1
     assert "another model is in this folder" in stderr
+
+
+def test_a_marker_of_somebody_else_is_an_error(claim: Claim) -> None:
+    claim.folder.mkdir(parents=True)
+    (claim.folder / ".complete").write_text("done")
+    waiter = claim.waiter(repository="org/other", revision="main")
+    _, stderr = waiter.communicate(timeout=10)
+    assert waiter.returncode == 1
+    assert "is not from a download Job, it says 'done'" in stderr
 
 
 def test_waiting_can_be_stopped(claim: Claim) -> None:

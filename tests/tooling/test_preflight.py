@@ -407,6 +407,16 @@ def test_devices_of_others_are_taken_and_ones_own_are_not() -> None:
     assert result(document, **there, resource_slices=slices, **own)["decode"][0] == "ok"
 
 
+def test_a_surge_pod_has_none_of_the_devices_in_use() -> None:
+    there: Any = {"nodes": nodes(2), "device_classes": [device_class(f"device.driver == '{CLASS}'")]}
+    own = {"resource_claims": [allocated("llm", "own")], "pods": [running("own", "n0", WORKER, **gpus(8))]}
+    document = needs({**pool(**CLAIMED), "maxSurge": 1}, **CLAIMS)
+    for elsewhere, warned in ((0, True), (8, False)):
+        found = result(document, **there, **own, resource_slices=[devices("n0", 8), devices("n1", elsewhere)])
+        assert found["decode"][0] == "ok"
+        assert ("decode, rolling update" in found) == warned
+
+
 def test_a_missing_class_and_one_without_devices() -> None:
     document = needs(pool(**CLAIMED), **CLAIMS)
     missing = detail(document, f"DeviceClass {CLASS}", nodes=nodes(1))

@@ -8,7 +8,7 @@ import pytest
 
 from hack import machines
 from tests.conftest import Render
-from tests.harness.manifests import PodTemplate, merged, nested
+from tests.harness.manifests import COMPONENT, PodTemplate, merged, nested
 
 OWN = {
     "global": {
@@ -113,3 +113,20 @@ def test_root_can_be_refused(render: Render, role: str) -> None:
     own = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000}
     context = render(on("gke-a3ultra", **{role: {"podSecurityContext": own}})).pod(role).spec["securityContext"]
     assert context.items() >= own.items()
+
+
+def test_a_capability_of_ones_own_is_one_more(render: Render, role: str) -> None:
+    own = {role: {"securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}}}
+    for machine, wanted in {"gke-a3ultra": ["IPC_LOCK", "SYS_PTRACE"], "nvidia": ["SYS_PTRACE"]}.items():
+        context = render(on(machine, **own)).pod(role).container("engine").spec["securityContext"]
+        assert context["capabilities"] == {"drop": ["ALL"], "add": wanted}
+
+
+def test_what_has_the_runtime_image_runs_on_its_architecture(render: Render) -> None:
+    """Whatever needs no GPU: frontends, and the pods of hooks."""
+    manifests = render(on("gke-a4x", preflight={"enabled": True}))
+    others = [pod for pod in manifests.pods() if pod.labels[COMPONENT] not in ("prefill", "decode")]
+    assert {pod.labels[COMPONENT] for pod in others} == {"frontend", "preflight", "test"}
+    for pod in others:
+        assert pod.spec["nodeSelector"] == {"kubernetes.io/arch": "arm64"}, pod.id
+        assert [t["key"] for t in pod.spec["tolerations"]] == ["kubernetes.io/arch"], pod.id

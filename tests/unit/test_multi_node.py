@@ -85,7 +85,10 @@ def test_nodes_follow_from_parallelism(
 @pytest.mark.parametrize("engine", ["sglang", "trtllm"])
 def test_gpus_are_divided_among_data_and_experts(render: Render, controller: str, engine: str, role: str) -> None:
     """They are shares of the tensor-parallel GPUs; of vLLM data parallelism multiplies them."""
-    values = fixed(controller, engine) | both({"parallelism": {"tensor": 8, "data": 8, "expert": 8}})
+    shared = {"sglang": {"enable-dp-attention": True}, "trtllm": {}}[engine]
+    values = fixed(controller, engine) | both(
+        {"parallelism": {"tensor": 8, "data": 8, "expert": 8}, "engineArgs": shared}
+    )
     assert pod_count(render(values).pods(role)) == 2
     inside = fixed(controller, "vllm") | {role: {"parallelism": {"tensor": 2, "data": 2, "expert": 4}}}
     pod = render(inside).pod(role).container("engine")

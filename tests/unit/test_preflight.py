@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from hack import preflight
 from hack.paths import ROOT
 from tests.conftest import Render
 from tests.harness.manifests import COMPONENT, Manifests, is_hook, merged

@@ -142,6 +142,14 @@ write {{ $positive }}: false
 {{- end }}
 {{- end }}
 
+{{/*
+common.flags.isOn: "true" where a worker's switch is given, as a flag or as a raw argument.
+in: dict "root" <component context> "flags" its flags "flag" name
+*/}}
+{{- define "common.flags.isOn" -}}
+{{- if or (eq (toString (get .flags .flag)) "true") (has (printf "--%s" .flag) .root.Values.extraArgs) }}true{{ end }}
+{{- end }}
+
 {{/* common.flags.holds: "true" when a value has something under these keys, one inside the other. in: dict "value" "keys" list */}}
 {{- define "common.flags.holds" -}}
 {{- if not .keys }}true{{ else if kindIs "map" .value }}

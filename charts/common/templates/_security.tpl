@@ -15,5 +15,11 @@ Pod Security "restricted". Whoever needs more says so in the machine preset, wit
 {{- $capabilities := dict "drop" (list "ALL") }}
 {{- with .capabilities }}{{ $_ := set $capabilities "add" . }}{{ end }}
 {{- $default := dict "allowPrivilegeEscalation" false "capabilities" $capabilities }}
-{{- include "common.overlay" (list $default .overrides) }}
+{{- $context := include "common.overlay" (list $default .overrides) | fromYaml }}
+{{- /* A list replaces another, and the machine's are needed still. */}}
+{{- with .capabilities }}
+{{- $own := $context.capabilities | default dict }}
+{{- $_ := set $context "capabilities" (set $own "add" (concat . ($own.add | default list) | uniq)) }}
+{{- end }}
+{{- toYaml $context }}
 {{- end }}

@@ -151,24 +151,26 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- $owned := include (printf "common.engine.%s.owned" $engine.name) . | fromYaml }}
 {{- $ofFrontend := dict "program" "frontend" "other" $engine.name "otherIs" "the workers': move it to global.engine.args" "checked" $checked }}
 {{- $ofWorkers := dict "program" $engine.name "other" "frontend" "otherIs" "the frontend's: move it to frontend.args" "checked" $checked "owned" $owned }}
-{{ include "common.validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" "prefill") $ofWorkers) }}
+{{ include "common.validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" (ternary "decode" "prefill" (eq .Values.global.serving "aggregated"))) $ofWorkers) }}
 {{- range $component := list "frontend" "prefill" "decode" }}
 {{- $seen := dict "root" $ "component" $component }}
 {{- include "common.asComponent" $seen }}
 {{- $context := $seen.context }}
 {{- $values := $context.Values }}
-{{- $ownedEnv := dict }}
+{{- $ownedEnv := dict }}{{ $ownedFlags := $owned }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
-{{ include "common.validate.flags" (merge (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "role" $component "owned" (include "frontend.owned" $context | fromYaml)) $ofFrontend) }}
+{{- $ownedFlags = include "frontend.owned" $context | fromYaml }}
+{{ include "common.validate.flags" (merge (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "role" $component "owned" $ownedFlags) $ofFrontend) }}
 {{- else }}
 {{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
-{{- range $name, $_ := include "common.worker.rankEnv" (dict "nodes" (include "common.worker.nodes" $context) "rank" dict) | fromYaml }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
+{{- range $name, $_ := include "common.worker.rankEnv" (dict "nodes" (include "common.worker.nodes" $context) "rank" (dict "env" (dict "DYNAMO_GROUP" ""))) | fromYaml }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
+{{- $_ := set $ownedEnv "DYN_NAMESPACE_WORKER_SUFFIX" "" }}
 {{- $hardware := include "common.hardware" $context | fromYaml }}
 {{ include "common.validate.flags" (merge (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "role" $component) $ofWorkers) }}
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
 {{- end }}
-{{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv) }}
+{{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv "flags" $ownedFlags) }}
 {{- if and (has (toString $values.rollingUpdate.maxSurge) (list "0" "0%")) (has (toString $values.rollingUpdate.maxUnavailable) (list "0" "0%")) }}
 {{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
 {{- end }}
@@ -178,12 +180,19 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{/* common.validate.env: variables the chart derives, and router settings that would reach a worker's model card. */}}
 {{- define "common.validate.env" -}}
 {{- $component := .component }}{{ $owned := .owned }}
+{{- /* Dynamo reads a flag's variable too: DYN_<FLAG>, of an engine's own flags DYN_<ENGINE>_<FLAG>. */}}
+{{- $twins := dict }}
+{{- range $flag, $instead := .flags }}{{ $_ := set $twins ($flag | upper | replace "-" "_") (dict "flag" $flag "instead" (replace "{role}" $component $instead)) }}{{ end }}
 {{- range $where, $env := dict (printf "%s.env" .component) .context.Values.env "global.env" .context.Values.global.env }}
 {{- range $name := keys $env | sortAlpha }}
 {{- if hasKey $owned $name }}
-{{ $where }}.{{ $name }}: the chart sets this variable{{ if eq $where "global.env" }} ({{ $component }}){{ end }}: remove it
+{{ $where }}.{{ $name }}: the chart sets this variable: remove it
 {{- else if and (hasPrefix "DYN_ROUTER_" $name) (or (eq $where "global.env") (ne $component "frontend")) }}
 {{ $where }}.{{ $name }}: a worker advertises router settings and they override the frontend's: move it to frontend.env
+{{- else if hasPrefix "DYN_" $name }}
+{{- with get $twins (regexReplaceAll "^DYN_((VLLM|SGL|TRTLLM)_)?" $name "") }}
+{{ $where }}.{{ $name }}: it stands for --{{ .flag }}, which the chart sets: use {{ .instead }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

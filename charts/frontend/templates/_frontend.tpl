@@ -27,6 +27,10 @@ migration-limit: frontend.migrationLimit
 discovery-backend: global.discovery.backend
 request-plane: global.requestPlane
 event-plane: global.eventPlane
+tls-cert-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
+tls-key-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
+tls-client-ca-cert-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
+interactive: nothing; a pod has no terminal
 {{- end }}
 
 {{/* frontend.ownedEnv: environment the chart sets. DYN_NAMESPACE is also the filter: only this release's workers answer. */}}

@@ -19,9 +19,16 @@ pullPolicy: IfNotPresent
 {{- with .root.Values.parallelism }}{{ mul .tensor .pipeline }}{{ end }}
 {{- end }}
 
+{{/* What SGLang asserts (arg_groups/validation_hook.py), or changes with no more than a line in its log (overrides.py). */}}
 {{- define "common.engine.sglang.check" -}}
-{{- $role := .role }}
+{{- $role := .role }}{{ $root := .root }}
+{{- $flags := include "common.worker.flags" .root | fromYaml }}
+{{- $blockSize := int .root.Values.global.kvCache.blockSize }}
 {{- with .root.Values.parallelism }}
+{{- $shares := or (include "common.flags.isOn" (dict "root" $root "flags" $flags "flag" "enable-dp-attention")) (include "common.flags.isOn" (dict "root" $root "flags" $flags "flag" "enable-prefill-cp")) }}
+{{- if and (gt (int .data) 1) (not $shares) }}
+{{ $role }}.parallelism.data: without enable-dp-attention SGLang wants {{ .data }} times the {{ mul .tensor .pipeline }} GPUs of the worker: set {{ $role }}.engineArgs.enable-dp-attention=true, or data=1 and more replicas
+{{- end }}
 {{- if ne (mod (int .tensor) (int .data)) 0 }}
 {{ $role }}.parallelism.data: SGLang divides its {{ .tensor }} tensor-parallel GPUs among the data-parallel groups: choose a divisor of {{ .tensor }}
 {{- end }}
@@ -29,9 +36,21 @@ pullPolicy: IfNotPresent
 {{ $role }}.parallelism.expert: SGLang spreads experts over its {{ .tensor }} tensor-parallel GPUs: choose a divisor of {{ .tensor }}
 {{- end }}
 {{- end }}
-{{- $flags := include "common.worker.flags" .root | fromYaml }}
-{{- if or (eq (toString (get $flags "disable-radix-cache")) "true") (has "--disable-radix-cache" .root.Values.extraArgs) }}
+{{- if include "common.flags.isOn" (dict "root" $root "flags" $flags "flag" "disable-radix-cache") }}
 {{ include "common.validate.blindRouter" (dict "root" .root "flag" "disable-radix-cache") }}
+{{- end }}
+{{- $pages := dict "flashmla" (list 64) "trtllm_mla" (list 32 64) "tokenspeed_mla" (list 32 64) "cutedsl_mla" (list 32 64) "trtllm_mha" (list 16 32 64 128) "hpc_ops" (list 64) }}
+{{- range $flag := list "attention-backend" "decode-attention-backend" }}
+{{- $backend := get $flags $flag | toString }}
+{{- with get $pages $backend }}
+{{- if not (has $blockSize .) }}
+global.kvCache.blockSize: SGLang's {{ $flag }} {{ $backend }} takes pages of {{ join ", " . }} tokens and would change {{ $blockSize }} on its own, unlike the router: set one of them
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $chunk := get $flags "chunked-prefill-size" | default 0 | int }}
+{{- if and (gt $chunk 0) (ne (mod $chunk $blockSize) 0) (ne (include "common.worker.mode" .root) "decode") }}
+{{ $role }}.engineArgs.chunked-prefill-size: SGLang prefills whole pages, and {{ $chunk }} is no multiple of global.kvCache.blockSize {{ $blockSize }}: choose {{ mul $blockSize (max 1 (div $chunk $blockSize)) }}
 {{- end }}
 {{- end }}
 

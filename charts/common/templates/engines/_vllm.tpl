@@ -75,6 +75,14 @@ pullPolicy: IfNotPresent
 {{- if or (eq (toString (get $flags "enable-prefix-caching")) "false") (has "--no-enable-prefix-caching" .root.Values.extraArgs) }}
 {{ include "common.validate.blindRouter" (dict "root" .root "flag" "enable-prefix-caching") }}
 {{- end }}
+{{- /* vllm/config/scheduler.py verify_max_model_len */}}
+{{- $tokens := get $flags "max-num-batched-tokens" | default 0 | int }}
+{{- range $flag := list "max-num-seqs" (ternary "max-model-len" "" (eq (toString (get $flags "enable-chunked-prefill")) "false")) }}
+{{- $least := get $flags $flag | default 0 | int }}
+{{- if and (gt $tokens 0) (lt $tokens $least) }}
+{{ $role }}.engineArgs.max-num-batched-tokens: vLLM refuses {{ $tokens }} below {{ $flag }} {{ $least }}: raise it, or lower {{ $flag }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/*

@@ -107,7 +107,6 @@ etcd.podDisruptionBudget.maxUnavailable: {{ .maxUnavailable }} of {{ $replicas }
 {{- define "common.validate.mounts" -}}
 {{- $model := include "common.model" .context | fromYaml }}
 {{- $taken := $model.mounts }}
-{{- $taken = merge $taken (.hardware.hostPaths | default dict) }}
 {{- if ne .component "frontend" }}
 {{- $of := include "common.worker.context" .context | fromYaml | merge (dict "root" .context "rank" (dict "class" "worker")) }}
 {{- $needs := include (printf "common.engine.%s.pod" (include "common.worker.engine" .context)) $of | fromYaml }}
@@ -115,6 +114,18 @@ etcd.podDisruptionBudget.maxUnavailable: {{ .maxUnavailable }} of {{ $replicas }
 {{- end }}
 {{- $owners := dict }}
 {{- range $name, $mount := $taken }}{{ with $mount }}{{ $_ := set $owners (clean .mountPath) "the chart" }}{{ end }}{{ end }}
+{{- $ownPaths := .context.Values.global.hardwareSpec.hostPaths | default dict }}
+{{- range $name, $mount := .hardware.hostPaths }}
+{{- $where := printf "global.hardwareSpec.hostPaths.%s" $name }}
+{{- if or (hasKey $taken $name) (hasKey $model.volumes $name) }}
+{{ $where }}: the chart has a volume of this name: choose another name
+{{- end }}
+{{- with get $owners (clean .mountPath) }}
+{{ $where }}.mountPath: {{ . }} mounts another volume at {{ clean $mount.mountPath }}: choose another path
+{{- end }}
+{{- $_ := set $owners (clean .mountPath) (ternary $where "the machine type" (hasKey $ownPaths $name)) }}
+{{- end }}
+{{- $taken = merge $taken (.hardware.hostPaths | default dict) }}
 {{- range $name := keys .context.Values.volumes | sortAlpha }}
 {{- with get $.context.Values.volumes $name }}
 {{- $where := printf "%s.volumes.%s" $.component $name }}

@@ -12,13 +12,15 @@
 {{/* common.validate.pools: prefill and decode must fit each other, or no KV cache gets across. */}}
 {{- define "common.validate.pools" -}}
 {{- $roles := dict }}
-{{- $gpus := 0 }}{{ $workers := 0 }}
+{{- $gpus := 0 }}{{ $workers := 0 }}{{ $surges := list }}
 {{- range $role := list "prefill" "decode" }}
 {{- $seen := dict "root" $ "component" $role }}{{ include "common.asComponent" $seen }}
 {{- if include "common.worker.mode" $seen.context }}
 {{- $_ := set $roles $role (dict "context" $seen.context "parallelism" $seen.context.Values.parallelism "flags" (include "common.worker.flags" $seen.context | fromYaml)) }}
 {{- $workers = add $workers $seen.context.Values.replicas }}
-{{- $gpus = add $gpus (mul $seen.context.Values.replicas (include "common.worker.gpus" $seen.context | int)) }}
+{{- $each := include "common.worker.gpus" $seen.context | int }}
+{{- $gpus = add $gpus (mul $seen.context.Values.replicas $each) }}
+{{- if not (has (toString $seen.context.Values.rollingUpdate.maxSurge) (list "0" "0%")) }}{{ $surges = append $surges (dict "role" $role "gpus" $each) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- if hasKey $roles "prefill" }}
@@ -30,7 +32,17 @@
 {{- if and (eq $domain "kubernetes.io/hostname") (gt (int $gpus) $perNode) }}
 global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and one node of {{ .Values.global.hardware }} has {{ $perNode }}: choose fewer or smaller workers, or a larger domain
 {{- end }}
+{{- range $surges }}
+{{- if and (eq $domain "kubernetes.io/hostname") (le (int $gpus) $perNode) (gt (add $gpus .gpus | int) $perNode) }}
+{{ .role }}.rollingUpdate.maxSurge: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for one more, so an update would wait for ever: set maxSurge=0 and maxUnavailable=1
+{{- end }}
+{{- end }}
+{{- $plane := get .Values.frontend.args "response-plane" | default "" | toString }}
 {{- range $role, $of := $roles }}
+{{- $own := get $of.flags "response-plane" | default "" | toString }}
+{{- if ne $own $plane }}
+frontend.args.response-plane, {{ $role }}.engineArgs.response-plane: {{ $plane | default "unset" }} and {{ $own | default "unset" }}, but the frontend and the workers must agree: set it in frontend.args and in global.engine.args
+{{- end }}
 {{- if and $domain (eq $domain $of.context.Values.exclusiveTopologyKey) (gt (int $workers) 1) }}
 {{ $role }}.exclusiveTopologyKey: global.colocation.topologyKey wants all {{ $workers }} workers in the same {{ $domain }}, and this one alone in it: remove one of the two
 {{- end }}
@@ -45,7 +57,8 @@ in: dict "roles" <of common.validate.pools> "flags" list
 {{- range $flag := .flags }}
 {{- $prefill := get $.roles.prefill.flags $flag | default "auto" | toString }}
 {{- $decode := get $.roles.decode.flags $flag | default "auto" | toString }}
-{{- if ne $prefill $decode }}
+{{- $names := dict "half" "float16" "float" "float32" }}
+{{- if ne (get $names $prefill | default $prefill) (get $names $decode | default $decode) }}
 prefill.engineArgs.{{ $flag }}, decode.engineArgs.{{ $flag }}: {{ $prefill }} and {{ $decode }}, but the KV cache of both roles must have one format: set it once, in global.engine.args
 {{- end }}
 {{- end }}
