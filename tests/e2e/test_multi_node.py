@@ -90,7 +90,8 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
             "simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}},
         },
         "frontend": {"replicas": 2},
-        "prefill": {"probes": {"readiness": {"periodSeconds": 2}}},
+        "prefill": {"probes": {"readiness": {"periodSeconds": 2}}, "terminationGracePeriodSeconds": 90},
+        "decode": {"terminationGracePeriodSeconds": 90},
     }
     demo.install(values, files=FILES, timeout=340)
 
