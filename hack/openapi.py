@@ -16,8 +16,9 @@ from typing import Any
 
 import yaml
 
+from hack.kind.state import default_name, kubeconfig_path
 from hack.log import UserError, console, main
-from hack.paths import ROOT, TOOLS_BIN
+from hack.paths import ROOT
 
 Schema = dict[str, Any]
 
@@ -233,7 +234,7 @@ def run(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--kubeconfig",
         type=Path,
-        default=TOOLS_BIN.parent / "kubeconfig-dynamo-disagg",
+        default=kubeconfig_path(default_name()),
         help="of a Kubernetes 1.36 cluster; default: the one of `make cluster`",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not current")

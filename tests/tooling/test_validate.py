@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import check_jsonschema
 import pytest
@@ -13,10 +14,13 @@ import yaml
 from click.testing import CliRunner
 
 from hack import preflight, validate
+from hack.kwok import simulator
 from hack.paths import ROOT
 from tests.harness import chart
+from tests.harness.helm import HelmError, HelmResult
 from tests.harness.manifests import merged
 from tests.harness.scenarios import NAMED, Scenario
+from tests.scheduling.site import Site
 
 DOC = (ROOT / "docs" / "validate.md").read_text()
 A3U = ROOT / "values" / "a3u-multi.yaml"
@@ -104,6 +108,19 @@ def test_what_is_your_clusters_own_is_taken_to_be_there(values: dict[str, Any], 
     found = validate.Report([])
     document = preflight.needs([mine])
     assert validate.check_nodes(found, Scenario("yours", (str(mine),)), document), found.problems
+
+
+def test_what_the_test_cluster_refuses_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(Site):
+        def install(self) -> float:
+            raise HelmError(HelmResult(("helm", "install"), 1, "", "Error: admission webhook denied the request\n"), {})
+
+    monkeypatch.setattr(validate, "Site", Refusing)
+    monkeypatch.setattr(validate, "Kube", MagicMock())
+    monkeypatch.setattr(simulator, "running", MagicMock())
+    found = validate.Report([], summary={"components": {}})
+    validate.check_scheduling(found, NAMED[0], [], Path("kubeconfig"))
+    assert found.problems == [("scheduler", "Error: admission webhook denied the request")]
 
 
 def test_every_file_of_this_repository_fits_its_machine() -> None:
