@@ -100,7 +100,6 @@ openapi: cluster ## Refresh schemas/kubernetes from the cluster's API server
 
 .PHONY: requirements
 requirements: python ## Pin the dependencies (of this project and of the runtime image), with hashes
-	@$(VENV)/pip install --quiet uv
 	@$(VENV)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.txt
 	@cd hack/containers/runtime && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --override overrides.txt --excludes excludes.txt requirements.in -o requirements.txt
