@@ -119,7 +119,7 @@ publish: python ## Package, push, sign, attest, check, then tag (REGISTRY=oci://
 	@$(RUN) hack.release publish --registry "$(REGISTRY)" --out "$(OUT)" $(TRUST) $(CONNECTION)
 
 .PHONY: verify-release
-verify-release: python ## Check a published chart (REF=oci://host/path/dynamo-disagg:0.1.0 KEY=cosign.pub)
+verify-release: python ## Check a published chart (REF=oci://host/path/dynamo-disagg:VERSION KEY=cosign.pub)
 	@$(RUN) hack.release verify "$(REF)" $(TRUST) $(CONNECTION)
 
 .PHONY: mirror

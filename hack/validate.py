@@ -1,4 +1,4 @@
-"""Judge values files of your own before they reach a cluster, in one report: docs/validate.md.
+"""Judge values files of your own before they reach a cluster, in one report: docs/own-values.md.
 
 Helm's schema and rules, the policies that every values file of this repository keeps, how many nodes of the machine
 type the release needs, and, where a test cluster runs, whether the real scheduler places it on KWOK nodes like these.
