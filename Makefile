@@ -63,6 +63,7 @@ preflight: python ## Does your cluster have what a values file needs? (VALUES=va
 .PHONY: check
 check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluster)
 	@$(RUN) hack.schema --check
+	@$(RUN) hack.docs --check
 	@$(VENV)/ruff check hack tests files
 	@$(VENV)/ruff format --check hack tests files
 	@$(VENV)/mypy
@@ -86,7 +87,7 @@ bench-scale: cluster ## The workers of fifty 10P8D releases on 900 KWOK nodes, b
 	@$(RUN) hack.bench_scale
 
 .PHONY: generate
-generate: python ## Rebuild what is generated: values.schema.json, docs/values.md
+generate: python ## Rebuild values.schema.json, docs/values.md, values/README.md, and tables of README.md and docs/engine-flags.md
 	@$(RUN) hack.schema
 	@$(RUN) hack.docs
 
