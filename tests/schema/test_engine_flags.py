@@ -19,13 +19,11 @@ from hack import engine_flags, schema
 from hack.paths import ROOT
 from tests.conftest import Render
 from tests.harness import chart
-from tests.harness.helm import Helm, HelmResult, values_arguments
+from tests.harness.helm import STUMBLES, Helm, HelmResult, values_arguments
 from tests.harness.scenarios import FEATURES, NAMED, Scenario
 
 PROGRAMS = list(engine_flags.PROGRAMS)
 CHART = yaml.safe_load((ROOT / "Chart.yaml").read_text())
-# Signs of a template that stumbled over a value in place of checking it.
-STUMBLES = re.compile(r"nil pointer|wrong type for value|can't evaluate|error calling|YAML parse error")
 
 
 def table(name: str) -> list[dict[str, Any]]:
