@@ -63,6 +63,7 @@ preflight: python ## Does your cluster have what a values file needs? (VALUES=va
 .PHONY: check
 check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluster)
 	@$(RUN) hack.schema --check
+	@$(RUN) hack.docs --check
 	@$(VENV)/ruff check hack tests files
 	@$(VENV)/ruff format --check hack tests files
 	@$(VENV)/mypy
@@ -86,7 +87,7 @@ bench-scale: cluster ## The workers of fifty 10P8D releases on 900 KWOK nodes, b
 	@$(RUN) hack.bench_scale
 
 .PHONY: generate
-generate: python ## Rebuild what is generated: values.schema.json, docs/values.md
+generate: python ## Rebuild values.schema.json, docs/values.md, values/README.md, and tables of README.md and docs/engine-flags.md
 	@$(RUN) hack.schema
 	@$(RUN) hack.docs
 
@@ -100,7 +101,6 @@ openapi: cluster ## Refresh schemas/kubernetes from the cluster's API server
 
 .PHONY: requirements
 requirements: python ## Pin the dependencies (of this project and of the runtime image), with hashes
-	@$(VENV)/pip install --quiet uv
 	@$(VENV)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.txt
 	@cd hack/containers/runtime && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --override overrides.txt --excludes excludes.txt requirements.in -o requirements.txt
@@ -120,7 +120,7 @@ publish: python ## Package, push, sign, attest, check, then tag (REGISTRY=oci://
 	@$(RUN) hack.release publish --registry "$(REGISTRY)" --out "$(OUT)" $(TRUST) $(CONNECTION)
 
 .PHONY: verify-release
-verify-release: python ## Check a published chart (REF=oci://host/path/dynamo-disagg:0.1.0 KEY=cosign.pub)
+verify-release: python ## Check a published chart (REF=oci://host/path/dynamo-disagg:VERSION KEY=cosign.pub)
 	@$(RUN) hack.release verify "$(REF)" $(TRUST) $(CONNECTION)
 
 .PHONY: mirror

@@ -172,7 +172,8 @@ def _pull(reference: str, engine: Engine, step: Step) -> bool:
         return True
     try:
         answer = engine.run("manifest", "inspect", reference, timeout=REGISTRY_SECONDS)
-        reason = "" if answer.returncode == 0 else answer.stderr.strip().splitlines()[-1]
+        said = answer.stderr.strip().splitlines() or ["it said nothing"]
+        reason = "" if answer.returncode == 0 else said[-1]
     except TimeoutExpired:
         reason = f"no answer within {REGISTRY_SECONDS} s"
     if reason:

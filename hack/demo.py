@@ -24,11 +24,11 @@ from tests.harness.kube import Kube
 from tests.harness.manifests import merged
 from tests.harness.release import Release
 from tests.harness.report import namespace_report
+from tests.harness.scenarios import SIMULATE
 from tests.harness.serving import Answer, difference
 
 NAMESPACE = "demo"
 RELEASE = "demo"
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 PROMPT = "Why do prefill and decode like separate GPUs?"
 # Images that a values file needs only when it asks for the subchart.
 SUBCHART_IMAGES = ("etcd", "nats")

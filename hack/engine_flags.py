@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
@@ -29,7 +30,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import yaml
 from rich.table import Table
 
-from hack.flagreader import Flag, Reading, read, reading_of
+from hack.flagreader import Flag, Reading, read
 from hack.log import UserError, console, main
 from hack.paths import ROOT, cache_dir
 from hack.progress import Step
@@ -194,6 +195,15 @@ def parser_names(dynamo: str) -> dict[str, list[str]]:
 
 
 # Reading
+
+
+@contextmanager
+def reading_of(what: str) -> Iterator[None]:
+    """Say which source was read when reading it fails."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{what} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def reading(program: Program, dynamo: str, version: str) -> Reading:

@@ -29,8 +29,8 @@ FLUX_KINDS = ("HelmRelease", "HelmRepository", "OCIRepository")
 
 def definitions() -> dict[str, Any]:
     """JSON schemas by "apiVersion/Kind"; raises UserError when a module cannot be had."""
-    listing = json.loads(_go("argo-cd", "mod", "download", "-json", ARGO_MODULE))
-    crds = [_yaml(Path(listing["Dir"]) / name) for name in ARGO_CRDS]
+    argo = gobuild.source("argo-cd", ARGO_MODULE)
+    crds = [_yaml(argo / name) for name in ARGO_CRDS]
     with tempfile.TemporaryDirectory(prefix="crds-") as folder:
         paths = [f"paths={package}" for package in FLUX_PACKAGES]
         _go("flux", "tool", "controller-gen", "crd", *paths, f"output:crd:dir={folder}")

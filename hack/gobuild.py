@@ -1,10 +1,12 @@
-"""Commands built from the pinned Go modules in hack/go, cached by content."""
+"""The pinned Go modules in hack/go: commands built from them, cached by content, and their sources."""
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from hack.paths import ROOT, cache_dir, content_key
 from hack.progress import Step
 
 GO_MODULES = ROOT / "hack" / "go"
+NO_GO = "Go is not installed. Install Go 1.26 or newer (https://go.dev/doc/install) and run this again."
 
 
 def build_dir(module: str, packages: list[str], ldflags: str = "") -> Path:
@@ -23,6 +26,19 @@ def build_dir(module: str, packages: list[str], ldflags: str = "") -> Path:
     target = f"{platform.system()}-{platform.machine()}"
     key = content_key(GO_MODULES / module, *packages, ldflags, target)
     return cache_dir() / "tools" / f"{module}-{key}"
+
+
+def source(module: str, path: str) -> Path:
+    """The folder of a Go module's source, at the version that a module of hack/go pins; fetched if need be."""
+    try:
+        done = subprocess.run(
+            ["go", "mod", "download", "-json", path], cwd=GO_MODULES / module, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        raise UserError(f"cannot get the Go module {path}: {NO_GO}") from None
+    if done.returncode:
+        raise UserError(f"cannot get the Go module {path}: {done.stderr.strip() or done.stdout.strip()}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def build(
@@ -42,10 +58,7 @@ def build(
         return folder
     step = step or Step(module)
     if shutil.which("go") is None:
-        raise UserError(
-            f"{step.name}: cannot build {', '.join(packages)}: Go is not installed. "
-            "Install Go 1.26 or newer (https://go.dev/doc/install) and run this again."
-        )
+        raise UserError(f"{step.name}: cannot build {', '.join(packages)}: {NO_GO}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder, step):
         if folder.is_dir():

@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from hack import build_images, log
 from hack.containers.fake_gpu import MANIFEST
+from hack.kind.state import default_name, kubeconfig_path
 from hack.log import UserError, console
 from hack.machines import Machine, Taint, load_machine
 from hack.progress import HEARTBEAT_SECONDS, Step
@@ -343,7 +344,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         "  python -m hack.gpus health dynamo-disagg-worker nvidia.com/gpu\n"
         "  python -m hack.gpus status",
     )
-    parser.add_argument("--kubeconfig", type=Path, default=Path(".tools/kubeconfig-dynamo-disagg"))
+    parser.add_argument("--kubeconfig", type=Path, default=kubeconfig_path(default_name()))
     commands = parser.add_subparsers(dest="command", required=True)
     installs = commands.add_parser("install", help="install the device plugin")
     what = installs.add_mutually_exclusive_group(required=True)

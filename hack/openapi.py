@@ -9,22 +9,22 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from hack import gobuild
+from hack.kind.state import default_name, kubeconfig_path
 from hack.log import UserError, console, main
-from hack.paths import ROOT, TOOLS_BIN
+from hack.paths import ROOT
 
 Schema = dict[str, Any]
 
 FOLDER = ROOT / "schemas" / "kubernetes"
 KUBERNETES_FILE = FOLDER / "v1.36.json"
 GATEWAY_FILE = FOLDER / "gateway-v1.json"
-GATEWAY_MODULE = ROOT / "hack" / "go" / "gateway-api"
 
 # What the chart renders or refers to, by API group and version.
 ROOT_KINDS: dict[str, tuple[str, ...]] = {
@@ -179,16 +179,7 @@ def from_api_server(kubeconfig: Path) -> dict[str, Schema]:
 
 def gateway_definitions() -> dict[str, Schema]:
     """HTTPRoute v1 out of the CRD in the Gateway API's Go module, whose version hack/go pins."""
-    listing = subprocess.run(
-        ["go", "mod", "download", "-json", "sigs.k8s.io/gateway-api"],
-        cwd=GATEWAY_MODULE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listing.returncode:
-        raise UserError(f"cannot get the Gateway API module: {listing.stderr.strip() or listing.stdout.strip()}")
-    folder = Path(json.loads(listing.stdout)["Dir"]) / "config" / "crd" / "standard"
+    folder = gobuild.source("gateway-api", "sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
     definitions: dict[str, Schema] = {}
     for file, kind in GATEWAY_CRDS.items():
         crd = yaml.load((folder / file).read_text(), Loader=yaml.CSafeLoader)
@@ -233,7 +224,7 @@ def run(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--kubeconfig",
         type=Path,
-        default=TOOLS_BIN.parent / "kubeconfig-dynamo-disagg",
+        default=kubeconfig_path(default_name()),
         help="of a Kubernetes 1.36 cluster; default: the one of `make cluster`",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not current")

@@ -107,10 +107,15 @@ def check_versions(root: Path) -> str:
     return version
 
 
+def tracked(root: Path) -> list[str]:
+    """Paths of a checkout's files that git has or would take."""
+    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return sorted({f for f in listed if f and (root / f).is_file()})
+
+
 def contents(root: Path) -> list[str]:
     """Paths of the files that belong in the package; raises UserError on one that no rule knows."""
-    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    files = sorted({f for f in listed if f and (root / f).is_file()})
+    files = tracked(root)
     unknown = [f for f in files if f.startswith(FOLDERS) and not _allowed(f)]
     if unknown:
         raise UserError(

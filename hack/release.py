@@ -44,6 +44,7 @@ VERSIONED = {
     "pyproject.toml": r'^version = "{}"',
     "docs/install.md": r"{}(?![\d.])",
     "docs/mirror.md": r"{}(?![\d.])",
+    "docs/own-values.md": r"\bv{}(?![\d.])",
 }
 
 
@@ -300,7 +301,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m hack.release package --out dist\n"
         "  python -m hack.release publish --registry oci://ghcr.io/acme/charts --key cosign.key\n"
-        "  python -m hack.release verify oci://ghcr.io/acme/charts/dynamo-disagg:0.1.0 --key cosign.pub\n"
+        "  python -m hack.release verify oci://ghcr.io/acme/charts/dynamo-disagg:VERSION --key cosign.pub\n"
         "  python -m hack.release bump 0.2.0\n"
         "Credentials: REGISTRY_USERNAME and REGISTRY_PASSWORD, or docker login. "
         "The key's password: COSIGN_PASSWORD.",

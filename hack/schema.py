@@ -45,9 +45,9 @@ def read_yaml(path: Path) -> Schema:
     try:
         content = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
-        raise UserError(f"schemas/{path.name}: not valid YAML: {error}") from error
+        raise UserError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"schemas/{path.name}: expected a map, found {type(content).__name__}")
+        raise UserError(f"{path}: expected a map, found {type(content).__name__}")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Judge values files of your own before they reach a cluster, in one report: docs/validate.md.
+"""Judge values files of your own before they reach a cluster, in one report: docs/own-values.md.
 
 Helm's schema and rules, the policies that every values file of this repository keeps, how many nodes of the machine
 type the release needs, and, where a test cluster runs, whether the real scheduler places it on KWOK nodes like these.
@@ -37,6 +37,7 @@ from preflight.cluster import Cluster
 from preflight.placement import company_key
 from preflight.quantities import requests
 from tests.harness import chart
+from tests.harness.helm import HelmError
 from tests.harness.kube import Kube
 from tests.harness.manifests import COMPONENT, Manifests, is_hook
 from tests.harness.report import pod_line
@@ -201,6 +202,9 @@ def check_scheduling(report: Report, scenario: Scenario, made: list[FakeNode], k
         try:
             site.install()
             site.wait_for(wanted, {})
+        except HelmError as error:
+            report.problems.append(("scheduler", error.stderr.strip()))
+            report.done["scheduler"] = "the test cluster refused the release"
         except TimeoutError:
             pending = [pod for pod in site.pods() if pod.status.phase != "Running"]
             report.problems += [("scheduler", pod_line(pod)) for pod in pending]

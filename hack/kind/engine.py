@@ -93,7 +93,7 @@ class Engine:
         return {**self.environment, "KIND_EXPERIMENTAL_PROVIDER": self.name}
 
 
-def find(wanted: str | None = None, *, install: bool = True) -> Engine:
+def find(wanted: str | None = None) -> Engine:
     """The engine to use: the wanted one, else Docker, else Podman, else Podman installed now (Debian, root)."""
     reasons: dict[str, str] = {}
     for name in [wanted] if wanted else ENGINES:
@@ -101,7 +101,7 @@ def find(wanted: str | None = None, *, install: bool = True) -> Engine:
             return probe(name)
         except UnusableError as reason:
             reasons[name] = str(reason)
-    if install and wanted in (None, "podman") and shutil.which("podman") is None and packages.can_install():
+    if wanted in (None, "podman") and shutil.which("podman") is None and packages.can_install():
         step = Step("engine")
         step.say("; ".join(f"{name}: {reason}" for name, reason in reasons.items()))
         packages.install(step, PODMAN_PACKAGES)

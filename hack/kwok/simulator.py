@@ -51,12 +51,14 @@ def running(kubeconfig: Path) -> Iterator[Simulator]:
     ]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        simulator = Simulator(ApiServer(kubeconfig), owner, process, log)
         try:
-            simulator.install_admission()
-            yield simulator
+            simulator = Simulator(ApiServer(kubeconfig), owner, process, log)
+            try:
+                simulator.install_admission()
+                yield simulator
+            finally:
+                simulator.remove_everything()
         finally:
-            simulator.remove_everything()
             process.terminate()
             process.wait()
 
@@ -150,9 +152,9 @@ class Simulator:
 
     def remove_everything(self) -> None:
         """Remove all that this object made: pods before the nodes on which they end, kinds after their objects."""
-        for namespace in self._namespaces:
-            self.close(namespace)
         try:
+            for namespace in self._namespaces:
+                self.close(namespace)
             self.wait_until_closed()
         finally:
             for pool in self._pools:

@@ -34,10 +34,12 @@ def test_a_missing_secret(release: MakeRelease, kube: Kube, each_helm: Helm) -> 
 def test_a_secret_without_the_key(release: MakeRelease, kube: Kube) -> None:
     demo = release()
     kube.core.create_namespaced_secret(demo.namespace, secret("hf-token-secret", "token"))
-    message = demo.attempt("install", demo.name, demo.chart, files=[A3U]).stderr
-    assert 'Secret "hf-token-secret" has no key "HF_TOKEN" (it has: token)' in message
-    assert leftovers.of(kube, demo.namespace) == ["secret/hf-token-secret"]
-    kube.core.delete_namespaced_secret("hf-token-secret", demo.namespace)
+    try:
+        message = demo.attempt("install", demo.name, demo.chart, files=[A3U]).stderr
+        assert 'Secret "hf-token-secret" has no key "HF_TOKEN" (it has: token)' in message
+        assert leftovers.of(kube, demo.namespace) == ["secret/hf-token-secret"]
+    finally:
+        kube.core.delete_namespaced_secret("hf-token-secret", demo.namespace)
 
 
 def test_a_missing_claim(release: MakeRelease, kube: Kube) -> None:

@@ -15,10 +15,9 @@ from hack.paths import ROOT, TOOLS_BIN
 from tests.harness import chart, crds
 from tests.harness.kube import Kube
 from tests.harness.manifests import Object
-from tests.harness.scenarios import ALL
+from tests.harness.scenarios import ALL, SIMULATE
 from tests.harness.wait import wait_for
 
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 # Kinds that this cluster does not have. LeaderWorkerSets have a test of their own; tests/policy checks the others.
 ELSEWHERE = {"ComputeDomain", "HTTPRoute", "LeaderWorkerSet"}
 

@@ -66,7 +66,8 @@ def test_a_container_is_told_its_gpus(release: Callable[..., Release], kube: Kub
             ],
         },
     }
-    kube.core.create_namespaced_pod(demo.namespace, probe)
+    # Refused while the namespace is so new that its default service account is not there yet.
+    wait_for("the probe is made", lambda: kube.core.create_namespaced_pod(demo.namespace, probe), bool, 30)
 
     def phase() -> str:
         return str(kube.core.read_namespaced_pod("probe", demo.namespace).status.phase)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hack.paths import ROOT
 from tests.harness.kube import Kube
 from tests.harness.release import Release
+from tests.harness.scenarios import SIMULATE
 from tests.harness.wait import wait_for
-
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 
 
 def proxies(kube: Kube) -> dict[str, Any]:

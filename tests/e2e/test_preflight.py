@@ -27,9 +27,9 @@ from tests.harness.helm import Helm
 from tests.harness.kube import Kube
 from tests.harness.manifests import merged, nested
 from tests.harness.release import Release
+from tests.harness.scenarios import SIMULATE
 
 A3U = ROOT / "values" / "a3u-multi.yaml"
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 TOKEN = "hf-token-secret"
 # The nodes of one test, in a cluster that may have others like them.
 OWN_LABEL = "dynamo-disagg/preflight"

@@ -22,13 +22,13 @@ from tests.e2e import relay
 from tests.harness.helm import Helm
 from tests.harness.kube import Kube
 from tests.harness.release import Release
+from tests.harness.scenarios import SIMULATE
 from tests.harness.wait import wait_for
 from tests.release import checkout as checkouts
 from tests.release import registry as registries
 from tests.release.checkout import NEXT, VERSION
 from tests.release.registry import PASSWORD, USER, Registry
 
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 MODEL = "Qwen/Qwen3-0.6B"
 KEY_PASSWORD = "key-password"
 PUSH_SECONDS = 300.0

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hack import build_images
-from hack.paths import ROOT
 from tests.harness import leftovers
 from tests.harness.helm import Helm
 from tests.harness.kube import Kube
 from tests.harness.manifests import merged
 from tests.harness.release import Release
-from tests.harness.scenarios import served
+from tests.harness.scenarios import SIMULATE, served
 from tests.harness.serving import difference
 from tests.harness.wait import wait_for
 
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
 FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 

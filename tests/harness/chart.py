@@ -15,11 +15,12 @@ import yaml
 
 from hack import openapi
 from hack.paths import ROOT, cache_dir, content_key
+from hack.versions import versions
 from tests.harness import kubeschema
 from tests.harness.helm import Helm, HelmError, HelmResult, Values, values_arguments
 from tests.harness.manifests import Manifests
 
-KUBE_VERSION = "1.36.4"
+KUBE_VERSION = str(versions()["kubernetes"]["version"])
 CHART_PARTS = (
     "Chart.yaml",
     "Chart.lock",

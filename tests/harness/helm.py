@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from typing import Any
 from hack.paths import TOOLS_BIN
 
 Values = Mapping[str, Any]
+# Signs of a template that stumbled over a value in place of checking it.
+STUMBLES = re.compile(r"nil pointer|wrong type for value|can't evaluate|error calling|YAML parse error")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +40,12 @@ class Renderer:
     """A process that renders the chart as it is when the first values come."""
 
     def __init__(self) -> None:
-        program = gobuild.build("render", ["."]) / "render"
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
         self.process = subprocess.Popen(
-            [program, str(ROOT), KUBE_VERSION],
+            [gobuild.build("render", ["."]) / "render", str(ROOT), KUBE_VERSION],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
             # Each render leaves much to collect, and the process has memory.
             env={**os.environ, "GOGC": "400"},
@@ -62,16 +64,25 @@ class Renderer:
         ask = {"values": values, "release": release, "namespace": namespace, "cluster": seen}
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(f"{json.dumps(ask)}\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        # Where it has ended, there is no answer either.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{json.dumps(ask)}\n")
+            self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait(timeout=10)
+            self.errors.seek(0)
+            raise RuntimeError(f"the renderer ended with exit code {code}:\n{self.errors.read()[-4000:]}")
+        answer = json.loads(line)
         return Render(answer.get("error", ""), Manifests(answer.get("objects", [])), answer.get("notes", ""))
 
     def close(self) -> None:
         """End the process."""
         assert self.process.stdin
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait(timeout=10)
+        self.errors.close()
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -20,7 +20,7 @@ def namespace_report(kube: Kube, namespace: str) -> str:
     parts.append("--- last events")
     parts += [event_line(event) for event in sorted(events, key=_when)[-25:]]
     for pod in pods:
-        for status in pod.status.container_statuses or []:
+        for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
             parts.append(f"--- log of {pod.metadata.name}/{status.name} (restarts: {status.restart_count})")
             parts.append(_log(kube, pod, status.name, previous=False))
             if status.restart_count:

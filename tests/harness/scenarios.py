@@ -14,6 +14,7 @@ from tests.harness import chart
 from tests.harness.manifests import Manifests, merged
 
 OVERLAY = "values/overlays/simulate.yaml"
+SIMULATE = ROOT / OVERLAY
 
 
 @functools.cache
@@ -153,7 +154,7 @@ def served(name: str) -> list[Path]:
     """Values file and simulation overlay of a scenario that tests/e2e installs; KeyError for any other."""
     if name not in SERVED:
         raise KeyError(f"{name}: add it to SERVED, so that values/README.md says what is tested")
-    return [ROOT / "values" / f"{name}.yaml", ROOT / OVERLAY]
+    return [ROOT / "values" / f"{name}.yaml", SIMULATE]
 
 
 SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]

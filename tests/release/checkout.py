@@ -14,18 +14,6 @@ from hack.paths import ROOT
 VERSION = str(yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"])
 # One that comes later
 NEXT = "0.99.0"
-# Beside what is packaged: what packaging and bumping read.
-ALSO = (
-    ".gitignore",
-    ".helmignore",
-    "CHANGELOG.md",
-    "UPGRADING.md",
-    "pyproject.toml",
-    "docs/install.md",
-    "docs/mirror.md",
-)
-# Not in the package, as a check that they stay out.
-OUTSIDE = ("Makefile", "hack/log.py", "tests/__init__.py")
 ENV = {
     **{f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     **{f"GIT_{who}_DATE": "2026-01-02T03:04:05Z" for who in ("AUTHOR", "COMMITTER")},
@@ -42,7 +30,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def make(folder: Path) -> Path:
     """A checkout with one commit."""
-    for name in (*package.contents(ROOT), *ALSO, *OUTSIDE):
+    for name in package.tracked(ROOT):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, folder / name)
     git(folder, "init", "--quiet", "--initial-branch=main")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hack.cluster import Cluster
+from hack.docs import SCHEDULING_PAGE
 from hack.kwok import simulator as simulators
 from hack.kwok import standins
 from hack.kwok.simulator import Simulator
@@ -47,4 +48,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write(text.getvalue())
     if config.getoption("update_docs"):
         page.update(rows)
-        terminalreporter.write_line(f"{page.PAGE} has this table now")
+        terminalreporter.write_line(f"{SCHEDULING_PAGE} has this table now")

@@ -6,10 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hack.docs import table
-from hack.paths import ROOT
+from hack.docs import SCHEDULING_PAGE, table
 
-PAGE = ROOT / "docs" / "scheduling.md"
 BEGIN = "<!-- Begin of what `make scheduling` writes. -->\n"
 END = "<!-- End of it. -->\n"
 HEADER = ["scenario", "machine", "pods", "nodes", "GPUs", "seconds"]
@@ -35,10 +33,4 @@ def update(rows: Sequence[Row]) -> None:
     """Write the rows into the page."""
     written = BEGIN + table(HEADER, [row.cells() for row in rows]) + END
     pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    PAGE.write_text(pattern.sub(lambda _: written, PAGE.read_text()))
-
-
-def scenarios() -> list[str]:
-    """The scenarios in the page's table."""
-    text = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
-    return [line.split("|")[1].strip() for line in text.splitlines()[2:]]
+    SCHEDULING_PAGE.write_text(pattern.sub(lambda _: written, SCHEDULING_PAGE.read_text()))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from hack import docs
 from hack.kwok.nodes import FakeNode
 from hack.kwok.simulator import Simulator
 from tests.harness.kube import Kube
 from tests.harness.scenarios import NAMED, VALUES_FILES
-from tests.scheduling import page
 from tests.scheduling.page import Row
 from tests.scheduling.site import Site, components, gpus, made, workers
 
@@ -55,7 +55,7 @@ def test_every_values_file_is_expected_and_documented(pytestconfig: pytest.Confi
     files = sorted(file.removeprefix("values/").removesuffix(".yaml") for file in VALUES_FILES)
     assert sorted(EXPECTED) == files
     if not pytestconfig.getoption("update_docs"):  # the page is written at the end
-        assert page.scenarios() == files, "run `make scheduling`"
+        assert docs.scheduled() == files, "run `make scheduling`"
 
 
 @pytest.mark.parametrize("name", EXPECTED)

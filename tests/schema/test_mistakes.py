@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from tests.harness import chart, renderer, scenarios
-from tests.harness.helm import Helm
+from tests.harness.helm import STUMBLES, Helm
 from tests.harness.manifests import merged
 from tests.harness.renderer import Renderer
 
@@ -31,9 +30,6 @@ DEFECTS = {
     "gpu-recipes": {1, 4, 5, 6, 7, 8, 9},
     "tke": {1, 3, 4, 5, 6, 7, 8, 9, 10},
 }
-
-# Signs of a template that stumbled over a value in place of checking it.
-STUMBLES = re.compile(r"nil pointer|wrong type for value|can't evaluate|error calling|YAML parse error")
 
 
 @pytest.mark.parametrize("entry", MISTAKES, ids=lambda e: e["mistake"])

@@ -1,4 +1,4 @@
-"""Rendering: real Helm, each input once, and errors that can be run again."""
+"""Rendering: real Helm, each input once, and errors that can be run again; what is shown of a failure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from hack import gobuild
 from tests.harness import chart, helm
 from tests.harness.chart import InvalidObjectsError
 from tests.harness.helm import Helm, HelmError, HelmResult
+from tests.harness.renderer import Renderer
+from tests.harness.report import namespace_report
 
 
 @pytest.fixture
@@ -149,3 +154,28 @@ def test_values_keep_their_types(tmp_path: Path) -> None:
 
 def test_both_helms_are_what_they_should_be() -> None:
     assert (Helm("helm").major, Helm("helm3").major) == (4, 3)
+
+
+def test_a_renderer_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "render"
+    program.write_text("#!/bin/sh\nread -r _; echo 'panic: nil map' >&2; exit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(gobuild, "build", lambda *_: tmp_path)
+    render = Renderer()
+    # The second one finds a closed pipe.
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"exit code 2:\npanic: nil map"):
+            render({})
+    render.close()
+
+
+def test_logs_of_init_containers_are_shown() -> None:
+    status = SimpleNamespace(container_statuses=None, conditions=[], phase="Pending")
+    status.init_container_statuses = [SimpleNamespace(name="wait-for-model", restart_count=0)]
+    about = SimpleNamespace(name="decode-0", namespace="llm")
+    pod = SimpleNamespace(metadata=about, status=status, spec=SimpleNamespace(node_name="node"))
+    kube = MagicMock()
+    kube.core.list_namespaced_pod.return_value.items = [pod]
+    kube.core.read_namespaced_pod_log.return_value = "waiting for the marker"
+    text = namespace_report(kube, "llm")
+    assert "--- log of decode-0/wait-for-model (restarts: 0)\nwaiting for the marker" in text

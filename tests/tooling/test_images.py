@@ -16,8 +16,10 @@ from hack import build_images, gobuild
 from hack.containers import fake_gpu, runtime
 from hack.containers.context import generate_stubs
 from hack.containers.runtime.model import SPECIAL_TOKENS, VOCABULARY_SIZE, write_model
+from hack.kind.engine import Engine
 from hack.log import UserError
 from hack.paths import ROOT
+from hack.progress import Step
 from hack.versions import versions
 
 
@@ -150,3 +152,10 @@ class TestPins:
 
 def ordered(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def test_an_engine_that_fails_without_a_word_is_no_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not build_images._pull("quay.io/none:1", Engine("docker", "28"), Step("test"))

@@ -12,9 +12,9 @@ from hack import images
 from hack.log import UserError
 from hack.paths import ROOT
 from tests.harness import chart
+from tests.harness.scenarios import SIMULATE
 
 SCENARIOS = sorted((ROOT / "values").glob("*.yaml"))
-SIMULATE = ROOT / "values" / "overlays" / "simulate.yaml"
 MIRROR = "registry.corp:5000/ai"
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
 
+from hack import tools
 from hack.kwok import nodes, simulator
 from hack.kwok.nodes import KWOK_KEY, POOL_LABEL
 from hack.log import UserError
@@ -61,3 +66,30 @@ def test_the_policy_and_the_code_agree_on_names() -> None:
     assert binding["kind"] == f"{policy['kind']}Binding"
     assert POOL_LABEL in text
     assert f'key: "{KWOK_KEY}"' in text
+
+
+@pytest.mark.parametrize("broken", ["install_admission", "remove_everything", "__init__"])
+def test_kwok_never_outlives_an_error(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "kwok"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def popen(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    def fail(*_: object) -> None:
+        raise UserError("no answer from the API server")
+
+    monkeypatch.setattr(tools, "ensure", lambda _: {"kwok": program})
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr(simulator, "ApiServer", lambda _: None)
+    for name in ("install_admission", "remove_everything"):
+        monkeypatch.setattr(simulator.Simulator, name, lambda _: None)
+    monkeypatch.setattr(simulator.Simulator, broken, fail)
+    with pytest.raises(UserError, match="no answer"), simulator.running(tmp_path / "kubeconfig"):
+        pass
+    (process,) = started
+    assert process.poll() is not None

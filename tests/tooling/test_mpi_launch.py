@@ -17,7 +17,9 @@ import pytest
 
 from tests.harness import chart
 
-# Each writes what it was called with into the folder $SEEN.
+# A file of the folder $SEEN is there only when all of it is: the tests read it as soon as they find it.
+SEEN = 'seen() { cat >"$SEEN/$1.part" && mv "$SEEN/$1.part" "$SEEN/$1"; }'
+# Each writes what it was called with into that folder.
 PROGRAMS = {
     "ssh-keygen": 'echo "ssh-ed25519 AAAA"',
     # The first try of each host fails, as when its sshd is not up yet.
@@ -25,14 +27,14 @@ PROGRAMS = {
     '[ "$(grep -cx "$3" "$SEEN/ssh")" -gt "${FAILURES-1}" ]',
     "sleep": "exec /bin/sleep 0.05",
     # The last two arguments are the launcher and the task. It survives SIGTERM no longer than the real one.
-    "mpirun": 'printf "%s\\n" "$@" >"$SEEN/mpirun"; shift $(($# - 2)); "$@" & trap "kill $!; exit 99" TERM; wait',
+    "mpirun": 'printf "%s\\n" "$@" | seen mpirun; shift $(($# - 2)); "$@" & trap "kill $!; exit 99" TERM; wait',
     # The real one splits its command at spaces, too.
-    "trtllm-llmapi-launch": "task=${@:1}; $task; echo stopped >$SEEN/launcher",
-    "engine": 'printf "<%s>\\n" "$@" >"$SEEN/engine.part"; mv "$SEEN/engine.part" "$SEEN/engine"\n'
-    'trap "echo drained >$SEEN/drained; exit ${CODE-0}" TERM\n'
+    "trtllm-llmapi-launch": "task=${@:1}; $task; echo stopped | seen launcher",
+    "engine": 'trap "echo drained | seen drained; exit ${CODE-0}" TERM\n'
+    'printf "<%s>\\n" "$@" | seen engine\n'
     'if [ -n "${LIFE-}" ]; then exit "$LIFE"; fi; while :; do sleep; done',
     "pgrep": 'echo "$@" >>"$SEEN/pgrep"; [ "$(wc -l <"$SEEN/pgrep")" -lt 3 ]',
-    "sshd": 'printf "%s\\n" "$@" >"$SEEN/sshd"; trap "exit 143" TERM; while :; do sleep; done',
+    "sshd": 'trap "exit 143" TERM; printf "%s\\n" "$@" | seen sshd; while :; do sleep; done',
 }
 ODD = "a 'b' \"c\" $HOME `x` \\ *\nand another line"
 
@@ -55,7 +57,7 @@ class Rank:
             path.mkdir()
         (key / "private.key").write_text("secret\n")
         for name, text in PROGRAMS.items():
-            (bin_ / name).write_text(f"#!/bin/bash\n{text}\n")
+            (bin_ / name).write_text(f"#!/bin/bash\n{SEEN}\n{text}\n")
             (bin_ / name).chmod(0o755)
         script = pod.container().args()[2]
         self.script = script.replace("/etc/mpi-ssh", str(key)).replace("/usr/sbin/sshd", "sshd")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import shutil
 import tarfile
 import time
@@ -28,6 +29,8 @@ from tests.release import checkout as checkouts
 CHART = yaml.safe_load((ROOT / "Chart.yaml").read_text())
 VERSION = str(CHART["version"])
 SECTION = f"## [{VERSION}]"
+# What has the version of something else, and the chart's history. Tests with the chart's own fail with the next one.
+OTHERS = re.compile(r"CHANGELOG\.md|docs/scenarios/.*|hack/go/.*|hack/versions\.yaml|.*requirements\.txt|tests/.*")
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,11 @@ def files(archive: Path) -> dict[str, bytes]:
     with tarfile.open(archive) as content:
         members = {m.name.partition("/")[2]: content.extractfile(m) for m in content}
         return {name: file.read() for name, file in members.items() if file is not None}
+
+
+def names_version(file: Path) -> bool:
+    """Whether a file has the version that the chart has before it is bumped."""
+    return re.search(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])", file.read_text(errors="replace")) is not None
 
 
 def replace(file: Path, old: str, new: str) -> None:
@@ -246,8 +254,9 @@ class TestBump:
     def test_writes_the_version_everywhere(self, ready: Path, tmp_path: Path) -> None:
         changed = release.bump("0.9.0-rc.1", root=ready, date=datetime.date(2027, 1, 2))
         assert package.check_versions(ready) == "0.9.0-rc.1"
-        left = {name for name in changed if name != "CHANGELOG.md" and f" {VERSION}" in (ready / name).read_text()}
-        assert left == set()
+        assert [
+            name for name in package.tracked(ready) if names_version(ready / name) and not OTHERS.fullmatch(name)
+        ] == []
         assert "## [Unreleased]\n\n## [0.9.0-rc.1] - 2027-01-02\n\n### Added" in (ready / "CHANGELOG.md").read_text()
         made = package.build(tmp_path, root=ready, allow_dirty=True)
         assert made.file.name == "dynamo-disagg-0.9.0-rc.1.tgz"

@@ -169,3 +169,11 @@ def test_the_go_module_pins_the_version_of_the_versions_file(tool: Tool) -> None
 
 def test_kubernetes_has_one_version() -> None:
     assert pinned()["kubectl"].version == versions()["kubernetes"]["version"]
+
+
+def test_a_module_that_cannot_be_had_is_one_clear_message(executable: Executable) -> None:
+    with pytest.raises(UserError, match=r"cannot get the Go module sigs.k8s\.io/lws: Go is not installed"):
+        gobuild.source("lws", "sigs.k8s.io/lws")
+    executable("go", "echo no such host >&2; exit 1")
+    with pytest.raises(UserError, match=r"cannot get the Go module sigs.k8s\.io/lws: no such host"):
+        gobuild.source("lws", "sigs.k8s.io/lws")

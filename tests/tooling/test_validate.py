@@ -1,4 +1,4 @@
-"""hack/validate.py on good and bad values files, and docs/validate.md, whose snippets fit the services' schemas."""
+"""hack/validate.py on good and bad values files, and docs/own-values.md, whose snippets fit the services' schemas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import check_jsonschema
 import pytest
@@ -13,12 +14,15 @@ import yaml
 from click.testing import CliRunner
 
 from hack import preflight, validate
+from hack.kwok import simulator
 from hack.paths import ROOT
 from tests.harness import chart
+from tests.harness.helm import HelmError, HelmResult
 from tests.harness.manifests import merged
 from tests.harness.scenarios import NAMED, Scenario
+from tests.scheduling.site import Site
 
-DOC = (ROOT / "docs" / "validate.md").read_text()
+DOC = (ROOT / "docs" / "own-values.md").read_text()
 A3U = ROOT / "values" / "a3u-multi.yaml"
 
 
@@ -106,6 +110,19 @@ def test_what_is_your_clusters_own_is_taken_to_be_there(values: dict[str, Any], 
     assert validate.check_nodes(found, Scenario("yours", (str(mine),)), document), found.problems
 
 
+def test_what_the_test_cluster_refuses_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(Site):
+        def install(self) -> float:
+            raise HelmError(HelmResult(("helm", "install"), 1, "", "Error: admission webhook denied the request\n"), {})
+
+    monkeypatch.setattr(validate, "Site", Refusing)
+    monkeypatch.setattr(validate, "Kube", MagicMock())
+    monkeypatch.setattr(simulator, "running", MagicMock())
+    found = validate.Report([], summary={"components": {}})
+    validate.check_scheduling(found, NAMED[0], [], Path("kubeconfig"))
+    assert found.problems == [("scheduler", "Error: admission webhook denied the request")]
+
+
 def test_every_file_of_this_repository_fits_its_machine() -> None:
     for scenario in NAMED:
         found = validate.Report([])
@@ -157,5 +174,6 @@ def test_snippets_run_the_documented_target_of_the_charts_version() -> None:
     assert [command.partition(" VALUES=")[0] for command in commands] == ["make -C dynamo-disagg validate"] * 2
     assert re.search(r"^validate:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     version = yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"]
-    assert set(re.findall(r"\bv(0\.\d+\.\d+)\b", DOC)) == {version}
+    refs = [*re.findall(r"ref: v([^,]+),", GITHUB), *re.findall(r"--branch v(\S+)", GITLAB)]
+    assert refs == [version] * 2
     assert EDITOR.startswith("# yaml-language-server: $schema=")

@@ -9,8 +9,8 @@ import pytest
 from hack.paths import ROOT
 from tests.conftest import Render
 from tests.harness.manifests import Container, PodTemplate, object_id
+from tests.harness.scenarios import OVERLAY
 
-OVERLAY = "values/overlays/simulate.yaml"
 SCENARIOS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "values").glob("*.yaml"))
 
 

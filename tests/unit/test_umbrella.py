@@ -16,12 +16,13 @@ from tests.harness.chart import CHART_PARTS, KUBE_VERSION
 from tests.harness.helm import Helm, HelmResult
 from tests.harness.manifests import Manifests
 
+VERSION = yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"]
 PARENT = {
     "apiVersion": "v2",
     "name": "platform",
     "version": "1.0.0",
     "dependencies": [
-        {"name": "dynamo-disagg", "alias": alias, "version": "0.1.0", "condition": f"{alias}.enabled"}
+        {"name": "dynamo-disagg", "alias": alias, "version": VERSION, "condition": f"{alias}.enabled"}
         for alias in ("small", "large")
     ],
 }

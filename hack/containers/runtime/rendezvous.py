@@ -51,10 +51,6 @@ class Group:
         with self.lock:
             print(f"rank {rank} left: {self.joined.pop(rank)}", flush=True)
 
-    def complete(self) -> bool:
-        """Whether every other rank is connected."""
-        return len(self.joined) == self.size - 1
-
 
 def lead(group: Group, listener: socket.socket) -> None:
     """Serve ranks until the process ends."""
