@@ -11,8 +11,8 @@ from tests.harness.wait import wait_for
 # What every namespace has, and what the control plane removes in its own time.
 BELONGS = {"serviceaccount/default", "configmap/kube-root-ca.crt"}
 PASSING = ("event/", "event.events.k8s.io/")
-# The longest grace period of the scenarios, and a margin: under load Dynamo 1.6.1's process can hang at its exit ("tasks
-# still running at interpreter exit"), and the kubelet ends it then.
+# The longest grace period of the scenarios, and a margin: under load Dynamo 1.6.1's process can hang at its exit
+# ("tasks still running at interpreter exit"), and the kubelet ends it then.
 SECONDS = 330
 
 
