@@ -39,8 +39,10 @@ def test_the_first_request_goes_to_the_service_and_asks_for_the_model(case: tupl
     assert model == (by_role.flag("served-model-name") or by_role.flag("model-name"))
 
 
-def test_the_proof_is_named_where_there_are_two_pools(case: tuple[Any, Any]) -> None:
-    assert "helm test demo" in chart.notes(*case)
+def test_the_proof_is_named(case: tuple[Any, Any]) -> None:
+    text, aggregated = chart.notes(*case), chart.render(*case).all("Deployment", component="prefill") == []
+    assert f"Prove that {'a worker answers' if aggregated else 'both pools answer'}:\n" in text
+    assert "helm test demo -n " in text
 
 
 def test_a_simulation_says_so(case: tuple[Any, Any]) -> None:
