@@ -26,9 +26,9 @@ affinity:
 topologySpreadConstraints:
   {{- /* One without a selector would count no pods at all. */}}
   {{- $of := $.of | default $.root }}
-  {{- $own := dict "labelSelector" (dict "matchLabels" (include "common.selectorLabels" (dict "root" $of "component" $of.Chart.Name) | fromYaml)) }}
+  {{- $own := dict "matchLabels" (include "common.selectorLabels" (dict "root" $of "component" $of.Chart.Name) | fromYaml) }}
   {{- range . }}
-  - {{ ternary . (merge (dict) . $own) (hasKey . "labelSelector") | toYaml | nindent 4 | trim }}
+  - {{ if hasKey . "labelSelector" }}{{ toYaml . | nindent 4 | trim }}{{ else }}{{ merge (dict "labelSelector" $own) . | toYaml | nindent 4 | trim }}{{ end }}
   {{- end }}
 {{- end }}
 {{- with $values.priorityClassName }}

@@ -32,6 +32,14 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
 {{- end }}
 {{- end }}
+{{- /* Helm lays global over a component's own copy, so that only what global has not is seen here. */}}
+{{- range $component := list "frontend" "prefill" "decode" }}
+{{- with (get $.Values $component).global }}
+{{- if ne (toJson .) (toJson $.Values.global) }}
+{{ $component }}.global: global is for all components alike: write it in global
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -153,7 +161,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- range $component := list "frontend" "prefill" "decode" "etcd" "nats" }}
 {{- range $label := keys ((get $.Values $component).podLabels | default dict) | sortAlpha }}
 {{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh|dynamo-disagg)/" $label }}
-{{ $component }}.podLabels.{{ $label }}: the chart sets labels of this prefix, and selects pods by them: remove it
+{{ $component }}.podLabels.{{ $label }}: the chart sets this label, and selects pods by it: remove it
 {{- end }}
 {{- end }}
 {{- end }}
