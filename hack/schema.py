@@ -2,7 +2,8 @@
 
 schemas/root.yaml describes the values; every other schemas/<file>.yaml is a map of names to schemas.
 `$ref: <file>.yaml#/<name>` refers to those, `$ref: kubernetes#/<Kind>` to a Kubernetes definition, and
-`$ref: kubernetes#/<Kind>!<property>` to one without a property, for maps that are keyed by it.
+`$ref: kubernetes#/<Kind>!<property>` to one without a property, for maps that are keyed by it, and with
+a `?` at the end to one whose properties may be null, which takes a value of a lower layer back.
 Helm cannot follow a reference to a file, so the bundle holds everything that is reached below `$defs`.
 """
 
@@ -26,8 +27,11 @@ Schema = dict[str, Any]
 
 SOURCES = ROOT / "schemas"
 BUNDLE = ROOT / "values.schema.json"
+LIMITS = openapi.FOLDER / "limits.yaml"
+# Below these every amount may be taken back, a default too.
+AMOUNTS = ("requests", "limits")
 FILE_REFERENCE = re.compile(r"(?P<file>[a-z0-9/-]+\.yaml)#/(?P<name>[A-Za-z0-9]+)")
-KUBERNETES_REFERENCE = re.compile(r"kubernetes#/(?P<kind>[A-Za-z0-9.]+)(!(?P<without>[A-Za-z0-9]+))?")
+KUBERNETES_REFERENCE = re.compile(r"kubernetes#/(?P<kind>[A-Za-z0-9.]+)(!(?P<without>[A-Za-z0-9]+))?(?P<nullable>[?])?")
 # The keywords the sources use. A text with a comma that was not quoted would otherwise become one.
 KEYWORDS = {
     *("$comment", "$ref", "$schema", "title", "description", "default", "examples", "deprecated"),
@@ -96,8 +100,8 @@ class Bundler:
             full_name = self._kubernetes_name(match["kind"], file, reference)
             key = self._define_kubernetes(full_name)
             if without := match["without"]:
-                return self._define_without(key, without, file, reference)
-            return key
+                key = self._define_without(key, without, file, reference)
+            return self._define_nullable(key) if match["nullable"] else key
         match = FILE_REFERENCE.fullmatch(reference)
         if not match:
             raise UserError(f"schemas/{file}: $ref {reference!r} is neither <file>.yaml#/<name> nor kubernetes#/<Kind>")
@@ -149,6 +153,21 @@ class Bundler:
         self.definitions[f"{key}-{name}"] = variant
         return f"{key}-{name}"
 
+    def _define_nullable(self, key: str) -> str:
+        """Add a variant of a Kubernetes definition whose properties may be null."""
+        variant = dict(self.definitions[key])
+        variant["properties"] = {
+            name: {**child, "type": [child["type"], "null"]}
+            if "type" in child
+            else {"if": {"type": "object"}, "then": child, "else": {"type": "null"}}
+            for name, child in variant["properties"].items()
+        }
+        for child in variant["properties"].values():
+            if "enum" in child:
+                child["enum"] = [*child["enum"], None]
+        self.definitions[f"{key}-nullable"] = variant
+        return f"{key}-nullable"
+
     def _without_extensions(self, schema: Any) -> Any:
         """A Kubernetes definition as values need it: no x-kubernetes-* keywords, no defaults."""
         if isinstance(schema, list):
@@ -166,10 +185,22 @@ class Bundler:
         return result
 
 
+def limited(schema: Schema, limits: Schema) -> Schema:
+    """A schema with further keywords at all depths."""
+    result = dict(schema)
+    for key, value in limits.items():
+        result[key] = limited(schema.get(key, {}), value) if isinstance(value, dict) else value
+    return result
+
+
 def presence(defaults: Schema) -> Schema:
     """A schema that requires every key of values.yaml, so that no null can delete what a template reads."""
     schema: Schema = {"required": sorted(defaults)}
-    nested = {key: presence(value) for key, value in defaults.items() if isinstance(value, dict) and value}
+    nested = {
+        key: presence(value)
+        for key, value in defaults.items()
+        if isinstance(value, dict) and value and key not in AMOUNTS
+    }
     if nested:
         schema["properties"] = nested
     return schema
@@ -199,6 +230,9 @@ def bundled(sources: Path = SOURCES, defaults: Path | None = ROOT / "values.yaml
     kubernetes: dict[str, Schema] = {}
     for file in (openapi.KUBERNETES_FILE, openapi.GATEWAY_FILE):
         kubernetes |= openapi.load(file)
+    for kind, limits in read_yaml(LIMITS).items():
+        for name in [name for name in kubernetes if name.endswith(f".{kind}")]:
+            kubernetes[name] = limited(kubernetes[name], limits)
     schema = Bundler(sources, kubernetes).bundle()
     if defaults:
         schema["$defs"]["presence"] = presence(read_yaml(defaults))

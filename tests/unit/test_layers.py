@@ -46,7 +46,7 @@ def test_a_roles_flag_replaces_the_shared_one(
         ("a", "b", "b"),
         ("a", "", ""),
         ("a", None, None),
-        ("a", {"fieldRef": {"fieldPath": "x"}}, {"fieldRef": {"fieldPath": "x"}}),
+        ("a", {"fieldRef": {"fieldPath": "spec.nodeName"}}, {"fieldRef": {"fieldPath": "spec.nodeName"}}),
     ],
     ids=repr,
 )
@@ -82,6 +82,61 @@ def test_null_removes_an_annotation_of_the_machine(render: Render, role: str) ->
     assert name in render(None, LOWER).pod(role).metadata["annotations"]
     annotations = render({role: {"podAnnotations": {name: None}}}, LOWER).pod(role).metadata.get("annotations", {})
     assert name not in annotations
+
+
+def test_null_removes_parts_of_the_machine(render: Render, role: str, each_helm: Helm) -> None:
+    nic = "networking.gke.io.networks/rdma-7"
+    rdma = {"extendedResources": {nic: None, "a.b/x": None}, "claims": {"x": None}}
+    spec = {"hostPaths": {"gib": None, "x": None}, "rdma": rdma}
+    pod = render({"global": {"hardwareSpec": spec}}, LOWER, helm=each_helm.name).pod(role)
+    assert "nvidia" in pod.volumes()
+    assert not {"gib", "x"} & pod.volumes().keys()
+    limits = pod.container().spec["resources"]["limits"]
+    assert "networking.gke.io.networks/rdma-6" in limits
+    assert not {nic, "a.b/x"} & limits.keys()
+    assert "resourceClaims" not in pod.spec
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_null_removes_a_default_of_the_pod(render: Render, component: str, each_helm: Helm) -> None:
+    fields: dict[str, Any] = {"runAsUser": None, "fsGroup": None, "seccompProfile": None}
+    amounts = {"limits": {"memory": None, "cpu": None}, "requests": {"cpu": None}}
+    pod = render(
+        {component: {"podSecurityContext": fields, "securityContext": {"capabilities": None}, "resources": amounts}},
+        helm=each_helm.name,
+    ).pod(component)
+    assert not fields.keys() & pod.spec["securityContext"].keys()
+    assert pod.container().spec["securityContext"] == {"allowPrivilegeEscalation": False}
+    resources = pod.container().spec["resources"]
+    assert not {"memory", "cpu"} & resources["limits"].keys()
+    assert "cpu" not in resources["requests"]
+    assert "memory" in resources["requests"]
+
+
+def test_null_removes_the_source_of_a_lower_layer(render: Render, role: str, each_helm: Helm) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "c"}}
+    key = {"configMapKeyRef": {"name": "a", "key": "b"}}
+    own = {
+        "volumes": {"scratch": {"mountPath": "/x", "source": {"emptyDir": None, **claim}}},
+        "env": {"KEY": {"secretKeyRef": None, **key}},
+    }
+    pod = render({role: own}, helm=each_helm.name).pod(role)
+    assert pod.volumes()["scratch"] == {"name": "scratch", **claim}
+    assert pod.container().env()["KEY"] == key
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode", "etcd", "nats"])
+def test_a_spread_is_over_the_components_own_pods(render: Render, component: str) -> None:
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    values: dict[str, Any] = {"global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"}}
+    values |= {name: {"enabled": True} for name in ("etcd", "nats")}
+    values[component] = {**values.get(component, {}), "topologySpreadConstraints": spread}
+    pod = render(values).pod(component)
+    found = pod.spec["topologySpreadConstraints"]
+    assert [{k: v for k, v in s.items() if k != "labelSelector"} for s in found] == spread
+    labels = found[0]["labelSelector"]["matchLabels"]
+    assert labels["app.kubernetes.io/component"] == component
+    assert labels.items() <= pod.labels.items()
 
 
 def test_null_removes_a_volume_of_a_lower_layer(render: Render, role: str) -> None:

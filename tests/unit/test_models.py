@@ -128,7 +128,7 @@ def test_paths_in_a_bucket(render: Render, role: str, path: str, model: str) -> 
     [
         {"tokenSecret": {"name": "1", "key": "2"}, "cache": {"claimName": "3"}},
         {"cache": {"claimName": "3"}, "download": {"enabled": True, "revision": "1e3"}},
-        {"cache": {"claimName": "3", "create": {"enabled": True, "size": "1"}}, "download": {"enabled": True}},
+        {"cache": {"claimName": "3", "create": {"enabled": True, "size": "4e10"}}, "download": {"enabled": True}},
     ],
 )
 def test_names_that_look_like_numbers_stay_names(render: Render, role: str, block: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an 
 - name: {{ quote $name }}
   {{- if kindIs "map" $value }}
   valueFrom:
-    {{- toYaml $value | nindent 4 }}
+    {{- include "common.given" $value | nindent 4 }}
   {{- else }}
   value: {{ $value | toString | quote }}
   {{- end }}

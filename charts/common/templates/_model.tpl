@@ -101,5 +101,5 @@ in:  dict "root" <component context> "model" common.model "values" {nodeSelector
 {{- $affinity = merge (dict "nodeAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) $affinity }}
 {{- end }}
 {{- end }}
-{{- include "common.pod.placement" (dict "root" (dict "Values" .values) "hardware" $hardware "affinity" $affinity) }}
+{{- include "common.pod.placement" (dict "root" (dict "Values" .values) "of" .root "hardware" $hardware "affinity" $affinity) }}
 {{- end }}

@@ -17,3 +17,14 @@ in:  list of maps, the strongest last; out: YAML map
 {{- end }}
 {{- toYaml $result }}
 {{- end }}
+
+{{/* common.given: a map without its nulls, at all depths: they removed what a lower layer had, or nothing. in: map; out: YAML map */}}
+{{- define "common.given" -}}
+{{- $result := dict }}
+{{- range $key, $value := . }}
+{{- if kindIs "map" $value }}{{ $_ := set $result $key (include "common.given" $value | fromYaml) }}
+{{- else if not (kindIs "invalid" $value) }}{{ $_ := set $result $key $value }}
+{{- end }}
+{{- end }}
+{{- toYaml $result }}
+{{- end }}

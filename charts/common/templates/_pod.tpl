@@ -1,6 +1,7 @@
 {{/*
 common.pod.placement: where and how a pod is scheduled.
-in:  dict "root" <component context> ["hardware" {} ["affinity" {}]] (only workers pass a machine)
+in:  dict "root" <component context> ["hardware" {} ["affinity" {}]] (only workers pass a machine) ["of" <component
+     context>, where root has nothing but values]
 */}}
 {{- define "common.pod.placement" -}}
 {{- $values := .root.Values }}
@@ -23,7 +24,12 @@ affinity:
 {{- end }}
 {{- with $values.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- toYaml . | nindent 2 }}
+  {{- /* One without a selector would count no pods at all. */}}
+  {{- $of := $.of | default $.root }}
+  {{- $own := dict "matchLabels" (include "common.selectorLabels" (dict "root" $of "component" $of.Chart.Name) | fromYaml) }}
+  {{- range . }}
+  - {{ if hasKey . "labelSelector" }}{{ toYaml . | nindent 4 | trim }}{{ else }}{{ merge (dict "labelSelector" $own) . | toYaml | nindent 4 | trim }}{{ end }}
+  {{- end }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ quote . }}

@@ -8,7 +8,7 @@ amounts, the two pools and the release's surroundings are in validate/.
 {{/* common.validate. in: the root chart's context; out: nothing, or the chart fails */}}
 {{- define "common.validate" -}}
 {{- $problems := list }}
-{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "tls" "account" "components" "pools" "resources" "pods" "cluster" "apis" }}
+{{- range $rule := list "helm" "globals" "names" "model" "engineVersion" "etcd" "nats" "exposure" "tls" "account" "images" "components" "pools" "resources" "pods" "cluster" "apis" }}
 {{- $text := include (printf "common.validate.%s" $rule) $ | trim }}
 {{- range $line := splitList "\n" $text }}{{ with trim $line }}{{ $problems = append $problems . }}{{ end }}{{ end }}
 {{- end }}
@@ -32,6 +32,14 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 global.{{ $key }}: there is no such value: write global.{{ include "common.nearest" (dict "word" $key "known" $known) }}
 {{- end }}
 {{- end }}
+{{- /* Helm lays global over a component's own copy, so that only what global has not is seen here. */}}
+{{- range $component := list "frontend" "prefill" "decode" }}
+{{- with (get $.Values $component).global }}
+{{- if ne (toJson .) (toJson $.Values.global) }}
+{{ $component }}.global: global is for all components alike: write it in global
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -50,6 +58,10 @@ release name: "{{ $name }}" cannot name a Service: begin with a letter and use o
 {{- $model := include (printf "common.model.%s" .Values.global.model.source.type) . | fromYaml }}
 {{- range $model.problems }}
 {{ . }}
+{{- end }}
+{{- $path := get (get .Values.global.model.source .Values.global.model.source.type) "path" | default "" }}
+{{- if has ".." (splitList "/" $path) }}
+global.model.source.{{ .Values.global.model.source.type }}.path: {{ $path }} leads out of its folder: write it without ".."
 {{- end }}
 {{- with $model.claim }}
 {{- if not .size }}
@@ -130,6 +142,13 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- end }}
 {{- end }}
 
+{{/* common.runByLws: "true" for a pool that is a LeaderWorkerSet, else empty. in: component context */}}
+{{- define "common.runByLws" -}}
+{{- if ne .Chart.Name "frontend" }}
+{{- if and (include "common.worker.mode" .) (gt (include "common.worker.nodes" . | int) 1) (eq .Values.global.multiNode.controller "lws") }}true{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* common.asComponent: a subchart's context, seen from the root chart. in: dict "root" $ "component" string; out: sets "context" */}}
 {{- define "common.asComponent" -}}
 {{- $values := merge (dict "global" .root.Values.global) (get .root.Values .component) }}
@@ -141,7 +160,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- define "common.validate.components" -}}
 {{- range $component := list "frontend" "prefill" "decode" "etcd" "nats" }}
 {{- range $label := keys ((get $.Values $component).podLabels | default dict) | sortAlpha }}
-{{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh)/" $label }}
+{{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh|dynamo-disagg)/" $label }}
 {{ $component }}.podLabels.{{ $label }}: the chart sets this label, and selects pods by it: remove it
 {{- end }}
 {{- end }}
@@ -171,8 +190,13 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
 {{- end }}
 {{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv "flags" $ownedFlags) }}
-{{- if and (has (toString $values.rollingUpdate.maxSurge) (list "0" "0%")) (has (toString $values.rollingUpdate.maxUnavailable) (list "0" "0%")) }}
+{{- if has (toString $values.rollingUpdate.maxSurge) (list "0" "0%") }}
+{{- $away := toString $values.rollingUpdate.maxUnavailable }}
+{{- if has $away (list "0" "0%") }}
 {{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
+{{- else if and (include "common.runByLws" $context) (hasSuffix "%" $away) (lt (mul (trimSuffix "%" $away | int) (int $values.replicas)) 100) }}
+{{ $component }}.rollingUpdate.maxUnavailable: {{ $away }} of {{ $values.replicas }} is less than one worker, and LeaderWorkerSet refuses that with maxSurge 0: write 1
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -25,7 +25,7 @@ common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YA
 {{/* common.userVolumes: the sources of a component's `volumes` map. */}}
 {{- define "common.userVolumes" -}}
 {{- $sources := dict }}
-{{- range $name, $volume := . }}{{ with $volume }}{{ $_ := set $sources $name .source }}{{ end }}{{ end }}
+{{- range $name, $volume := . }}{{ with $volume }}{{ $_ := set $sources $name (include "common.given" .source | fromYaml) }}{{ end }}{{ end }}
 {{- toYaml $sources }}
 {{- end }}
 

@@ -44,8 +44,7 @@ DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS: '["generate"]'
 {{- $gpus := div (include "common.worker.gpus" $root | int64) (include "common.worker.nodes" $root | int64) }}
 {{- $devices := dict .hardware.gpuResource $gpus }}
 {{- range $name, $count := .hardware.extendedResources }}{{ $_ := set $devices $name (int64 $count) }}{{ end }}
-{{- $base := $root.Values.resources }}
-{{- if $root.Values.global.simulation.enabled }}{{ $base = $root.Values.global.simulation.resources }}{{ end }}
+{{- $base := ternary $root.Values.global.simulation.resources $root.Values.resources $root.Values.global.simulation.enabled | include "common.given" | fromYaml }}
 {{- $resources := dict "requests" (merge (dict) $devices ($base.requests | default dict)) "limits" (merge (dict) $devices ($base.limits | default dict)) }}
 {{- with .hardware.claims }}
 {{- $claims := list }}

@@ -70,6 +70,11 @@ etcd.persistence.enabled: a member that loses its emptyDir cannot join the other
 {{- if contains "bitnami" .Values.image.repository }}
 etcd.image.repository: Bitnami's image has no /usr/local/bin/etcd, and its tags were removed: use coreos/etcd
 {{- end }}
+{{- $quota := get $tuning "quota-backend-bytes" }}
+{{- range .Values.extraArgs }}{{ if regexMatch "^--?quota-backend-bytes" . }}{{ $quota = regexFind "[0-9-]+$" (splitList "=" . | rest | join "") }}{{ end }}{{ end }}
+{{- if and (regexMatch "^[1-9][0-9]*$" $quota) (include "common.exceeds" (list $quota .Values.persistence.size)) }}
+etcd.persistence.size: {{ .Values.persistence.size }} is less than the {{ $quota }} bytes that etcd may fill: raise it, or write --quota-backend-bytes with less in etcd.extraArgs
+{{- end }}
 {{- range .Values.extraArgs }}
 {{- $flag := first (splitList "=" .) | trimPrefix "-" | trimPrefix "-" }}
 {{- if and (hasPrefix "-" .) (hasKey $identity $flag) }}

@@ -26,7 +26,7 @@ wait:
 {{- $job := omit $download "enabled" "revision" "allowPatterns" "ignorePatterns" }}
 download: {{ set (set (set $job "folder" $folder) "identity" $identity) "env" $token | toJson }}
 {{- else }}
-path: {{ $repository }}
+path: {{ $repository | quote }}
 volumes:
   model-cache:
     {{- /* The frontend reads the tokenizer only, and need not run where a ReadWriteOnce claim is. */}}
@@ -47,6 +47,10 @@ needs:
   - {kind: Secret, name: {{ $source.tokenSecret.name | quote }}, key: {{ $source.tokenSecret.key | quote }}, value: {{ $where }}.tokenSecret}
   {{- end }}
 problems:
+  {{- /* The rules of huggingface_hub's validate_repo_id. */}}
+  {{- if and (ne (include "common.worker.modelSource" .) "simulated") (or (gt (len (splitList "/" $repository)) 2) (regexMatch "--|[.][.]|/$|[.]git$|[-.](/|$)|/[-.]" $repository)) }}
+  - "{{ ternary (printf "%s.repository" $where) "global.model.name" (ne $source.repository "") }}: the hub cannot have a repository {{ $repository }}: write owner/name{{ if not $source.repository }}, or name the repository in {{ $where }}.repository{{ end }}"
+  {{- end }}
   {{- if and $download.enabled (not $claim.name) }}
   - "{{ $where }}.download.enabled: the download has no claim to fill: set {{ $where }}.cache.claimName, or cache.create.enabled=true"
   {{- end }}

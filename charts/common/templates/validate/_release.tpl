@@ -29,6 +29,29 @@ frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingr
 {{- end }}
 {{- end }}
 
+{{/*
+common.validate.images: a repository that begins with a registry, behind its own or one whose owners have no dots in
+their names. Mirrors do have others' registries in their paths.
+*/}}
+{{- define "common.validate.images" -}}
+{{- $simulated := .Values.global.simulation.enabled }}
+{{- $runtime := include "common.runtimeImage" . | fromYaml }}
+{{- $images := dict (ternary "global.simulation.image" "global.engine.image" $simulated) $runtime }}
+{{- range list "frontend" "preflight" }}
+{{- $image := (get $.Values .).image }}
+{{- if $image.repository }}{{ $_ := set $images (printf "%s.image" .) (include "common.mergedImage" (dict "image" $image "fallback" $runtime) | fromYaml) }}{{ end }}
+{{- end }}
+{{- if eq (include "common.worker.modelSource" .) "ociImage" }}{{ $_ := set $images "global.model.source.ociImage.image" .Values.global.model.source.ociImage.image }}{{ end }}
+{{- range list "etcd" "nats" }}{{ $part := get $.Values . }}{{ if $part.enabled }}{{ $_ := set $images (printf "%s.image" .) $part.image }}{{ end }}{{ end }}
+{{- range $where, $image := $images }}
+{{- $registry := $.Values.global.imageRegistry | default $image.registry }}
+{{- $parts := splitList "/" $image.repository }}
+{{- if and (gt (len $parts) 1) (contains "." (first $parts)) (or (eq (first $parts) (splitList "/" $registry | first)) (has $registry (list "nvcr.io" "docker.io"))) }}
+{{ $where }}.repository: the image would be {{ $registry }}/{{ $image.repository }}: write {{ $where }}.registry={{ first $parts }} and {{ $where }}.repository={{ rest $parts | join "/" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* common.seesCluster: "true" where objects can be looked up, else empty; see common.validate.cluster */}}
 {{- define "common.seesCluster" -}}
 {{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}true{{ end }}
@@ -50,7 +73,7 @@ nvidia.com: apply crds/ of the chart (Helm does so at the first installation onl
 {{- $hardware := include "common.hardware" . | fromYaml }}
 {{- range $role := list "prefill" "decode" }}
 {{- $seen := dict "root" $ "component" $role }}{{ include "common.asComponent" $seen }}
-{{- if and (include "common.worker.mode" $seen.context) (gt (include "common.worker.nodes" $seen.context | int) 1) (eq $.Values.global.multiNode.controller "lws") }}
+{{- if include "common.runByLws" $seen.context }}
 {{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller") }}
 {{- end }}
 {{- end }}
