@@ -40,8 +40,8 @@ def test_vllm_has_no_file(render: Render, role: str) -> None:
 
 def test_derived_flags_of_a_role(render: Render, role: str) -> None:
     parallelism = {"tensor": 4, "pipeline": 2, "data": 2, "expert": 4}
-    both = {"prefill": {"parallelism": parallelism}, "decode": {"parallelism": parallelism}}
-    found = flags(render, role, {**both, "global": {"kvCache": {"blockSize": 64}}})
+    pool = {"parallelism": parallelism, "engineArgs": {"enable-dp-attention": True}}
+    found = flags(render, role, {"prefill": pool, "decode": pool, "global": {"kvCache": {"blockSize": 64}}})
     assert (
         found.items()
         >= {

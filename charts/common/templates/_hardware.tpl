@@ -7,7 +7,8 @@ in:  root context; out: YAML map: the keys of schemas/hardware.yaml, those of rd
 {{- define "common.hardware" -}}
 {{- $global := .Values.global }}
 {{- $preset := include (printf "common.hardware.%s" $global.hardware) . | fromYaml }}
-{{- $spec := include "common.overlay" (list $preset $global.hardwareSpec) | fromYaml | include "common.given" | fromYaml }}
+{{- $spec := $preset }}
+{{- with $global.hardwareSpec }}{{ $spec = include "common.overlay" (list $preset .) | fromYaml | include "common.given" | fromYaml }}{{ end }}
 {{- if $global.simulation.enabled }}
 {{- $spec = omit $spec "rdma" "env" "hostPaths" "computeDomain" }}
 {{- else if $global.rdma.enabled }}
