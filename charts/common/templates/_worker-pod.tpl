@@ -149,7 +149,7 @@ would and makes the pod ready only when every rank has joined with the right ran
     # A worker without one of its ranks can answer nothing, so not one request more.
     failureThreshold: 1
   resources:
-    {{- toYaml .context.root.Values.global.simulation.resources | nindent 4 }}
+    {{- include "common.given" .context.root.Values.global.simulation.resources | nindent 4 }}
   securityContext:
     {{- include "common.securityContext" (dict "overrides" dict) | nindent 4 }}
 {{- end }}
