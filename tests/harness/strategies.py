@@ -29,7 +29,9 @@ def valid(schema: Schema, depth: int = DEPTH) -> SearchStrategy[Any]:
     if "enum" in keywords:
         return st.sampled_from(keywords["enum"])
     if "then" in keywords:
-        return st.one_of(valid(keywords["then"], depth), valid(keywords["else"], depth))
+        beside = {k: v for k, v in keywords.items() if k not in ("if", "then", "else")}
+        then = valueschema.overlaid(valueschema.followed(keywords["then"]), beside)
+        return st.one_of(valid(then, depth), valid(keywords["else"], depth))
     if "oneOf" in keywords:
         return st.one_of([valid(part, depth) for part in keywords["oneOf"]])
     types = keywords.get("type", "object" if "properties" in keywords else ["string", "integer", "boolean"])
@@ -51,7 +53,7 @@ def _of_type(kind: str, keywords: Schema, depth: int) -> SearchStrategy[Any]:
             low = keywords.get("minimum", 0)
             return st.integers(low, keywords.get("maximum", low + 5000))
         case "number":
-            low = keywords.get("minimum", 1)
+            low = max(keywords.get("minimum", 1), keywords.get("exclusiveMinimum", -1) + 1)
             return st.one_of(st.integers(low, low + 5), st.floats(low, low + 5, width=16))
         case "string":
             return _text(keywords)

@@ -72,15 +72,16 @@ def followed(schema: Schema) -> Schema:
     if "$ref" not in schema:
         return schema
     target = followed(bundle()["$defs"][schema["$ref"].removeprefix("#/$defs/")])
-    return _overlaid(target, {k: v for k, v in schema.items() if k != "$ref"})
+    return overlaid(target, {k: v for k, v in schema.items() if k != "$ref"})
 
 
-def _overlaid(target: Schema, beside: Schema) -> Schema:
+def overlaid(target: Schema, beside: Schema) -> Schema:
+    """A schema with further keywords beside it, which win."""
     result = {**target, **beside}
     if "properties" in target and "properties" in beside:
         result["properties"] = {
             **target["properties"],
-            **{k: _overlaid(target["properties"].get(k, {}), v) for k, v in beside["properties"].items()},
+            **{k: overlaid(target["properties"].get(k, {}), v) for k, v in beside["properties"].items()},
         }
     return result
 
