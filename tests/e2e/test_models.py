@@ -28,6 +28,7 @@ VALUES: dict[str, Any] = {
         "env": {"HF_ENDPOINT": "http://hub:8000"},
         "model": {
             "name": hub.REPOSITORY,
+            "sizeGiB": 0.1,
             "source": {
                 "huggingface": {
                     # What the cluster's provisioner can make.
