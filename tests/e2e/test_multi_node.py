@@ -120,14 +120,15 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     answer = endpoint.chat(MODEL, "Still there?", max_tokens=8, stream=True)
     assert answer.usage["completion_tokens"] == 8, answer
 
-    update(kube, demo, merged(values, nested("prefill.podLabels.version", "2")))
+    # With StatefulSets a rank that starts in seconds, as here, may be ready with its old leader, and two workers overlap.
+    update(kube, demo, 4 if controller == "lws" else 2, merged(values, nested("prefill.podLabels.version", "2")))
     assert "answered one request together" in demo.test()
     demo.uninstall()
     leftovers.wait_until_gone(kube, demo.namespace)
 
 
-def update(kube: Kube, demo: Release, values: Any) -> None:
-    """Change the prefill pods: they are replaced worker by worker, and the others stay."""
+def update(kube: Kube, demo: Release, fewest: int, values: Any) -> None:
+    """Change the prefill pods: they are replaced while at least so many workers stay ready, and decode's are not."""
     before = {name: pod.metadata.uid for name, pod in workers(kube, demo).items()}
     demo.install(values, files=FILES, wait=False)
     leaders: list[int] = []
@@ -139,7 +140,7 @@ def update(kube: Kube, demo: Release, values: Any) -> None:
         return sorted(name for name in before if "-prefill-" in name and name not in renewed)
 
     wait_for("every prefill pod is a new one and ready", to_come, lambda names: not names, 300)
-    assert min(leaders) >= WORKERS["prefill"][0] - 1, f"leaders that were ready, over time: {leaders}"
+    assert min(leaders) >= fewest, f"leaders that were ready, over time: {leaders}"
     after = workers(kube, demo)
     assert [name for name in before if "-decode-" in name and after[name].metadata.uid != before[name]] == []
 
