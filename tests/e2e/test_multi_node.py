@@ -120,7 +120,7 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     answer = endpoint.chat(MODEL, "Still there?", max_tokens=8, stream=True)
     assert answer.usage["completion_tokens"] == 8, answer
 
-    # With StatefulSets a rank that starts in seconds, as here, may be ready with its old leader, and two workers overlap.
+    # With StatefulSets a rank that starts in seconds, as here, may be ready with its old leader, and workers overlap.
     update(kube, demo, 4 if controller == "lws" else 2, merged(values, nested("prefill.podLabels.version", "2")))
     assert "answered one request together" in demo.test()
     demo.uninstall()
