@@ -442,13 +442,13 @@ def learn(program: Program, dynamo: str, version: str, earlier: Sequence[str]) -
     if program.name == "frontend":
         vllm = PROGRAMS["vllm"]
         engine = {n for f in reading(vllm, dynamo, version).flags for n in long_names(f)}
-        for parser, processor in (("vllm_parser", "vllm"), ("sglang_parser", "sglang")):
+        # With vllm the whole command line goes to the engine's own parser, which has what Dynamo adds too.
+        for parser, processor, whole in (
+            ("vllm_parser", "vllm", {"program": vllm.name}),
+            ("sglang_parser", "sglang", {}),
+        ):
             lent = {n: kind(vllm, f) for f in found.flags if f.parser == parser for n in long_names(f)}
-            borrowed[processor] = {"flags": lent}
-            # Its whole command line goes to the engine's own parser, which has what Dynamo adds too.
-            if processor == vllm.name:
-                alone = {n: form for n, form in lent.items() if n not in engine}
-                borrowed[processor] = {"program": vllm.name, "flags": alone}
+            borrowed[processor] = {**whole, "flags": {n: f for n, f in lent.items() if not whole or n not in engine}}
     names = {n for f in flags.values() for n in long_names(f)}
     negations = {f"no-{n}" for f in flags.values() if f.form == "bool" for n in long_names(f)}
     gone: dict[str, tuple[str, str]] = {}

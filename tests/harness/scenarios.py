@@ -136,7 +136,11 @@ FEATURES = [
             values=merged(
                 TRTLLM,
                 {
-                    "global": {"multiNode": {"controller": controller, "sshSecret": "mpi-ssh"}},
+                    # A machine that makes workers root, for what sshd needs then.
+                    "global": {
+                        "hardware": "gke-a3ultra",
+                        "multiNode": {"controller": controller, "sshSecret": "mpi-ssh"},
+                    },
                     "prefill": {"parallelism": {"tensor": 16, "expert": 16}},
                     "decode": {"parallelism": {"tensor": 16, "data": 16, "expert": 16}},
                 },

@@ -176,10 +176,10 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- include "common.asComponent" $seen }}
 {{- $context := $seen.context }}
 {{- $values := $context.Values }}
-{{- $ownedEnv := dict }}{{ $ownedFlags := $owned }}
+{{- $ownedEnv := dict }}{{ $ownedFlags := $owned }}{{ $prefixes := list "DYN" (include (printf "common.engine.%s.variables" $engine.name) .) }}
 {{- if eq $component "frontend" }}
 {{- $ownedEnv = include "frontend.ownedEnv" $context | fromYaml }}
-{{- $ownedFlags = include "frontend.owned" $context | fromYaml }}
+{{- $ownedFlags = include "frontend.owned" $context | fromYaml }}{{ $prefixes = list "DYN" }}
 {{ include "common.validate.flags" (merge (dict "where" "frontend.args" "flags" $values.args "raw" $values.extraArgs "role" $component "owned" $ownedFlags) $ofFrontend) }}
 {{- else }}
 {{- $ownedEnv = include "common.worker.ownedEnv" $context | fromYaml }}
@@ -189,7 +189,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{ include "common.validate.flags" (merge (dict "where" (printf "%s.engineArgs" $component) "flags" $values.engineArgs "raw" $values.extraArgs "role" $component) $ofWorkers) }}
 {{ if include "common.worker.mode" $context }}{{ include "common.validate.gpus" (dict "context" $context "hardware" $hardware) }}{{ end }}
 {{- end }}
-{{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv "flags" $ownedFlags) }}
+{{ include "common.validate.env" (dict "component" $component "context" $context "owned" $ownedEnv "flags" $ownedFlags "prefixes" $prefixes) }}
 {{- if has (toString $values.rollingUpdate.maxSurge) (list "0" "0%") }}
 {{- $away := toString $values.rollingUpdate.maxUnavailable }}
 {{- if has $away (list "0" "0%") }}
@@ -204,17 +204,20 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{/* common.validate.env: variables the chart derives, and router settings that would reach a worker's model card. */}}
 {{- define "common.validate.env" -}}
 {{- $component := .component }}{{ $owned := .owned }}
-{{- /* Dynamo reads a flag's variable too: DYN_<FLAG>, of an engine's own flags DYN_<ENGINE>_<FLAG>. */}}
+{{- /* Dynamo reads a flag's variable too. */}}
 {{- $twins := dict }}
-{{- range $flag, $instead := .flags }}{{ $_ := set $twins ($flag | upper | replace "-" "_") (dict "flag" $flag "instead" (replace "{role}" $component $instead)) }}{{ end }}
+{{- range $flag, $instead := .flags }}
+{{- $twin := dict "flag" $flag "instead" (replace "{role}" $component $instead) }}
+{{- range $.prefixes }}{{ $_ := set $twins (printf "%s_%s" . ($flag | upper | replace "-" "_")) $twin }}{{ end }}
+{{- end }}
 {{- range $where, $env := dict (printf "%s.env" .component) .context.Values.env "global.env" .context.Values.global.env }}
 {{- range $name := keys $env | sortAlpha }}
 {{- if hasKey $owned $name }}
 {{ $where }}.{{ $name }}: the chart sets this variable: remove it
 {{- else if and (hasPrefix "DYN_ROUTER_" $name) (or (eq $where "global.env") (ne $component "frontend")) }}
 {{ $where }}.{{ $name }}: a worker advertises router settings and they override the frontend's: move it to frontend.env
-{{- else if hasPrefix "DYN_" $name }}
-{{- with get $twins (regexReplaceAll "^DYN_((VLLM|SGL|TRTLLM)_)?" $name "") }}
+{{- else }}
+{{- with get $twins $name }}
 {{ $where }}.{{ $name }}: it stands for --{{ .flag }}, which the chart sets: use {{ .instead }}
 {{- end }}
 {{- end }}

@@ -132,6 +132,10 @@ SGLANG_HOST_IP: {fieldRef: {fieldPath: status.podIP}}
 {}
 {{- end }}
 
+{{- define "common.engine.sglang.variables" -}}
+DYN_SGL
+{{- end }}
+
 {{- define "common.engine.sglang.owned" -}}
 model: global.model.source
 model-path: global.model.source

@@ -230,6 +230,10 @@ ssh-keygen -t ed25519 -N '' -f id && kubectl -n {{ .root.Release.Namespace }} cr
 {{ include "common.validate.alike" (dict "roles" . "flags" (list "trtllm.kv_cache_config.dtype")) }}
 {{- end }}
 
+{{- define "common.engine.trtllm.variables" -}}
+DYN_TRTLLM
+{{- end }}
+
 {{- define "common.engine.trtllm.owned" -}}
 model: global.model.source
 served-model-name: global.model.name

@@ -8,6 +8,7 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/):
   .check  problems of a role's values, one a line (common.validate)
   .pair   problems between the two roles; in: "prefill" and "decode", each {context, parallelism, flags}
   .owned  flags the chart sets -> the value to set instead
+  .variables how Dynamo's variables for the engine's own flags begin: <it>_<FLAG>
 in:  dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg "nodes" of one worker
      "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, check and config)
 */}}
@@ -104,6 +105,10 @@ VLLM_NIXL_SIDE_CHANNEL_HOST: {fieldRef: {fieldPath: status.podIP}}
 
 {{- define "common.engine.vllm.pod" -}}
 {}
+{{- end }}
+
+{{- define "common.engine.vllm.variables" -}}
+DYN_VLLM
 {{- end }}
 
 {{- define "common.engine.vllm.owned" -}}
