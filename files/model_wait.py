@@ -1,5 +1,7 @@
 """Wait until the model is complete: until the marker is there and says what is expected.
 
+After that every file must be open to this user. An engine would say so later, on GPUs, and not why.
+
 Environment: MODEL_MARKER (a file), MODEL_EXPECTED (JSON: what it must say at least), MODEL_HINT (what to do or see).
 """
 
@@ -12,6 +14,30 @@ from pathlib import Path
 
 MARKER, HINT = Path(os.environ["MODEL_MARKER"]), os.environ["MODEL_HINT"]
 EXPECTED = json.loads(os.environ["MODEL_EXPECTED"])
+
+
+def read_all(folder: Path) -> None:
+    """Open every file but bookkeeping, as the engine will. Raises PermissionError at the first that is closed."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(parent, name)
+            if not name.startswith(".") and path.exists():
+                path.open("rb").close()
+
+
+def refusal(path: Path) -> str:
+    """Who may read what, and what to write: of the path, or of the folder above it that is closed."""
+    closed = next((p for p in reversed(path.parents) if not os.access(p, os.X_OK)), path)
+    found = closed.stat()
+    return (
+        f"{closed}: mode {found.st_mode & 0o7777:04o} of user {found.st_uid}, and user {os.getuid()} cannot read it: "
+        "run chmod -R a+rX on the model's folder, or set podSecurityContext.runAsUser"
+    )
 
 
 def main() -> None:
@@ -34,7 +60,11 @@ def main() -> None:
         wrong = {key: content.get(key) for key, value in EXPECTED.items() if content.get(key) != value}
         if wrong:
             sys.exit(f"{MARKER} says {wrong} where {EXPECTED} is expected: another model is in this folder; empty it")
+    read_all(MARKER.parent)
     print(f"the model is complete: {text}", flush=True)
 
 
-main()
+try:
+    main()
+except PermissionError as error:
+    sys.exit(refusal(Path(error.filename)))

@@ -20,7 +20,7 @@ def check_devices(cluster: Cluster, needs: Object) -> list[Check]:
     """One row for each device class that pods claim from."""
     rows = []
     there = {c["metadata"]["name"]: c for c in cluster.device_classes or []}
-    for wanted in sorted({template["deviceClassName"] for template in needs["claimTemplates"].values()}):
+    for wanted in sorted({name for template in needs["claimTemplates"].values() for name in template}):
         takes = selects(there[wanted]) if wanted in there else None
         if wanted not in there:
             known = ", ".join(sorted(there)) or "none"
@@ -48,7 +48,7 @@ def check_apis(cluster: Cluster, needs: Object) -> list[Check]:
             continue
         pattern = CONTROLLERS.get(group)
         row = (OK, version)
-        if pattern and not any(pattern.search(image) for image in images):
+        if needs["clusterWide"] and pattern and not any(pattern.search(image) for image in images):
             row = (WARN, f"{version} is served, but no pod looks like its controller: does it run?")
         rows.append(Check(row[0], f"API {kind}", row[1]))
     return rows
@@ -67,8 +67,11 @@ def check_objects(cluster: Cluster, needs: Object) -> list[Check]:
             row = (FAIL, f"not in namespace {needs['namespace']}: create it, or change {need['value']}")
         elif found["metadata"].get("deletionTimestamp") or found.get("status", {}).get("phase") == "Lost":
             row = (FAIL, f"it is lost or being deleted: make it anew ({need['value']})")
-        elif need.get("key") and need["key"] not in keys:
-            row = (FAIL, f"has no key {need['key']} (it has: {', '.join(keys)}): add it ({need['value']})")
+        elif missing := [key for key in need.get("keys") or [need.get("key")] if key and key not in keys]:
+            row = (FAIL, f"has no key {', '.join(missing)} (it has: {', '.join(keys)}): add it ({need['value']})")
+        elif found.get("problem"):
+            names = ", ".join(need["certificate"])
+            row = (FAIL, f"{found['problem']}: make it for {names}, with the ca.crt that signed it ({need['value']})")
         elif need.get("pull") and not kind_of_secret.startswith("kubernetes.io/dockerc"):
             row = (FAIL, f"is of type {kind_of_secret}: make it with kubectl create secret docker-registry")
         rows.append(Check(row[0], f"{kind} {name}", row[1]))
@@ -107,12 +110,15 @@ def checks(cluster: Cluster, needs: Object) -> list[Check]:
             for c in pod["spec"].get("topologySpreadConstraints") or []
         )
     ]
+    of_namespace = [*check_apis(cluster, needs), *check_objects(cluster, needs)]
+    if not needs["clusterWide"]:
+        unseen = "nodes, devices and storage classes were not looked at (preflight.clusterWide is false)"
+        return [*denied, Check(WARN, "room", unseen), *of_namespace]
     return [
         *denied,
         *check_nodes(cluster, needs),
         *(Check(WARN, name, "topologySpreadConstraints were not looked at") for name in spread),
         *check_devices(cluster, needs),
-        *check_apis(cluster, needs),
-        *check_objects(cluster, needs),
+        *of_namespace,
         *check_storage(cluster, needs),
     ]

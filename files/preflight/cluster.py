@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .certificates import problem
+
 Object = dict[str, Any]
 # A GET request to the API server: path with query -> HTTP status, body.
 Fetch = Callable[[str], tuple[int, bytes]]
@@ -98,10 +100,16 @@ def read(fetch: Fetch, needs: Object) -> Cluster:
     resources = {group: reader.get(f"/apis/{group}") or {} for group in groups}
     paths = {"Secret": "secrets", "PersistentVolumeClaim": "persistentvolumeclaims"}
     objects = {}
+    certificates = {need["name"]: need["certificate"] for need in needs["objects"] if "certificate" in need}
     for kind, name in {(need["kind"], need["name"]) for need in needs["objects"]}:
         found = reader.get(f"/api/v1/namespaces/{needs['namespace']}/{paths[kind]}/{name}")
         if found is not None:
             objects[kind, name] = _without_values(found)
+            if kind == "Secret" and name in certificates:
+                objects[kind, name]["problem"] = problem(found.get("data") or {}, certificates[name])
+    apis = {f"{g} {r['kind']}" for g, answer in resources.items() for r in answer.get("resources", [])}
+    if not needs["clusterWide"]:
+        return Cluster(apis=apis, objects=objects, forbidden=reader.forbidden)
     devices = "/apis/resource.k8s.io/v1"
     claimed = bool(needs["claimTemplates"])
     return Cluster(
@@ -118,7 +126,7 @@ def read(fetch: Fetch, needs: Object) -> Cluster:
         storage_classes=reader.list("/apis/storage.k8s.io/v1/storageclasses", dict)
         if needs["storageClasses"]
         else None,
-        apis={f"{g} {r['kind']}" for g, answer in resources.items() for r in answer.get("resources", [])},
+        apis=apis,
         objects=objects,
         forbidden=reader.forbidden,
     )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from .cluster import Cluster, Object
 from .matching import REQUIRED, expression_matches, tolerated
 from .quantities import DEVICES, Amounts, amount, requests, shown
+from .reasons import Cause, Reason
 
 ARCH = "kubernetes.io/arch"
 # The node's conditions say the same in plainer words.
@@ -22,18 +23,18 @@ class Node:
     name: str
     labels: dict[str, str]
     taints: list[Object]
-    state: str
+    state: Reason | None
     capacity: Amounts
     free: Amounts
     # Labels of the pods on it, with their namespaces, for affinity between pods.
     pods: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
-def unfit(node: Node, spec: Object) -> str:
-    """The first reason why a node can never take a pod, in words; empty when there is none."""
+def unfit(node: Node, spec: Object) -> Reason | None:
+    """The first reason why a node can never take a pod; None when there is none."""
     for key, value in (spec.get("nodeSelector") or {}).items():
         if node.labels.get(key) != value:
-            return f"lack label {key}={value}" if key != ARCH else f"have another CPU architecture than {value}"
+            return Reason(Cause.ARCHITECTURE if key == ARCH else Cause.LABEL, key, value)
     wanted = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(REQUIRED)
     if wanted:
         fields = {"metadata.name": node.name}
@@ -42,15 +43,15 @@ def unfit(node: Node, spec: Object) -> str:
             and all(expression_matches(e, fields) for e in term.get("matchFields") or [])
             for term in wanted["nodeSelectorTerms"]
         ):
-            return "do not fit nodeAffinity"
+            return Reason(Cause.NODE_AFFINITY)
     if node.state:
         return node.state
     for taint in node.taints:
         hard = taint["effect"] in ("NoSchedule", "NoExecute") and taint["key"] not in CONDITION_TAINTS
         if hard and not tolerated(taint, spec.get("tolerations") or []):
             value = f"={taint['value']}" if taint.get("value") else ""
-            return f"have taint {taint['key']}{value}:{taint['effect']} that is not tolerated"
-    return ""
+            return Reason(Cause.TAINT, taint["key"], f"{value}:{taint['effect']}")
+    return None
 
 
 def free_nodes(cluster: Cluster, held: Iterable[Object]) -> list[Node]:
@@ -59,8 +60,11 @@ def free_nodes(cluster: Cluster, held: Iterable[Object]) -> list[Node]:
     for item in cluster.nodes:
         capacity = {k: amount(v) for k, v in (item["status"].get("allocatable") or {}).items()}
         conditions = {c["type"]: c["status"] for c in item["status"].get("conditions") or []}
-        state = "are NotReady" if conditions.get("Ready") != "True" else ""
-        state = state or ("are cordoned" if item["spec"].get("unschedulable") else "")
+        state = None
+        if conditions.get("Ready") != "True":
+            state = Reason(Cause.NOT_READY)
+        elif item["spec"].get("unschedulable"):
+            state = Reason(Cause.CORDONED)
         metadata = item["metadata"]
         labels, taints = metadata.get("labels") or {}, item["spec"].get("taints") or []
         nodes[metadata["name"]] = Node(metadata["name"], labels, taints, state, capacity, dict(capacity))
@@ -78,17 +82,17 @@ def take(node: Node, amounts: Amounts) -> None:
         node.free[name] = node.free.get(name, Decimal(0)) - value
 
 
-def shortage(node: Node, amounts: Amounts) -> str:
-    """The first thing a node has too little of, in words; empty when the amounts fit."""
+def shortage(node: Node, amounts: Amounts) -> Reason | None:
+    """The first thing a node has too little of; None when the amounts fit."""
     for name, value in amounts.items():
         if node.free.get(name, Decimal(0)) < value:
             what = name.removeprefix(DEVICES)
             if not node.capacity.get(name):
-                return f"have no {what}"
+                return Reason(Cause.ABSENT, what)
             if node.capacity[name] < value:
-                return f"have only {shown(name, node.capacity[name])} in all"
-            return f"have less than {shown(name, value)} free"
-    return ""
+                return Reason(Cause.TOO_SMALL, what, shown(name, node.capacity[name]))
+            return Reason(Cause.TAKEN, what, shown(name, value))
+    return None
 
 
 def within(nodes: list[Node], key: str, value: str) -> list[Node]:

@@ -23,7 +23,7 @@ class Plan:
     nodes: list[Node]
     amounts: Callable[[Object], Amounts]
 
-    def company_fits(self, node: Node, pod: Object) -> bool:
+    def colocation_fits(self, node: Node, pod: Object) -> bool:
         """Required affinity and anti-affinity of a pod towards the pods that are there."""
         labels = pod["metadata"]["labels"]
 
@@ -53,7 +53,7 @@ class Plan:
         """Put one pod on the node that it leaves the least of; None when no node takes it."""
         amounts = self.amounts(pod)
         gpu = self.needs["gpuResource"]
-        fitting = [n for n in eligible if not shortage(n, amounts) and self.company_fits(n, pod)]
+        fitting = [n for n in eligible if not shortage(n, amounts) and self.colocation_fits(n, pod)]
         if not fitting:
             return None
         # Pods without GPUs keep away from nodes that have some.
@@ -99,8 +99,8 @@ def pods_of(pool: Object) -> list[Object]:
     return [pod for pod in pool["pods"] for _ in range(pod["count"])]
 
 
-def company_key(pools: list[Object]) -> str:
-    """The topology key by which the workers of the release want to be together, if they do (global.colocation)."""
+def colocation_key(pools: list[Object]) -> str:
+    """The topology key of the domain that all workers of the release must share (global.colocation), or nothing."""
     for pod in (pod for pool in pools for pod in pool["pods"]):
         for term in terms(pod, "podAffinity"):
             if selector_matches(term.get("labelSelector"), pod["metadata"]["labels"]):

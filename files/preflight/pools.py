@@ -12,8 +12,9 @@ from .cluster import Cluster, Object
 from .devices import Owned, devices, selects
 from .matching import terms
 from .nodes import Node, free_nodes, shortage, unfit
-from .placement import Plan, company_key, pods_of
+from .placement import Plan, colocation_key, pods_of
 from .quantities import DEVICES, Amounts, requests, shown
+from .reasons import Cause, Reason
 from .report import FAIL, OK, WARN, Check
 
 
@@ -34,7 +35,7 @@ def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
     own_names = {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in own}
     others = [pod for pod in cluster.pods if (pod["metadata"]["namespace"], pod["metadata"]["name"]) not in own_names]
     countable: dict[str, Callable[[str, Object], bool]] = {}
-    for wanted in {template["deviceClassName"] for template in needs["claimTemplates"].values()}:
+    for wanted in {name for template in needs["claimTemplates"].values() for name in template}:
         found = next((c for c in cluster.device_classes or [] if c["metadata"]["name"] == wanted), None)
         takes = selects(found) if found is not None else None
         if takes is not None:
@@ -43,14 +44,13 @@ def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
     def amounts(pod: Object) -> Amounts:
         result = requests(pod["spec"])
         for claim in pod["spec"].get("resourceClaims") or []:
-            template = needs["claimTemplates"].get(claim.get("resourceClaimTemplateName"))
-            if template and template["deviceClassName"] in countable:
-                result[DEVICES + template["deviceClassName"]] = Decimal(int(template["count"]))
+            template = needs["claimTemplates"].get(claim.get("resourceClaimTemplateName")) or {}
+            result |= {DEVICES + name: Decimal(int(count)) for name, count in template.items() if name in countable}
         # What is scarce first, so that it is the reason given.
         return dict(sorted(result.items(), key=lambda entry: (entry[0] != needs["gpuResource"], "/" not in entry[0])))
 
     def nodes_beside(pods: Iterable[Object], leaving: Owned) -> list[Node]:
-        """The nodes with what these pods, and the devices of all but those that leave, keep free."""
+        """The nodes, with what is free beside these pods and the devices of all pods that stay."""
         nodes = free_nodes(cluster, pods)
         for name, takes in countable.items():
             by_node = devices(cluster, takes, leaving)
@@ -64,7 +64,7 @@ def check_nodes(cluster: Cluster, needs: Object) -> list[Check]:
         return max((a.get(needs["gpuResource"], Decimal(0)), a.get("memory", Decimal(0))) for a in largest)
 
     pools = sorted(needs["pools"], key=size, reverse=True)
-    key = company_key(pools)
+    key = colocation_key(pools)
     start = nodes_beside(others, own_names)
     best: tuple[int, list[Check]] | None = None
     # Workers that want to be together: the domain in which most of them have a place.
@@ -98,9 +98,9 @@ def _domain(key: str, value: str) -> Callable[[Node], bool]:
 
 
 def check_pool(
-    pool: Object, placed: int, nodes: list[Node], amounts: Callable[[Object], Amounts], needs: Object, company: str
+    pool: Object, placed: int, nodes: list[Node], amounts: Callable[[Object], Amounts], needs: Object, together: str
 ) -> Check:
-    """The row of one pool; `nodes` are as the larger pools left them."""
+    """The row of one pool; `nodes` are as the larger pools left them, `together` is the colocation key of its pods."""
     name = pool["component"]
     per_group = len(pods_of(pool))
     wanted = pool["groups"] * per_group
@@ -110,42 +110,35 @@ def check_pool(
     asks = ", ".join(_folded(scarce) or [shown(k, asked[k]) for k in ("cpu", "memory") if k in asked])
     matching = [node for node in nodes if not unfit(node, pod["spec"])]
     reasons = Counter(filter(None, (unfit(node, pod["spec"]) for node in nodes)))
-    why = "; ".join(_reason(count, text) for text, count in reasons.most_common())
+    why = "; ".join(reason.of(count) for reason, count in reasons.most_common())
     detail = f"{wanted} {'pod' if wanted == 1 else 'pods'} x {asks}, nodes that match: {len(matching)} of {len(nodes)}"
     detail += f" ({why})" if why else ""
     if placed == pool["groups"]:
         return Check(OK, name, f"{detail}, room for all")
-    homeless = wanted - placed * per_group
-    detail += f", room for {placed * per_group}: {homeless} {'pod has' if homeless == 1 else 'pods have'} no place"
+    unplaced = wanted - placed * per_group
+    detail += f", room for {placed * per_group}: {unplaced} {'pod has' if unplaced == 1 else 'pods have'} no place"
     short = Counter(filter(None, (shortage(node, asked) for node in matching)))
-    for text, count in short.most_common():
-        detail += f"; {_reason(count, text)}"
-    for who, key in (("the pods of a worker", pool["exclusiveTopologyKey"]), ("all workers", company)):
+    for reason, count in short.most_common():
+        detail += f"; {reason.of(count)}"
+    for who, key in (("the pods of a worker", pool["exclusiveTopologyKey"]), ("all workers", together)):
         detail += f"; {who} must be in one {key}" if key else ""
-    nearest = "" if matching else _nearest(nodes, pod["spec"])
+    nearest = None if matching else _nearest(nodes, pod["spec"])
     return Check(FAIL, name, f"{detail}: {_fix(pool, nodes, nearest, short, needs)}")
 
 
-def _nearest(nodes: list[Node], spec: Object) -> str:
-    """Why those nodes do not fit that have most of what a pod wants: the reason worth changing."""
+def _nearest(nodes: list[Node], spec: Object) -> Reason | None:
+    """Why the nodes that have most of what a pod wants do not fit: the reason worth changing."""
 
     def nearness(node: Node) -> tuple[int, int]:
         reason = unfit(node, spec)
-        past_labels = not reason.startswith(("lack label ", "have another CPU"))
+        cause = reason and reason.cause
+        past_labels = cause not in (Cause.LABEL, Cause.ARCHITECTURE)
         fitting = (spec.get("nodeSelector") or {}).items() & node.labels.items()
-        return past_labels + reason.startswith("have taint "), len(fitting)
+        return past_labels + (cause is Cause.TAINT), len(fitting)
 
     best = max(map(nearness, nodes), default=None)
     reasons = Counter(unfit(node, spec) for node in nodes if nearness(node) == best)
-    return reasons.most_common(1)[0][0] if reasons else ""
-
-
-def _reason(count: int, text: str) -> str:
-    """How many nodes, and why not: "1 has ...", "2 have ..."."""
-    if count > 1:
-        return f"{count} {text}"
-    verb, _, rest = text.partition(" ")
-    return f"1 { ({'have': 'has', 'are': 'is', 'lack': 'lacks', 'do': 'does'}[verb]) } {rest}"
+    return reasons.most_common(1)[0][0] if reasons else None
 
 
 def _folded(names: list[str]) -> list[str]:
@@ -156,39 +149,40 @@ def _folded(names: list[str]) -> list[str]:
     return [found[0] if len(found) == 1 else f"{kind} ({len(found)})" for kind, found in kinds.items()]
 
 
-def _fix(pool: Object, nodes: list[Node], nearest: str, short: Counter[str], needs: Object) -> str:
-    """What to do: about why the nearest node does not match, else about what is short on those that do."""
+def _fix(pool: Object, nodes: list[Node], nearest: Reason | None, short: Counter[Reason], needs: Object) -> str:
+    """What to do: about why the nearest node does not match, or about what is short on the nodes that match."""
     name = pool["component"]
     if not nodes:
         return "the cluster has no nodes, or they may not be read"
     more = f"add nodes, or lower {name}.replicas"
     if nearest:
-        if nearest.startswith("lack label "):
-            key = nearest.removeprefix("lack label ").partition("=")[0]
-            there = Counter(node.labels[key] for node in nodes if key in node.labels)
+        if nearest.cause is Cause.LABEL:
+            there = Counter(node.labels[nearest.name] for node in nodes if nearest.name in node.labels)
             values = ", ".join(f"{value} on {count}" for value, count in there.most_common(4))
             seen = f" (the label is {values})" if values else " (no node has the label)"
             return f"set global.hardware to the machine type of the nodes, or {name}.nodeSelector{seen}"
-        if nearest.startswith("have another CPU"):
+        if nearest.cause is Cause.ARCHITECTURE:
             return "set global.hardwareSpec.arch to that of the nodes, and an image for it"
-        if nearest.startswith("have taint "):
+        if nearest.cause is Cause.TAINT:
             return f"add the taint to {name}.tolerations"
-        if nearest == "do not fit nodeAffinity":
+        if nearest.cause is Cause.NODE_AFFINITY:
             return f"change {name}.affinity, or {more}"
         return "wait for the nodes, or uncordon them"
-    hopeless = [text for text in short if text.startswith("have no ")]
-    if hopeless and len(short) == len(hopeless):
-        what = hopeless[0].removeprefix("have no ")
+    causes = {reason.cause for reason in short}
+    if causes == {Cause.ABSENT}:
+        what = next(iter(short)).name
         if what == needs["gpuResource"]:
             return "install the GPU device plugin, or set global.hardwareSpec.gpuResource"
+        if "/" not in what and DEVICES + what not in {n for node in nodes for n in node.capacity}:
+            return f"lower {name}.resources, or use nodes that have {what}"
         return f"install the device plugin or driver of {what}, or set global.rdma.enabled=false (slow KV transfer)"
-    if any(text.startswith("have only ") for text in short) and len(short) == 1:
+    if causes == {Cause.TOO_SMALL} and len(short) == 1:
         return f"lower {name}.resources, or use larger nodes"
     return more + ", or free what other pods hold"
 
 
 def check_surge(pools: list[Object], plan: Plan) -> list[Check]:
-    """Rows for the pools of which an upgrade starts a new pod before it ends an old one, with no room for that."""
+    """Rows for pools whose upgrade starts a new pod before it ends an old one, where there is no room for that."""
     rows = []
     for pool in pools:
         if str(pool["maxSurge"]) not in ("0", "0%") and not plan.place_pool({**pool, "groups": 1}, _everywhere):

@@ -2,11 +2,12 @@
 dynamo-disagg.preflight.needs: what the release asks of the cluster, as JSON for files/preflight. All of it is read
 from the rendered objects, so that it cannot differ from what is installed:
   release, namespace, instance, hardware, gpuResource
+  clusterWide     whether more than the namespace may be read
   pools           [{component, kind, groups, maxSurge, exclusiveTopologyKey, pods: [{count, metadata, spec}]}]
                   count: pods of one group; metadata and spec: of a pod, what placement needs
-  claimTemplates  name -> {deviceClassName, count}
+  claimTemplates  name -> DeviceClass -> number of devices
   apis            "apiVersion kind" of every object that is not part of every Kubernetes
-  objects         Secrets and claims that must exist: [{kind, name, key, pull, value: where it is set}]
+  objects         Secrets and claims that must exist: [{kind, name, key, keys, pull, value: where it is set}]
   storageClasses  [{name ("" is the default one), value}]
 in:  root context
 */}}
@@ -16,18 +17,24 @@ in:  root context
 {{- $apis := list }}
 {{- $templates := dict }}
 {{- $objects := dict }}
-{{- range include "common.needs" . | fromYamlArray }}{{ $_ := set $objects (printf "%s/%s" .kind .name) . }}{{ end }}
+{{- range include "common.needs" . | fromJsonArray }}{{ $_ := set $objects (printf "%s/%s" .kind .name) . }}{{ end }}
 {{- /* The pods' volumes name it, and the release makes it. */}}
-{{- $claim := (include "common.model" . | fromYaml).claim | default dict }}
+{{- $claim := (include "common.model" . | fromJson).claim | default dict }}
 {{- with $claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
 {{- if eq .Values.global.discovery.backend "kubernetes" }}{{ $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}{{ end }}
-{{- $files := dict "frontend" (list "deployment" "httproute" "ingress") "prefill" (list "workload") "decode" (list "workload") "etcd" (list "statefulset") "nats" (list "statefulset") }}
-{{- $rendered := list (dict "component" "" "text" (include (printf "%s/resourceclaims.yaml" .Template.BasePath) .)) }}
+{{- $files := dict
+      "frontend" (list "deployment" "httproute" "ingress") "prefill" list "decode" list
+      "etcd" (list "statefulset") "nats" (list "statefulset") }}
+{{- $rendered := list }}
+{{- range $name := list "resourceclaims" "autoscaling" "metrics/podmonitors" "metrics/rules" }}
+{{- $rendered = append $rendered (dict "component" "" "text" (include (printf "%s/%s.yaml" $.Template.BasePath $name) $)) }}
+{{- end }}
 {{- range $component, $names := $files }}
 {{- with get $.Subcharts $component }}
 {{- $subchart := . }}
 {{- $texts := list }}
 {{- range $names }}{{ $texts = append $texts (include (printf "%s/charts/%s/templates/%s.yaml" (dir $.Template.BasePath) $component .) $subchart) }}{{ end }}
+{{- if not $names }}{{ $texts = list (include "common.worker.workload" $subchart) }}{{ end }}
 {{- $rendered = append $rendered (dict "component" $component "replicas" $subchart.Values.replicas "text" (join "\n---\n" $texts)) }}
 {{- end }}
 {{- end }}
@@ -37,13 +44,19 @@ in:  root context
 {{- range $text := regexSplit "(?m)^---$" .text -1 }}
 {{- $object := fromYaml $text }}
 {{- with $object.kind }}
-{{- if and (contains "." $object.apiVersion) (not (hasPrefix "networking.k8s.io/" $object.apiVersion)) }}{{ $apis = append $apis (printf "%s %s" $object.apiVersion .) }}{{ end }}
+{{- if and (contains "." $object.apiVersion) (not (regexMatch "^(networking.k8s.io|autoscaling)/" $object.apiVersion)) }}
+{{- $apis = append $apis (printf "%s %s" $object.apiVersion .) }}
+{{- end }}
 {{- end }}
 {{- $spec := $object.spec | default dict }}
 {{- if eq ($object.kind | default "") "ResourceClaimTemplate" }}
-{{- with (first $spec.spec.devices.requests).exactly }}{{ $_ := set $templates $object.metadata.name (pick . "deviceClassName" "count") }}{{ end }}
+{{- $classes := dict }}
+{{- range $spec.spec.devices.requests }}
+{{- with .exactly }}{{ $_ := set $classes .deviceClassName (add .count (get $classes .deviceClassName | default 0)) }}{{ end }}
+{{- end }}
+{{- $_ := set $templates $object.metadata.name $classes }}
 {{- else if eq ($object.kind | default "") "ComputeDomain" }}
-{{- $_ := set $templates $spec.channel.resourceClaimTemplate.name (dict "deviceClassName" "compute-domain-default-channel.nvidia.com" "count" 1) }}
+{{- $_ := set $templates $spec.channel.resourceClaimTemplate.name (dict "compute-domain-default-channel.nvidia.com" 1) }}
 {{- end }}
 {{- $found := list }}
 {{- with $spec.leaderWorkerTemplate }}
@@ -59,7 +72,9 @@ in:  root context
 {{- end }}
 {{- $rolling := ($spec.strategy).rollingUpdate | default ($spec.rolloutStrategy).rollingUpdateConfiguration | default dict }}
 {{- $exclusive := dig "metadata" "annotations" "leaderworkerset.sigs.k8s.io/exclusive-topology" "" $object }}
-{{- $pool = dict "component" $part.component "kind" $object.kind "groups" $part.replicas "maxSurge" ($rolling.maxSurge | default 0) "exclusiveTopologyKey" $exclusive }}
+{{- $pool = dict
+      "component" $part.component "kind" $object.kind "groups" $part.replicas
+      "maxSurge" ($rolling.maxSurge | default 0) "exclusiveTopologyKey" $exclusive }}
 {{- end }}
 {{- range $spec.volumeClaimTemplates }}
 {{- $storage = append $storage (dict "name" (.spec.storageClassName | default "") "value" (printf "%s.persistence.storageClass" $part.component)) }}
@@ -67,17 +82,20 @@ in:  root context
 {{- end }}
 {{- with $pods }}{{ $pools = append $pools (set $pool "pods" .) }}{{ end }}
 {{- end }}
+{{- $sorted := list }}
+{{- range $key := keys $objects | sortAlpha }}{{ $sorted = append $sorted (get $objects $key) }}{{ end }}
 {{- dict
       "release" .Release.Name
       "namespace" .Release.Namespace
       "instance" (include "common.fullname" .)
       "hardware" .Values.global.hardware
-      "gpuResource" (include "common.hardware" . | fromYaml).gpuResource
+      "clusterWide" .Values.preflight.clusterWide
+      "gpuResource" (include "common.hardware" . | fromJson).gpuResource
       "pools" $pools
       "claimTemplates" $templates
       "apis" ($apis | uniq | sortAlpha)
       "fixes" (include "common.apiFixes" . | fromYaml)
-      "objects" (values $objects)
+      "objects" $sorted
       "storageClasses" ($storage | uniq)
     | toJson }}
 {{- end }}
@@ -111,7 +129,9 @@ in:  dict "spec" {} "component" string; out: JSON list as "objects" of dynamo-di
 {{- with .secret }}
 {{- if not .optional }}{{ $found = append $found (dict "kind" "Secret" "name" .secretName "value" (printf "%s.volumes" $component)) }}{{ end }}
 {{- end }}
-{{- with .persistentVolumeClaim }}{{ $found = append $found (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.volumes" $component)) }}{{ end }}
+{{- with .persistentVolumeClaim }}
+{{- $found = append $found (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.volumes" $component)) }}
+{{- end }}
 {{- end }}
 {{- toJson $found }}
 {{- end }}

@@ -1,21 +1,68 @@
 {{/*
-Shutdown arithmetic. terminationGracePeriodSeconds is the one knob; the rest is fixed by Dynamo 1.6.1
-(dynamo/common/utils/graceful_shutdown.py) or follows, so that the sum always fits:
+Shutdown. terminationGracePeriodSeconds is the one knob; the rest is fixed by Dynamo 1.6.1 or follows, so that it always fits.
 
-  worker    preStop 5 (the routers see the pod go) + unregister 5 + callbacks 30 + 30 + in-flight requests + 5 to exit
-  frontend  preStop 10 (load balancers see the pod go) + open responses + 5 to exit
+A frontend that was told to stop refuses what comes on kept connections for as long as a stream is open and this limit
+lasts, and never cuts a stream. So it serves normally until nothing is in flight (files/drain.py): at least 10 s, in
+which load balancers see the pod go, at most half of its time, so that the last streams have the other half. Then it
+hangs up on clients that keep their connections, before it stops (files/frontend.py).
+
+An engine that was told to stop leaves discovery, sleeps its grace period whatever it does, and then aborts what is in
+flight; a callback may take 30 s more (dynamo/common/utils/graceful_shutdown.py), 10 s are left to exit. With Kubernetes
+discovery nothing comes to a pod that is being deleted, so the wait is for what is in flight. With etcd discovery a
+worker leaves the routers only when it is told to stop, so the grace period is the wait, and an idle worker waits too.
+What takes longer is moved to another worker: by the engine's abort, or by SIGKILL when all time is over. Dynamo's own
+bound on requests in flight would lose them, so it lies beyond that.
 */}}
-{{- define "common.drain.worker.preStop" -}}5{{- end }}
-{{- define "common.drain.worker.overhead" -}}75{{- end }}
-{{- define "common.drain.frontend.preStop" -}}10{{- end }}
-{{- define "common.drain.frontend.overhead" -}}15{{- end }}
 
-{{/* common.drain.env: YAML map. in: component context */}}
-{{- define "common.drain.worker.env" -}}
-DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS: "5"
-DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS: {{ sub .Values.terminationGracePeriodSeconds (include "common.drain.worker.overhead" . | int64) | quote }}
+{{/* common.drain.worker.seconds: how long answers may go on after a worker's pod is deleted. in: component context */}}
+{{- define "common.drain.worker.seconds" -}}
+{{ sub .Values.terminationGracePeriodSeconds 45 }}
 {{- end }}
 
-{{- define "common.drain.frontend.env" -}}
-DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS: {{ sub .Values.terminationGracePeriodSeconds (include "common.drain.frontend.overhead" . | int64) | quote }}
+{{/* common.drain.worker.byDiscovery: "true" where deleting a pod takes it from the routers */}}
+{{- define "common.drain.worker.byDiscovery" -}}
+{{- if eq .Values.global.discovery.backend "kubernetes" }}true{{ end }}
+{{- end }}
+
+{{/*
+common.drain.worker.preStop: of each pod of a worker. Five seconds show that nothing new comes, and leave decode the time to
+fetch what prefill computed last. Other ranks than the leader must outlive its work. Ranks that all serve have work together as long as one of them has any, so none ends before the time is over.
+in: dict "root" <component context> "leads" bool "together" common.worker.allServe
+*/}}
+{{- define "common.drain.worker.preStop" -}}
+{{- $seconds := include "common.drain.worker.seconds" .root | int }}
+{{- if and .together (include "common.drain.worker.byDiscovery" .root) }}
+sleep: {seconds: {{ $seconds }}}
+{{- else if include "common.drain.worker.byDiscovery" .root }}
+{{- $host := ternary "127.0.0.1" "$DYNAMO_LEADER_ADDRESS" .leads }}
+exec:
+  command:
+    - python3
+    - /opt/dynamo-disagg/drain.py
+    - http://{{ $host }}:{{ include "common.port.system" .root }}/metrics
+    - "5"
+    - "5"
+    - {{ $seconds | quote }}
+{{- else }}
+sleep: {seconds: {{ ternary 5 (add $seconds 10) (or .leads (eq "true" .together)) }}}
+{{- end }}
+{{- end }}
+
+{{/* common.drain.worker.env: JSON map. in: component context */}}
+{{- define "common.drain.worker.env" -}}
+{{- $grace := ternary "1" (include "common.drain.worker.seconds" .) (eq "true" (include "common.drain.worker.byDiscovery" .)) }}
+{{- dict "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" $grace
+         "DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS" (toString .Values.terminationGracePeriodSeconds) | toJson }}
+{{- end }}
+
+{{- define "common.drain.frontend.preStop" -}}
+exec:
+  command:
+    - python3
+    - /opt/dynamo-disagg/drain.py
+    - http://127.0.0.1:{{ include "common.port.http" . }}/metrics
+    - "10"
+    - "0"
+    - {{ div .Values.terminationGracePeriodSeconds 2 | quote }}
+    - hang-up
 {{- end }}

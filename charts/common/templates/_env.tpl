@@ -8,46 +8,61 @@ in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an 
 {{- range . }}
 {{- range $name, $value := . }}{{ $_ := set $merged $name $value }}{{ end }}
 {{- end }}
-{{- $first := keys (first .) | sortAlpha }}
-{{- $rest := keys $merged | sortAlpha }}
-{{- range $first }}{{ $rest = without $rest . }}{{ end }}
-{{- range $name := concat $first $rest }}
-{{- $value := get $merged $name }}
-{{- if not (kindIs "invalid" $value) }}
+{{- $front := first . }}
+{{- range $isFront := list true false }}
+{{- range $name, $value := $merged }}
+{{- if and (eq $isFront (hasKey $front $name)) (not (kindIs "invalid" $value)) }}
 - name: {{ quote $name }}
   {{- if kindIs "map" $value }}
   valueFrom:
-    {{- include "common.given" $value | nindent 4 }}
+    {{- include "common.withoutNulls" $value | fromJson | toYaml | nindent 4 }}
   {{- else }}
   value: {{ $value | toString | quote }}
   {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
-
-{{/* common.env.pod: who the pod is. Kubernetes discovery refuses to start without these. */}}
-{{- define "common.env.pod" -}}
-{{- range $name, $path := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_UID" "metadata.uid" "POD_IP" "status.podIP" }}
-{{ $name }}: {fieldRef: {fieldPath: {{ $path }}}}
 {{- end }}
+
+{{/* common.env.pod: who the pod is. Kubernetes discovery refuses to start without these. out: JSON map */}}
+{{- define "common.env.pod" -}}
+{{- $env := dict }}
+{{- range $name, $path := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_UID" "metadata.uid" "POD_IP" "status.podIP" }}
+{{- $_ := set $env $name (dict "fieldRef" (dict "fieldPath" $path)) }}
+{{- end }}
+{{- toJson $env }}
 {{- end }}
 
 {{/*
 common.env.dynamo: what every Dynamo process of a release shares. No connection settings for a service that
 is not used: NATS_SERVER alone would open a connection.
-out: YAML map
+out: JSON map
 */}}
 {{- define "common.env.dynamo" -}}
-{{- with .Values.global -}}
-DYN_NAMESPACE: {{ include "common.dynamoNamespace" $ | quote }}
-DYN_DISCOVERY_BACKEND: {{ .discovery.backend }}
-DYN_REQUEST_PLANE: {{ .requestPlane }}
-DYN_EVENT_PLANE: {{ .eventPlane }}
+{{- with .Values.global }}
+{{- $env := dict
+      "DYN_NAMESPACE" (include "common.dynamoNamespace" $)
+      "DYN_DISCOVERY_BACKEND" .discovery.backend
+      "DYN_REQUEST_PLANE" .requestPlane
+      "DYN_EVENT_PLANE" .eventPlane }}
 {{- if eq .discovery.backend "etcd" }}
-ETCD_ENDPOINTS: {{ include "common.etcdEndpoints" $ | quote }}
+{{- /* A process that loses its lease exits and loads its model again. A minute outlives the restart of a member or of all. */}}
+{{- $_ := set $env "ETCD_LEASE_TTL" "60" }}
+{{- $_ := set $env "ETCD_ENDPOINTS" (include "common.etcdEndpoints" $) }}
 {{- end }}
-{{- if include "common.usesNats" $ }}
-NATS_SERVER: {{ include "common.natsUrl" $ | quote }}
+{{- if include "common.usesNats" $ }}{{ $_ := set $env "NATS_SERVER" (include "common.natsUrl" $) }}{{ end }}
+{{- $env = merge $env (include "common.env.natsUser" $ | fromJson) }}
+{{- merge $env (include "common.tls.env" $ | fromJson) | toJson }}
 {{- end }}
 {{- end }}
+
+{{/* common.env.natsUser: who clients of NATS are: of Dynamo's processes, and of the server that asks for it. out: JSON map */}}
+{{- define "common.env.natsUser" -}}
+{{- $env := dict }}
+{{- with .Values.global.natsSecret }}
+{{- range $key := list "username" "password" }}
+{{- $_ := set $env (printf "NATS_AUTH_%s" (upper $key)) (dict "secretKeyRef" (dict "name" $.Values.global.natsSecret "key" $key)) }}
+{{- end }}
+{{- end }}
+{{- toJson $env }}
 {{- end }}

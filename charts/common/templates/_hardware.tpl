@@ -1,21 +1,48 @@
 {{/*
 common.hardware: the machine type: the preset named by global.hardware under global.hardwareSpec. Its rdma part
-is merged in where global.rdma.enabled. In simulation what a laptop lacks (RDMA devices, host libraries and their
-environment, extra privileges) is dropped; the nodes' labels and taints, the GPUs and their number stay.
-in:  root context; out: YAML map: the keys of schemas/hardware.yaml, those of rdma among them
+is merged in where global.rdma.enabled, with the role's share over it. In simulation what a laptop lacks (RDMA devices,
+host libraries and their environment, the runtime class, extra privileges) is dropped; the nodes' labels and taints, the GPUs and their
+number stay.
+It is worked out once for each chart and kept in the context, which all templates of a chart share.
+in:  root context, or a worker's; out: JSON map: the keys of schemas/hardware.yaml, those of rdma among them
 */}}
 {{- define "common.hardware" -}}
+{{- if not (hasKey . "hardware") }}
 {{- $global := .Values.global }}
-{{- $preset := include (printf "common.hardware.%s" $global.hardware) . | fromYaml }}
-{{- $spec := $preset }}
-{{- with $global.hardwareSpec }}{{ $spec = include "common.overlay" (list $preset .) | fromYaml | include "common.given" | fromYaml }}{{ end }}
+{{- $spec := include (printf "common.hardware.%s" $global.hardware) . | fromYaml }}
+{{- with $global.hardwareSpec }}{{ $spec = include "common.overlay" (list $spec .) | fromJson | include "common.withoutNulls" | fromJson }}{{ end }}
+{{- /* Only a worker's own context has a share. */}}
+{{- with .Values.rdma }}{{ $spec = include "common.overlay" (list $spec (dict "rdma" .)) | fromJson | include "common.withoutNulls" | fromJson }}{{ end }}
 {{- if $global.simulation.enabled }}
-{{- $spec = omit $spec "rdma" "env" "hostPaths" "computeDomain" }}
+{{- $spec = omit $spec "rdma" "env" "hostPaths" "computeDomain" "runtimeClassName" }}
 {{- else if $global.rdma.enabled }}
 {{- $spec = merge $spec ($spec.rdma | default dict) }}
 {{- end }}
-{{- $empty := dict "nodeSelector" dict "tolerations" list "podAnnotations" dict "extendedResources" dict "env" dict "hostPaths" dict "capabilities" list "runAsRoot" false "claims" dict "computeDomain" false }}
-{{- $spec = merge (omit $spec "rdma") $empty }}
+{{- $default := dict
+      "gpuResource" "nvidia.com/gpu" "nodeSelector" dict "tolerations" list "podAnnotations" dict "extendedResources" dict
+      "env" dict "hostPaths" dict "runtimeClassName" "" "nixlBackend" "" "exclusive" false "capabilities" list "runAsRoot" false "claims" dict "computeDomain" false }}
+{{- $spec = merge (omit $spec "rdma") $default }}
 {{- if $spec.computeDomain }}{{ $_ := set $spec.claims "compute-domain" dict }}{{ end }}
-{{- toYaml $spec }}
+{{- $_ := set . "hardware" (toJson $spec) }}
+{{- end }}
+{{- .hardware }}
+{{- end }}
+
+{{/* common.hardware.claimsGpus: "true" where claims give worker pods their GPUs, else empty. in: common.hardware */}}
+{{- define "common.hardware.claimsGpus" -}}
+{{- range .claims }}{{ if .gpuDeviceClassName }}true{{ end }}{{ end }}
+{{- end }}
+
+{{/*
+common.claimTemplate: the name of a ResourceClaimTemplate. One by the GPU is for pods of so many GPUs; another number is another
+template, as none can change. in: dict "root" any context "name" of the claim "claim" of common.hardware "gpus" of a pod
+*/}}
+{{- define "common.claimTemplate" -}}
+{{ include "common.fullname" .root }}-{{ .name }}{{ if .claim.perGpu }}-{{ .gpus }}{{ end }}
+{{- end }}
+
+{{/* common.hardware.hasRdma: "true" where worker pods get an RDMA fabric, else empty. in: any context */}}
+{{- define "common.hardware.hasRdma" -}}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- if or $hardware.extendedResources (omit $hardware.claims "compute-domain") }}true{{ end }}
 {{- end }}

@@ -13,7 +13,7 @@ out: registry/repository:tag, or registry/repository@digest when a digest is giv
 common.mergedImage: an image in which empty fields are filled from a fallback. A digest belongs to one
 repository, so a given repository or tag never inherits a digest.
 in:  dict "image" {...} "fallback" {...}
-out: YAML map
+out: JSON map
 */}}
 {{- define "common.mergedImage" -}}
 {{- $image := dict "digest" .image.digest }}
@@ -21,23 +21,7 @@ out: YAML map
 {{- range $field := list "registry" "repository" "tag" "pullPolicy" }}
 {{- $_ := set $image $field (get $.image $field | default (get $.fallback $field)) }}
 {{- end }}
-{{- toYaml $image }}
-{{- end }}
-
-{{/*
-common.runtimeImage: the Dynamo image of this release: the simulation's, or global.engine.image over the
-engine's own default.
-out: YAML map {registry, repository, tag, digest, pullPolicy}
-*/}}
-{{- define "common.runtimeImage" -}}
-{{- with .Values.global }}
-{{- if .simulation.enabled }}
-{{- toYaml .simulation.image }}
-{{- else }}
-{{- $default := include (printf "common.engine.%s.image" .engine.name) $ | fromYaml }}
-{{- include "common.mergedImage" (dict "image" .engine.image "fallback" $default) }}
-{{- end }}
-{{- end }}
+{{- toJson $image }}
 {{- end }}
 
 {{- define "common.imagePullSecrets" -}}

@@ -1,10 +1,12 @@
 {{/*
 common.fullname: the prefix of every object of a release.
 in:  root context (any chart of the suite)
-out: "<release>" or "<release>-<global.nameOverride>"
+out: "<release>", "<release>-<global.nameOverride>" or global.fullnameOverride
 */}}
 {{- define "common.fullname" -}}
-{{- with .Values.global.nameOverride }}{{ $.Release.Name }}-{{ . }}{{ else }}{{ .Release.Name }}{{ end }}
+{{- with .Values.global }}
+{{- .fullnameOverride | default (empty .nameOverride | ternary $.Release.Name (printf "%s-%s" $.Release.Name .nameOverride)) }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -17,10 +19,12 @@ in:  dict "root" $ "component" "prefill"
 
 {{/*
 common.dynamoNamespace: the scope in which Dynamo processes find each other. Unique per release in a
-cluster, because releases may share one external etcd or NATS.
+cluster, because releases may share one external etcd or NATS. One that ends like a generation (_generation.tpl) would
+belong to the release without that end, so it gets another end, which no release's name can have.
 */}}
 {{- define "common.dynamoNamespace" -}}
-{{ .Release.Namespace }}-{{ include "common.fullname" . }}
+{{- $name := printf "%s-%s" .Release.Namespace (include "common.fullname" .) }}
+{{- $name }}{{ if regexMatch "-[0-9a-f]{8}$" $name }}_{{ end }}
 {{- end }}
 
 {{- define "common.serviceAccountName" -}}
@@ -34,13 +38,28 @@ cluster, because releases may share one external etcd or NATS.
 http://{{ include "common.name" (dict "root" . "component" "frontend") }}.{{ .Release.Namespace }}.svc:{{ int64 .Values.frontend.service.port }}
 {{- end }}
 
+{{/*
+common.peers: name of the headless Service in which every member of a set, or every worker of a role, has an address of its own,
+ready or not. in: dict "root" "component"
+*/}}
+{{- define "common.peers" -}}
+{{ include "common.name" . }}-peers
+{{- end }}
+
+{{/* common.scheme: of a URL of the release's own, with global.tls or without. in: dict "root" any context "tls" "https" "plain" "http" */}}
+{{- define "common.scheme" -}}
+{{ ternary .tls .plain (ne .root.Values.global.tls.secretName "") }}
+{{- end }}
+
 {{/* common.etcdEndpoints: comma-separated, external ones or the subchart's client Service */}}
 {{- define "common.etcdEndpoints" -}}
-{{- with .Values.global.discovery.etcdEndpoints }}{{ join "," . }}{{ else }}http://{{ include "common.name" (dict "root" . "component" "etcd") }}:2379{{ end }}
+{{- $host := include "common.name" (dict "root" . "component" "etcd") }}
+{{- with .Values.global.discovery.etcdEndpoints }}{{ join "," . }}{{ else }}{{ include "common.scheme" (dict "root" $ "tls" "https" "plain" "http") }}://{{ $host }}:{{ include "common.port.etcd" $ }}{{ end }}
 {{- end }}
 
 {{- define "common.natsUrl" -}}
-{{- with .Values.global.natsUrl }}{{ . }}{{ else }}nats://{{ include "common.name" (dict "root" . "component" "nats") }}:4222{{ end }}
+{{- $host := include "common.name" (dict "root" . "component" "nats") }}
+{{- with .Values.global.natsUrl }}{{ . }}{{ else }}{{ include "common.scheme" (dict "root" $ "tls" "tls" "plain" "nats") }}://{{ $host }}:{{ include "common.port.nats" $ }}{{ end }}
 {{- end }}
 
 {{/* common.usesNats: "true" when a plane runs over NATS, else empty */}}

@@ -1,15 +1,15 @@
 {{/*
 common.pod.placement: where and how a pod is scheduled.
-in:  dict "root" <component context> ["hardware" {} ["affinity" {}]] (only workers pass a machine) ["of" <component
-     context>, where root has nothing but values]
+in:  dict "context" <component context> "values" {nodeSelector, tolerations, affinity, topologySpreadConstraints,
+     priorityClassName, schedulerName, runtimeClassName} ["affinity" {}, which replaces theirs] ["hardware" {}, of pods with the Dynamo image]
 */}}
 {{- define "common.pod.placement" -}}
-{{- $values := .root.Values }}
+{{- $values := .values }}
 {{- $hardware := .hardware | default dict }}
-{{- $selector := include "common.overlay" (list ($hardware.nodeSelector | default dict) $values.nodeSelector) | fromYaml }}
+{{- $selector := include "common.overlay" (list ($hardware.nodeSelector | default dict) $values.nodeSelector) | fromJson }}
 {{- with $hardware.arch }}{{ $_ := set $selector "kubernetes.io/arch" . }}{{ end }}
 {{- /* The kubelet sets this label from its own machine, and the simulated runtime runs on that one. */}}
-{{- if (($values.global).simulation).enabled }}{{ $_ := unset $selector "kubernetes.io/arch" }}{{ end }}
+{{- if and (hasKey . "hardware") .context.Values.global.simulation.enabled }}{{ $_ := unset $selector "kubernetes.io/arch" }}{{ end }}
 {{- with $selector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -25,8 +25,7 @@ affinity:
 {{- with $values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- /* One without a selector would count no pods at all. */}}
-  {{- $of := $.of | default $.root }}
-  {{- $own := dict "matchLabels" (include "common.selectorLabels" (dict "root" $of "component" $of.Chart.Name) | fromYaml) }}
+  {{- $own := dict "matchLabels" (include "common.selectorLabels" (dict "root" $.context "component" $.context.Chart.Name) | fromYaml) }}
   {{- range . }}
   - {{ if hasKey . "labelSelector" }}{{ toYaml . | nindent 4 | trim }}{{ else }}{{ merge (dict "labelSelector" $own) . | toYaml | nindent 4 | trim }}{{ end }}
   {{- end }}
@@ -34,23 +33,30 @@ topologySpreadConstraints:
 {{- with $values.priorityClassName }}
 priorityClassName: {{ quote . }}
 {{- end }}
+{{- with $values.schedulerName | default .context.Values.global.schedulerName }}
+schedulerName: {{ quote . }}
+{{- end }}
+{{- with $values.runtimeClassName | default $hardware.runtimeClassName }}
+runtimeClassName: {{ quote . }}
+{{- end }}
 {{- end }}
 
 {{/*
-common.pod.apart: values as common.pod.placement reads them, of a component whose pods prefer different nodes and zones
-unless its affinity says otherwise.
-in:  dict "root" <component context> "component" string; out: YAML map
+common.pod.apart: the affinity of a component: its own, or that its pods prefer different nodes.
+One pod has it too: a template that knows the number of replicas would restart them all when it changes.
+in:  dict "root" <component context> ["zones" bool: and different zones]; out: JSON map
 */}}
 {{- define "common.pod.apart" -}}
-{{- $values := pick .root.Values "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" }}
-{{- if and (gt (int .root.Values.replicas) 1) (not $values.affinity) }}
-{{- $others := dict "matchLabels" (include "common.selectorLabels" . | fromYaml) }}
-{{- $node := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $others }}
-{{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $others }}
-{{- $preferred := list (dict "weight" 100 "podAffinityTerm" $node) (dict "weight" 50 "podAffinityTerm" $zone) }}
-{{- $_ := set $values "affinity" (dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) }}
+{{- $affinity := .root.Values.affinity }}
+{{- if not $affinity }}
+{{- $others := dict "matchLabels" (include "common.selectorLabels" (dict "root" .root "component" .root.Chart.Name) | fromYaml) }}
+{{- $terms := list (dict "weight" 100 "podAffinityTerm" (dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $others)) }}
+{{- if .zones }}
+{{- $terms = append $terms (dict "weight" 50 "podAffinityTerm" (dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $others)) }}
 {{- end }}
-{{- toYaml $values }}
+{{- $affinity = dict "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $terms) }}
+{{- end }}
+{{- toJson $affinity }}
 {{- end }}
 
 {{/*
@@ -62,30 +68,51 @@ labels:
   {{- /* No chart version here: a new chart that changes nothing in the pods must not restart GPU workers. */}}
   {{- include "common.selectorLabels" . | nindent 2 }}
   app.kubernetes.io/part-of: dynamo-disagg
-  {{- with include "common.overlay" (list (.labels | default dict) .root.Values.podLabels) | fromYaml }}
+  {{- with include "common.dynamoLabels" . | trim }}{{ . | nindent 2 }}{{ end }}
+  {{- with include "common.overlay" (list .root.Values.global.labels (.labels | default dict) .root.Values.podLabels) | fromJson }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with include "common.overlay" (list (.annotations | default dict) .root.Values.podAnnotations) | fromYaml }}
+{{- with include "common.overlay" (list .root.Values.global.annotations (.annotations | default dict) .root.Values.podAnnotations) | fromJson }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
 {{/*
-common.podDisruptionBudget: an object, rendered for more than one replica (one replica could never be drained).
+common.podDisruptionBudget: an object, rendered for more than one replica (one replica could never be drained), or where a scaler makes more.
 in:  dict "root" <component context> "component" string
 */}}
 {{- define "common.podDisruptionBudget" -}}
 {{- $values := .root.Values }}
-{{- if and $values.podDisruptionBudget.enabled (gt (int $values.replicas) 1) }}
+{{- if and $values.podDisruptionBudget.enabled (or (gt (int $values.replicas) 1) ($values.autoscaling | default dict).enabled) }}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   {{- include "common.metadata" . | nindent 2 }}
 spec:
   maxUnavailable: {{ int64 $values.podDisruptionBudget.maxUnavailable }}
+  # Pods that are not ready protect nothing: a node whose workers load for half an hour can be drained.
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
       {{- include "common.selectorLabels" . | nindent 6 }}
 {{- end }}
+{{- end }}
+
+{{/*
+common.colocation: an affinity that also requires the domain of all workers of the release.
+in:  dict "root" <component context> "affinity" {} "topologyKey" label of the domain, or nothing for anywhere
+*/}}
+{{- define "common.colocation" -}}
+{{- $affinity := deepCopy .affinity }}
+{{- with .topologyKey }}
+{{- $workers := dict
+      "matchLabels" (omit (include "common.selectorLabels" (dict "root" $.root "component" "") | fromYaml) "app.kubernetes.io/component")
+      "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" (include "common.roles" . | fromJsonArray))) }}
+{{- $own := $affinity.podAffinity | default dict }}
+{{- $term := dict "topologyKey" . "labelSelector" $workers }}
+{{- $terms := append ($own.requiredDuringSchedulingIgnoredDuringExecution | default list) $term }}
+{{- $_ := set $affinity "podAffinity" (merge (dict "requiredDuringSchedulingIgnoredDuringExecution" $terms) $own) }}
+{{- end }}
+{{- toJson $affinity }}
 {{- end }}

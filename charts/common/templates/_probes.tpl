@@ -1,18 +1,27 @@
 {{/*
-common.probe: one HTTP probe.
-in:  dict "path" "/live" "port" "system" "probe" {periodSeconds, timeoutSeconds, failureThreshold}
+common.probe: one probe.
+in:  dict "path" "/live" "port" "system", or "command" [] "probe" {periodSeconds, timeoutSeconds, failureThreshold}
+     ["replaces" bool: of a Dynamo process, whose failure means that there is nothing to drain]
 */}}
 {{- define "common.probe" -}}
+{{- if .command }}
+exec: {command: {{ toJson .command }}}
+{{- else }}
 httpGet: {path: {{ .path }}, port: {{ .port }}}
+{{- end }}
 periodSeconds: {{ int64 .probe.periodSeconds }}
 timeoutSeconds: {{ int64 .probe.timeoutSeconds }}
 failureThreshold: {{ int64 .probe.failureThreshold }}
+{{- if .replaces }}
+# A process that hangs would otherwise keep its GPUs and its clients for the pod's whole grace period.
+terminationGracePeriodSeconds: 5
+{{- end }}
 {{- end }}
 
 {{/*
-common.startupBudget: seconds a worker may take to its first health check: probes.startup.budgetSeconds, or
-ten minutes for the engine (compilation, CUDA graphs, warm-up) and ten seconds for each GiB of weights, the
-pace of a slow download (100 MiB/s).
+common.startupBudget: seconds a worker may take to its first health check, and a frontend to see one, once its pods run:
+probes.startup.budgetSeconds, or ten minutes for the engine (compilation, CUDA graphs, warm-up) and ten seconds for each
+GiB of weights, the pace of a slow download (100 MiB/s).
 in:  component context
 */}}
 {{- define "common.startupBudget" -}}
@@ -30,17 +39,37 @@ in:  dict "root" <component context> "model" common.model
 {{ add 600 (ternary (mul 10 (ceil .root.Values.global.model.sizeGiB | int64)) 0 (hasKey .model "wait")) }}
 {{- end }}
 
-{{/* common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. */}}
+{{/* common.startupProbe: as common.probe reads it. in: dict "probe" {periodSeconds, timeoutSeconds} "seconds" it may take; out: JSON map */}}
+{{- define "common.startupProbe" -}}
+{{- $period := int64 .probe.periodSeconds }}
+{{- merge (dict "failureThreshold" (div (add (int64 .seconds) (sub $period 1)) $period)) .probe | toJson }}
+{{- end }}
+
+{{/*
+common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. A worker that needs
+one of the other role starts with it: files/pair.py. From then on it is itself that counts.
+in: component context, with "pair" {others, seconds} in disaggregated serving
+*/}}
 {{- define "common.worker.probes" -}}
 {{- $probes := .Values.probes }}
-{{- $period := int64 $probes.startup.periodSeconds }}
-{{- $failures := div (add (include "common.startupBudget" . | int64) (sub $period 1)) $period }}
 startupProbe:
-  {{- include "common.probe" (dict "path" "/live" "port" "system" "probe" (merge (dict "failureThreshold" $failures) $probes.startup)) | nindent 2 }}
+  {{- $startup := dict "path" "/live" "port" "system" "seconds" (include "common.startupBudget" .) }}
+  {{- with .pair }}{{ $startup = dict "command" (include "common.worker.pair" (dict "root" $ "host" "127.0.0.1") | fromJsonArray) "seconds" .seconds }}{{ end }}
+  {{- $_ := set $startup "probe" (include "common.startupProbe" (dict "probe" $probes.startup "seconds" $startup.seconds) | fromJson) }}
+  {{- include "common.probe" (set $startup "replaces" true) | trim | nindent 2 }}
 livenessProbe:
-  {{- include "common.probe" (dict "path" "/live" "port" "system" "probe" $probes.liveness) | nindent 2 }}
+  {{- include "common.probe" (dict "path" "/live" "port" "system" "replaces" true "probe" $probes.liveness) | trim | nindent 2 }}
 readinessProbe:
-  {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness) | nindent 2 }}
+  {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness) | trim | nindent 2 }}
+{{- end }}
+
+{{/*
+common.worker.pair: the command of files/pair.py. in: dict "root" <component context> "host" of the worker; out: JSON list
+*/}}
+{{- define "common.worker.pair" -}}
+{{- $command := list "python3" "/opt/dynamo-disagg/pair.py" (printf "%s:%s" .host (include "common.port.system" .root)) }}
+{{- with .root.pair }}{{ $command = append $command .others }}{{ end }}
+{{- toJson $command }}
 {{- end }}
 
 {{/*
@@ -50,15 +79,7 @@ of each rank's StatefulSet then goes from worker to worker, because none goes on
 {{- define "common.worker.readyWithLeader" -}}
 readinessProbe:
   exec:
-    command:
-      - python3
-      - -c
-      - |
-        import http.client, os, sys
-        leader = http.client.HTTPConnection(os.environ["DYNAMO_LEADER_ADDRESS"], 9090, timeout=4)
-        leader.request("GET", "/health")
-        status = leader.getresponse().status
-        sys.exit(f"the leader's health is {status}" if status != 200 else 0)
+    command: {{ include "common.worker.pair" (dict "root" . "host" "$DYNAMO_LEADER_ADDRESS") }}
   periodSeconds: {{ int64 .Values.probes.readiness.periodSeconds }}
   # Starting Python counts too.
   timeoutSeconds: 10

@@ -1,9 +1,7 @@
-{{/*
-common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YAML list, sorted by name
-*/}}
+{{/* common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YAML list, sorted by name */}}
 {{- define "common.volumes" -}}
 {{- $merged := dict }}
-{{- range . }}{{ $merged = merge $merged . }}{{ end }}
+{{- range . }}{{ range $name, $source := . }}{{ $_ := set $merged $name $source }}{{ end }}{{ end }}
 {{- range $name, $source := $merged }}
 - name: {{ quote $name }}
   {{- toYaml $source | nindent 2 }}
@@ -13,11 +11,13 @@ common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YA
 {{/* common.volumeMounts. in: list of maps name -> {mountPath, readOnly, subPath}; out: YAML list */}}
 {{- define "common.volumeMounts" -}}
 {{- $merged := dict }}
-{{- range . }}{{ $merged = merge $merged . }}{{ end }}
+{{- range . }}{{ range $name, $mount := . }}{{ $_ := set $merged $name $mount }}{{ end }}{{ end }}
 {{- range $name, $mount := $merged }}
 {{- with $mount }}
 - name: {{ quote $name }}
-  {{- toYaml (omit . "source" "path") | nindent 2 }}
+  {{- range $key, $value := omit . "source" "path" }}
+  {{ $key }}: {{ toJson $value }}
+  {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -25,13 +25,20 @@ common.volumes: a pod's volumes. in: list of maps name -> volume source; out: YA
 {{/* common.userVolumes: the sources of a component's `volumes` map. */}}
 {{- define "common.userVolumes" -}}
 {{- $sources := dict }}
-{{- range $name, $volume := . }}{{ with $volume }}{{ $_ := set $sources $name (include "common.given" .source | fromYaml) }}{{ end }}{{ end }}
-{{- toYaml $sources }}
+{{- range $name, $volume := . }}{{ with $volume }}{{ $_ := set $sources $name (include "common.withoutNulls" .source | fromJson) }}{{ end }}{{ end }}
+{{- toJson $sources }}
 {{- end }}
 
 {{/* common.hostVolumes: the sources of a machine's hostPaths. */}}
 {{- define "common.hostVolumes" -}}
 {{- $sources := dict }}
 {{- range $name, $host := . }}{{ with $host }}{{ $_ := set $sources $name (dict "hostPath" (dict "path" .path)) }}{{ end }}{{ end }}
-{{- toYaml $sources }}
+{{- toJson $sources }}
+{{- end }}
+
+{{/* common.scripts: the volume with the chart's scripts, and its mount, by name. in: component context; out: JSON map {volumes, mounts} */}}
+{{- define "common.scripts" -}}
+{{- $name := include "common.name" (dict "root" . "component" "scripts") }}
+{{- dict "volumes" (dict "chart-scripts" (dict "configMap" (dict "name" $name)))
+         "mounts" (dict "chart-scripts" (dict "mountPath" "/opt/dynamo-disagg" "readOnly" true)) | toJson }}
 {{- end }}

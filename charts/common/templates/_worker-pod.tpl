@@ -2,50 +2,66 @@
 common.worker.podTemplate: one template for every pod of a worker pool.
 in:  dict "root" <component context>
      and for a worker of several nodes "rank" {class: leader|worker, number, leaderAddress, labels}: its first pod
-     is the leader, the only one that serves requests, is probed, and is found by the router. A leader's rank has also
+     is the leader, the only one that serves requests, is probed, and is found by the router, but for common.worker.allServe. A leader's rank has also
      memberAddress, the address of another rank as the leader sees it, with %d for its number. Optional are env,
      variables that the addresses name, and readyWithLeader, of a rank >= 1.
 */}}
 {{- define "common.worker.podTemplate" -}}
 {{- $rank := .rank | default (dict "class" "leader" "labels" dict) }}
 {{- $leads := eq $rank.class "leader" }}
+{{- $together := include "common.worker.allServe" .root }}
+{{- $serves := or $leads (eq "true" $together) }}
 {{- with .root }}
 {{- $values := .Values }}
 {{- $global := $values.global }}
 {{- $simulated := $global.simulation.enabled }}
-{{- $engine := include "common.worker.engine" . }}
-{{- $model := include "common.model" . | fromYaml }}
-{{- $hardware := include "common.hardware" . | fromYaml }}
-{{- $image := include "common.runtimeImage" . | fromYaml }}
-{{- $context := include "common.worker.context" . | fromYaml | merge (dict "root" . "rank" $rank) }}
-{{- $config := include "common.worker.config" . | trim }}
-{{- $annotations := include "common.overlay" (list $model.annotations $hardware.podAnnotations) | fromYaml }}
+{{- $engine := include "common.engineName" . }}
+{{- $model := include "common.model" . | fromJson }}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $image := include "common.runtimeImage" . | fromJson }}
+{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" . "rank" $rank) }}
+{{- $config := include "common.worker.config" . }}
+{{- $annotations := include "common.overlay" (list $model.annotations $hardware.podAnnotations) | fromJson }}
 {{- $needs := include (printf "common.engine.%s.pod" $engine) $context | fromYaml }}
-{{- if $config }}{{ $_ := set $annotations "checksum/engine-config" (sha256sum $config) }}{{ end }}
 {{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
 {{- if $config }}
-{{- $_ := set $ownVolumes "engine-config" (dict "configMap" (dict "name" (include "common.name" (dict "root" . "component" .Chart.Name)))) }}
+{{- $_ := set $ownVolumes "engine-config" (dict "configMap" (dict "name" (include "common.worker.configName" .))) }}
 {{- end }}
+{{- $ownVolumes = merge $ownVolumes (include "common.tls.volumes" . | fromJson) }}
+{{- $launcher := include "common.sameNode.command" . | trim }}
+{{- $labels := set (deepCopy $rank.labels) "dynamo-disagg/generation" (.generation | default "") }}
 metadata:
-  {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" $annotations "labels" $rank.labels) | nindent 2 }}
+  {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" $annotations "labels" $labels "serves" $serves) | nindent 2 }}
 spec:
   {{- with include "common.imagePullSecrets" . | trim }}{{ . | nindent 2 }}{{ end }}
   serviceAccountName: {{ include "common.serviceAccountName" . | quote }}
   automountServiceAccountToken: {{ eq $global.discovery.backend "kubernetes" }}
+  {{- if .Values.global.colocation.hostPID }}
+  hostPID: true
+  {{- end }}
+  {{- if and $values.hostIPC (not $simulated) }}
+  hostIPC: true
+  {{- end }}
+  {{- if and $values.hostNetwork (not $simulated) }}
+  hostNetwork: true
+  dnsPolicy: ClusterFirstWithHostNet
+  {{- end }}
   # A Service called "vllm" or "dyn" would otherwise put VLLM_PORT and its like here.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
   securityContext:
-    {{- include "common.podSecurityContext" (dict "overrides" $values.podSecurityContext "runAsRoot" $hardware.runAsRoot) | nindent 4 }}
-  {{- with include "common.pod.placement" (dict "root" . "hardware" $hardware "affinity" (include "common.worker.affinity" . | fromYaml)) | trim }}{{ . | nindent 2 }}{{ end }}
+    {{- include "common.podSecurityContext" (dict "root" . "overrides" $values.podSecurityContext "runAsRoot" $hardware.runAsRoot) | fromJson | toYaml | nindent 4 }}
+  {{- $affinity := include "common.worker.affinity" . | fromJson }}
+  {{- with include "common.pod.placement" (dict "context" . "values" .Values "hardware" $hardware "affinity" $affinity) | trim }}{{ . | nindent 2 }}{{ end }}
   {{- with $hardware.claims }}
   resourceClaims:
-    {{- range $name := keys . | sortAlpha }}
+    {{- $gpus := include "common.worker.podGpus" $.root }}
+    {{- range $name, $claim := . }}
     - name: {{ quote $name }}
-      resourceClaimTemplateName: {{ include "common.fullname" $.root }}-{{ $name }}
+      resourceClaimTemplateName: {{ include "common.claimTemplate" (dict "root" $.root "name" $name "claim" $claim "gpus" $gpus) }}
     {{- end }}
   {{- end }}
-  {{- with include "common.model.initContainers" (dict "root" . "model" $model "image" $image) | trim }}{{ . | nindent 2 }}{{ end }}
+  {{- with include "common.initContainers" (dict "root" . "model" $model "image" $image) | trim }}{{ . | nindent 2 }}{{ end }}
   containers:
     - name: engine
       image: {{ include "common.image" (dict "root" . "image" $image) }}
@@ -54,6 +70,7 @@ spec:
       command: [python3, /opt/simulation/rendezvous.py, join]
       {{- else }}
       command:
+        {{- with $launcher }}{{ . | nindent 8 }}{{ end }}
         {{- include (printf "common.engine.%s.command" $engine) $context | trim | nindent 8 }}
       {{- with include (printf "common.engine.%s.args" $engine) $context | trim }}
       args:
@@ -67,30 +84,34 @@ spec:
       {{- end }}
       env:
         {{- include "common.env.list" (list
-              (include "common.worker.ownedEnv" . | fromYaml)
-              (include "common.worker.rankEnv" $context | fromYaml)
+              (include "common.worker.ownedEnv" . | fromJson)
+              (include "common.worker.rankEnv" $context | fromJson)
               $model.env
+              (include "common.sameNode.env" . | fromYaml)
               $hardware.env
               (include (printf "common.engine.%s.env" $engine) $context | fromYaml)
               $global.env
               $values.env) | trim | nindent 8 }}
-      {{- if $leads }}
+      {{- if $serves }}
       ports:
-        - {name: system, containerPort: 9090}
+        - {name: system, containerPort: {{ include "common.port.system" . }}}
       {{- include "common.worker.probes" . | trim | nindent 6 }}
       {{- else if $rank.readyWithLeader }}
       {{- include "common.worker.readyWithLeader" . | trim | nindent 6 }}
       {{- end }}
       lifecycle:
         preStop:
-          sleep: {seconds: {{ include "common.drain.worker.preStop" . }}}
+          {{- include "common.drain.worker.preStop" (dict "root" . "leads" $leads "together" $together) | trim | nindent 10 }}
       resources:
-        {{- include "common.worker.resources" (dict "root" . "hardware" $hardware) | nindent 8 }}
+        {{- include "common.worker.resources" (dict "root" . "hardware" $hardware) | fromJson | toYaml | nindent 8 }}
       securityContext:
-        {{- include "common.securityContext" (dict "overrides" $values.securityContext "capabilities" (concat $hardware.capabilities ($needs.capabilities | default list))) | nindent 8 }}
+        {{- $capabilities := concat $hardware.capabilities ($needs.capabilities | default list) }}
+        {{- /* Engines write what they compile to many folders of their image. */}}
+        {{- $security := dict "root" . "overrides" $values.securityContext "capabilities" $capabilities "writable" true }}
+        {{- include "common.securityContext" $security | fromJson | toYaml | nindent 8 }}
       volumeMounts:
         {{- include "common.volumeMounts" (list
-              (include "common.worker.mounts" . | fromYaml)
+              (include "common.worker.mounts" . | fromJson)
               $model.mounts
               ($needs.volumes | default dict)
               $hardware.hostPaths
@@ -101,31 +122,29 @@ spec:
   volumes:
     {{- include "common.volumes" (list
           $ownVolumes
+          (include "common.scripts" . | fromJson).volumes
           $model.volumes
-          (include "common.userVolumes" ($needs.volumes | default dict) | fromYaml)
-          (include "common.hostVolumes" $hardware.hostPaths | fromYaml)
-          (include "common.userVolumes" $values.volumes | fromYaml)) | trim | nindent 4 }}
+          (include "common.userVolumes" ($needs.volumes | default dict) | fromJson)
+          (include "common.hostVolumes" $hardware.hostPaths | fromJson)
+          (include "common.userVolumes" $values.volumes | fromJson)) | trim | nindent 4 }}
 {{- end }}
 {{- end }}
 
-{{/* common.worker.mounts: where the pod's own volumes are. in: component context; out: YAML map name -> volumeMount */}}
+{{/* common.worker.mounts: where the pod's own volumes are. in: component context; out: JSON map name -> volumeMount */}}
 {{- define "common.worker.mounts" -}}
-dshm: {mountPath: /dev/shm}
-{{- if include "common.worker.config" . | trim }}
-engine-config: {mountPath: /etc/dynamo, readOnly: true}
-{{- end }}
+{{- $mounts := merge (dict "dshm" (dict "mountPath" "/dev/shm")) (include "common.scripts" . | fromJson).mounts (include "common.tls.mounts" . | fromJson) }}
+{{- if include "common.worker.config" . }}{{ $_ := set $mounts "engine-config" (dict "mountPath" "/etc/dynamo" "readOnly" true) }}{{ end }}
+{{- toJson $mounts }}
 {{- end }}
 
-{{/* common.worker.rankEnv: how the pods of a worker of several nodes find each other; Dynamo's portable names. */}}
+{{/* common.worker.rankEnv: how the pods of a worker of several nodes find each other; Dynamo's portable names. out: JSON map */}}
 {{- define "common.worker.rankEnv" -}}
-{{- if gt (int .nodes) 1 -}}
-{{- with .rank.env }}{{ toYaml . }}{{ end }}
-DYNAMO_LEADER_ADDRESS: {{ .rank.leaderAddress | quote }}
-DYNAMO_GROUP_SIZE: {{ .nodes | quote }}
-DYNAMO_RANK: {{ toJson .rank.number }}
-{{- else -}}
-{}
+{{- $env := dict }}
+{{- if gt (int .nodes) 1 }}
+{{- $of := dict "DYNAMO_LEADER_ADDRESS" .rank.leaderAddress "DYNAMO_GROUP_SIZE" (toString .nodes) "DYNAMO_RANK" .rank.number }}
+{{- $env = merge $of (.rank.env | default dict) }}
 {{- end }}
+{{- toJson $env }}
 {{- end }}
 
 {{/*
@@ -138,9 +157,9 @@ would and makes the pod ready only when every rank has joined with the right ran
   imagePullPolicy: {{ .image.pullPolicy }}
   command: [python3, /opt/simulation/rendezvous.py, lead]
   env:
-    {{- include "common.env.list" (list (include "common.worker.rankEnv" .context | fromYaml)) | trim | nindent 4 }}
+    {{- include "common.env.list" (list (include "common.worker.rankEnv" .context | fromJson)) | trim | nindent 4 }}
   ports:
-    - {name: rendezvous, containerPort: 29500}
+    - {name: rendezvous, containerPort: {{ include "common.port.rendezvous" . }}}
     - {name: joined, containerPort: 29501}
   readinessProbe:
     httpGet: {path: /, port: joined}
@@ -149,7 +168,7 @@ would and makes the pod ready only when every rank has joined with the right ran
     # A worker without one of its ranks can answer nothing, so not one request more.
     failureThreshold: 1
   resources:
-    {{- include "common.given" .context.root.Values.global.simulation.resources | nindent 4 }}
+    {{- include "common.withoutNulls" .context.root.Values.global.simulation.resources | fromJson | toYaml | nindent 4 }}
   securityContext:
-    {{- include "common.securityContext" (dict "overrides" dict) | nindent 4 }}
+    {{- include "common.securityContext" (dict "root" .context.root) | fromJson | toYaml | nindent 4 }}
 {{- end }}

@@ -13,133 +13,118 @@ is the chart's name, and what differs between the roles is values.
 {{ include (printf "common.engine.%s.gpus" .Values.global.engine.name) (dict "root" .) }}
 {{- end }}
 
-{{/* common.worker.nodes: nodes (and pods) of one worker; what does not divide is refused by common.validate. */}}
+{{/* common.worker.nodes: nodes (and pods) of one worker; what does not divide is refused. */}}
 {{- define "common.worker.nodes" -}}
+{{- if not (hasKey . "nodes") }}
 {{- $gpus := include "common.worker.gpus" . | int }}
-{{- $perNode := (include "common.hardware" . | fromYaml).gpusPerNode | int }}
-{{- div (add $gpus (sub $perNode 1)) $perNode }}
+{{- $perNode := (include "common.hardware" . | fromJson).gpusPerNode | int }}
+{{- $_ := set . "nodes" (div (add $gpus (sub $perNode 1)) $perNode) }}
+{{- end }}
+{{- .nodes }}
 {{- end }}
 
-{{- define "common.worker.engine" -}}
-{{ if .Values.global.simulation.enabled }}mocker{{ else }}{{ .Values.global.engine.name }}{{ end }}
+{{/* common.worker.podGpus: GPUs of each of a worker's pods. */}}
+{{- define "common.worker.podGpus" -}}
+{{ div (include "common.worker.gpus" . | int64) (include "common.worker.nodes" . | int64) }}
 {{- end }}
 
-{{- define "common.worker.modelSource" -}}
-{{ if .Values.global.simulation.enabled }}simulated{{ else }}{{ .Values.global.model.source.type }}{{ end }}
+{{/* common.worker.allServe: "true" where every pod of a worker of several nodes serves, else empty. in: component context */}}
+{{- define "common.worker.allServe" -}}
+{{- if gt (include "common.worker.nodes" . | int) 1 }}{{ include (printf "common.engine.%s.serves" (include "common.engineName" .)) (dict "root" .) }}{{ end }}
 {{- end }}
 
-{{/* common.worker.ownedEnv: environment the chart sets; a user may not set it (common.validate). out: YAML map */}}
+{{/* common.worker.ownedEnv: environment the chart sets; a user may not set it. out: JSON map */}}
 {{- define "common.worker.ownedEnv" -}}
-{{ include "common.env.pod" . | trim }}
-{{ include "common.env.dynamo" . | trim }}
-{{ include "common.drain.worker.env" . | trim }}
-DYN_SYSTEM_PORT: "9090"
-# Without it /health stays 503 for ever.
-DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS: '["generate"]'
+{{- if not (hasKey . "ownedEnv") }}
+{{- /* Without the second /health stays 503 for ever. */}}
+{{- $system := dict
+      "DYN_SYSTEM_PORT" (include "common.port.system" .)
+      "DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS" (toJson (list "generate")) }}
+{{- $env := merge $system
+      (include "common.env.pod" . | fromJson)
+      (include "common.env.telemetry" . | fromJson)
+      (include "common.env.dynamo" . | fromJson)
+      (include "common.drain.worker.env" . | fromJson) }}
+{{- $_ := set . "ownedEnv" (toJson $env) }}
+{{- end }}
+{{- set (fromJson .ownedEnv) "DYN_NAMESPACE_WORKER_SUFFIX" (.generation | default "") | toJson }}
 {{- end }}
 
 {{/* common.worker.resources: of one worker pod: the role's CPU and memory, its share of the GPUs, the machine's devices. */}}
 {{- define "common.worker.resources" -}}
 {{- $root := .root }}
-{{- $gpus := div (include "common.worker.gpus" $root | int64) (include "common.worker.nodes" $root | int64) }}
-{{- $devices := dict .hardware.gpuResource $gpus }}
+{{- $gpus := include "common.worker.podGpus" $root | int64 }}
+{{- $devices := ternary dict (dict .hardware.gpuResource $gpus) (eq "true" (include "common.hardware.claimsGpus" .hardware)) }}
 {{- range $name, $count := .hardware.extendedResources }}{{ $_ := set $devices $name (int64 $count) }}{{ end }}
-{{- $base := ternary $root.Values.global.simulation.resources $root.Values.resources $root.Values.global.simulation.enabled | include "common.given" | fromYaml }}
+{{- $simulation := $root.Values.global.simulation }}
+{{- $base := ternary $simulation.resources $root.Values.resources $simulation.enabled | include "common.withoutNulls" | fromJson }}
 {{- $resources := dict "requests" (merge (dict) $devices ($base.requests | default dict)) "limits" (merge (dict) $devices ($base.limits | default dict)) }}
 {{- with .hardware.claims }}
 {{- $claims := list }}
 {{- range $name := keys . | sortAlpha }}{{ $claims = append $claims (dict "name" $name) }}{{ end }}
 {{- $_ := set $resources "claims" $claims }}
 {{- end }}
-{{- toYaml $resources }}
+{{- toJson $resources }}
 {{- end }}
 
-{{/* common.worker.affinity: the role's affinity, and with global.colocation the company of all workers of the release. */}}
+{{/*
+common.worker.rollingUpdate: what of it is left open. A new pod comes first; a new group of pods would ask for nodes that are
+not there, and LeaderWorkerSet before 0.9 never replaces the last group without one that may be away.
+in: component context; out: JSON map {maxSurge, maxUnavailable}
+*/}}
+{{- define "common.worker.rollingUpdate" -}}
+{{- $given := .Values.rollingUpdate }}
+{{- $surge := ternary (ternary 0 1 (eq "true" (include "common.worker.runByLws" .))) $given.maxSurge (eq (toString $given.maxSurge) "") }}
+{{- $away := ternary (ternary 1 0 (has (toString $surge) (list "0" "0%"))) $given.maxUnavailable (eq (toString $given.maxUnavailable) "") }}
+{{- dict "maxSurge" $surge "maxUnavailable" $away | toJson }}
+{{- end }}
+
+{{/*
+common.colocationKey: the label of the domain that holds all workers. Memory of a ComputeDomain ends at the NVLink clique: beyond
+it pods get ready and answer with nothing. in: component context
+*/}}
+{{- define "common.colocationKey" -}}
+{{- $inOneClique := and (not .Values.exclusiveTopologyKey) (include "common.hardware" . | fromJson).computeDomain }}
+{{- .Values.global.colocation.topologyKey | default (ternary "nvidia.com/gpu.clique" "" (eq (toString $inOneClique) "true")) }}
+{{- end }}
+
+{{/*
+common.worker.affinity: the role's affinity, for workers of one node that of common.pod.apart, and with global.colocation the
+domain of all workers of the release.
+*/}}
 {{- define "common.worker.affinity" -}}
-{{- include "common.company" (dict "root" . "affinity" .Values.affinity "topologyKey" .Values.global.colocation.topologyKey) }}
+{{- $affinity := .Values.affinity }}
+{{- $key := include "common.colocationKey" . }}
+{{- if and (eq (include "common.worker.nodes" .) "1") (ne $key "kubernetes.io/hostname") }}
+{{- $affinity = include "common.pod.apart" (dict "root" .) | fromJson }}
+{{- end }}
+{{- include "common.colocation" (dict "root" . "affinity" $affinity "topologyKey" $key) }}
 {{- end }}
 
-{{/*
-common.company: an affinity that also asks for the company of all workers of the release.
-in:  dict "root" <component context> "affinity" {} "topologyKey" label of the domain, or nothing for anywhere
-*/}}
-{{- define "common.company" -}}
-{{- $affinity := deepCopy .affinity }}
-{{- with .topologyKey }}
-{{- $workers := dict
-      "matchLabels" (omit (include "common.selectorLabels" (dict "root" $.root "component" "") | fromYaml) "app.kubernetes.io/component")
-      "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" (list "prefill" "decode"))) }}
-{{- $company := $affinity.podAffinity | default dict }}
-{{- $terms := append ($company.requiredDuringSchedulingIgnoredDuringExecution | default list) (dict "topologyKey" . "labelSelector" $workers) }}
-{{- $_ := set $affinity "podAffinity" (merge (dict "requiredDuringSchedulingIgnoredDuringExecution" $terms) $company) }}
-{{- end }}
-{{- toYaml $affinity }}
-{{- end }}
-
-{{/* common.worker.workload: the objects that run the pool. */}}
-{{- define "common.worker.workload" -}}
-{{- if include "common.worker.mode" . }}
-{{- $kind := "deployment" }}
-{{- if gt (include "common.worker.nodes" . | int) 1 }}{{ $kind = .Values.global.multiNode.controller }}{{ end }}
-{{- include (printf "common.workload.%s" $kind) (dict "root" . "component" .Chart.Name) }}
-{{- end }}
-{{- end }}
-
-{{/* common.worker.configMap: the engine's configuration file, for engines that read one. */}}
-{{- define "common.worker.configMap" -}}
-{{- if include "common.worker.mode" . }}
-{{- with include "common.worker.config" . | trim }}
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  {{- include "common.metadata" (dict "root" $ "component" $.Chart.Name) | nindent 2 }}
-data:
-  engine.yaml: |-
-    {{- . | nindent 4 }}
-{{- end }}
-{{- end }}
-{{- end }}
-
+{{/* common.worker.config: the engine's configuration file, or nothing. in: component context, which keeps it */}}
 {{- define "common.worker.config" -}}
-{{- include (printf "common.engine.%s.config" (include "common.worker.engine" .)) (include "common.worker.context" . | fromYaml | merge (dict "root" .)) }}
+{{- if not (hasKey . "config") }}
+{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" .) }}
+{{- $_ := set . "config" (include (printf "common.engine.%s.config" (include "common.engineName" .)) $context | trim) }}
 {{- end }}
-
-{{/* common.worker.context: what an engine's templates get besides root. out: YAML map {role, mode, nodes} */}}
-{{- define "common.worker.context" -}}
-role: {{ .Chart.Name }}
-mode: {{ include "common.worker.mode" . }}
-nodes: {{ include "common.worker.nodes" . }}
+{{- .config }}
 {{- end }}
 
 {{/*
-common.worker.service: headless; in Kubernetes discovery a worker exists for the router when this Service's
-EndpointSlice lists its pod as ready, hence the labels. Of a worker of several nodes only the leader is selected.
+common.worker.configName: another file is another ConfigMap, because an old pod whose container starts again would read the new
+one under its old generation. in: component context
 */}}
-{{- define "common.worker.service" -}}
-{{- if include "common.worker.mode" . }}
-{{- $discovery := dict }}
-{{- if eq .Values.global.discovery.backend "kubernetes" }}
-{{- $discovery = dict "nvidia.com/dynamo-discovery-backend" "kubernetes" "nvidia.com/dynamo-discovery-enabled" "true" }}
-{{- end }}
-{{- $context := dict "root" . "component" .Chart.Name "labels" $discovery }}
-apiVersion: v1
-kind: Service
-metadata:
-  {{- include "common.metadata" $context | nindent 2 }}
-spec:
-  clusterIP: None
-  selector:
-    {{- include "common.selectorLabels" $context | nindent 4 }}
-    {{- if gt (include "common.worker.nodes" . | int) 1 }}
-    dynamo-disagg/rank: leader
-    {{- end }}
-  ports:
-    - {name: system, port: 9090, targetPort: system}
-{{- end }}
+{{- define "common.worker.configName" -}}
+{{ include "common.name" (dict "root" . "component" .Chart.Name) }}-{{ include "common.worker.config" . | sha256sum | trunc 8 }}
 {{- end }}
 
-{{- define "common.worker.podDisruptionBudget" -}}
-{{- if include "common.worker.mode" . }}
-{{- include "common.podDisruptionBudget" (dict "root" . "component" .Chart.Name) }}
+{{/* common.worker.context: what an engine's templates get besides root. out: JSON map {role, mode, nodes} */}}
+{{- define "common.worker.context" -}}
+{{- dict "role" .Chart.Name "mode" (include "common.worker.mode" .) "nodes" (include "common.worker.nodes" . | int) | toJson }}
 {{- end }}
+
+{{/* common.worker.runByLws: "true" for a pool that is a LeaderWorkerSet, else empty. in: component context */}}
+{{- define "common.worker.runByLws" -}}
+{{- $isPool := include "common.worker.mode" . }}
+{{- if and $isPool (eq .Values.global.multiNode.controller "lws") (gt (include "common.worker.nodes" . | int) 1) }}true{{ end }}
 {{- end }}

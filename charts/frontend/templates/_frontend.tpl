@@ -1,41 +1,76 @@
 {{/*
 frontend.args: flags of dynamo.frontend, a YAML list. Derived flags win over frontend.args; typing one is
-refused by common.validate (frontend.owned).
+refused (templates/validate).
 */}}
 {{- define "frontend.args" -}}
 {{- $global := .Values.global }}
 {{- $args := dict
-  "http-port" 8000
+  "http-port" (include "common.port.http" . | int)
   "router-mode" $global.router.mode
   "migration-limit" .Values.migrationLimit }}
 {{- if eq $global.router.mode "kv" }}
 {{- $_ := set $args "kv-cache-block-size" $global.kvCache.blockSize }}
-{{- /* Each replica sees only its own requests; the others' must reach it, or it routes to busy workers. */}}
-{{- if gt (int .Values.replicas) 1 }}{{ $_ := set $args "router-replica-sync" true }}{{ end }}
+{{- /* Each replica sees only its own requests; the others' must reach it, or it routes to busy workers. One has it too: */}}
+{{- /* a command line that knows the number of replicas would restart them all when it changes. */}}
+{{- $_ := set $args "router-replica-sync" true }}
+{{- with .Values.rejection }}
+{{- if .kvUsagePercent }}{{ $_ := set $args "active-decode-blocks-threshold" (divf .kvUsagePercent 100) }}{{ end }}
+{{- if .promptTokens }}{{ $_ := set $args "active-prefill-tokens-threshold" (int64 .promptTokens) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- with $global.router.sessionAffinity }}
+{{- if .ttlSeconds }}{{ $_ := set (set $args "router-session-affinity-ttl-secs" (int64 .ttlSeconds)) "router-session-affinity-mode" .mode }}{{ end }}
 {{- end }}
 {{- include "common.programArgs" (dict "program" "frontend" "layers" (list .Values.args $args)) }}
 {{- end }}
 
 {{- define "frontend.owned" -}}
-http-port: nothing; it is 8000 in the pod. Set frontend.service.port
-namespace: nothing; it is derived from the release
-namespace-prefix: nothing; it is derived from the release
+http-port: remove it; it is {{ include "common.port.http" . }} in the pod. Set frontend.service.port
+namespace: remove it; it is derived from the release
+namespace-prefix: remove it; it is derived from the release
 router-mode: global.router.mode
+router-session-affinity-ttl-secs: global.router.sessionAffinity.ttlSeconds
+router-session-affinity-mode: global.router.sessionAffinity.mode
 kv-cache-block-size: global.kvCache.blockSize
-router-replica-sync: frontend.replicas
+router-replica-sync: remove it; the replicas of a kv router always synchronise
 migration-limit: frontend.migrationLimit
+active-decode-blocks-threshold: frontend.rejection.kvUsagePercent
+active-prefill-tokens-threshold: frontend.rejection.promptTokens
 discovery-backend: global.discovery.backend
 request-plane: global.requestPlane
 event-plane: global.eventPlane
 tls-cert-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
 tls-key-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
 tls-client-ca-cert-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
-interactive: nothing; a pod has no terminal
+interactive: remove it; a pod has no terminal
 {{- end }}
 
-{{/* frontend.ownedEnv: environment the chart sets. DYN_NAMESPACE is also the filter: only this release's workers answer. */}}
+{{/*
+frontend.ownedEnv: environment the chart sets. Workers of all generations of this release answer, and no others. Without a
+home that it may write to, Dynamo's frontend lists no model and is healthy all the same.
+out: JSON map
+*/}}
 {{- define "frontend.ownedEnv" -}}
-{{ include "common.env.pod" . | trim }}
-{{ include "common.env.dynamo" . | trim }}
-{{ include "common.drain.frontend.env" . | trim }}
+{{- merge
+      (dict "HOME" (include "frontend.mounts" . | fromJson).tmp.mountPath)
+      (include "common.env.pod" . | fromJson)
+      (include "common.env.telemetry" . | fromJson)
+      (include "common.env.dynamo" . | fromJson)
+      (dict "DYN_NAMESPACE_PREFIX" (include "common.dynamoNamespace" .)
+            "DYN_NAMESPACE_PREFIX_STRICT" "true"
+            "DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS" "1"
+            "DYN_HTTP_BACKEND_STREAM_TIMEOUT_SECS" (toString .Values.streamTimeoutSeconds)) | toJson }}
+{{- end }}
+
+{{/*
+frontend.env: defaults that frontend.env may change. A worker that failed is left alone for Dynamo's 5 s, and then the next
+request pays for trying it. Twice that, and no more: the only worker of its role is left alone as long. out: JSON map
+*/}}
+{{- define "frontend.env" -}}
+{"DYN_RUNTIME_INHIBITED_DURATION_SECS": "10"}
+{{- end }}
+
+{{/* frontend.mounts: where the pod's own volumes are; its root file system is read-only. out: JSON map name -> volumeMount */}}
+{{- define "frontend.mounts" -}}
+{{- merge (dict "tmp" (dict "mountPath" "/tmp")) (include "common.tls.mounts" . | fromJson) | toJson }}
 {{- end }}

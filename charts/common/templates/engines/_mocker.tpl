@@ -1,16 +1,18 @@
 {{/*
-Dynamo's own mocker in place of an engine: a timing model with a real KV-cache manager, real events and real
+Dynamo's own mocker instead of an engine: a timing model with a real KV-cache manager, real events and real
 metrics, on a CPU. It fakes the model's weights and the tokens' content; the rest of the release is real.
 Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and of the real engine.
 */}}
 {{- define "common.engine.mocker.command" -}}
-[python3, -m, dynamo.mocker]
+- python3
+- -m
+- dynamo.mocker
 {{- end }}
 
 {{- define "common.engine.mocker.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
-{{- $engineArgs := include "common.overlay" (list $global.engine.args $values.engineArgs) | fromYaml }}
+{{- $engineArgs := include "common.overlay" (list $global.engine.args $values.engineArgs) | fromJson }}
 {{- $args := dict
   "model-path" $global.simulation.modelPath
   "model-name" $global.model.name
@@ -20,7 +22,10 @@ Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and o
   "speedup-ratio" $global.simulation.speedupRatio }}
 {{- if gt (int $values.parallelism.data) 1 }}{{ $_ := set $args "data-parallel-size" $values.parallelism.data }}{{ end }}
 {{- /* What the mocker models of the real engine's settings, under vLLM's and TensorRT-LLM's names. */}}
-{{- range $flag, $theirs := dict "max-model-len" "max-seq-len" "max-num-seqs" "max-batch-size" "max-num-batched-tokens" "max-num-tokens" "enable-prefix-caching" "" }}
+{{- $names := dict
+      "max-model-len" "max-seq-len" "max-num-seqs" "max-batch-size" "max-num-batched-tokens" "max-num-tokens"
+      "enable-prefix-caching" "" }}
+{{- range $flag, $theirs := $names }}
 {{- range $name := list $flag $theirs }}
 {{- if hasKey $engineArgs $name }}{{ $_ := set $args $flag (get $engineArgs $name) }}{{ end }}
 {{- end }}
@@ -37,4 +42,10 @@ Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and o
 {{- end }}
 
 {{- define "common.engine.mocker.config" -}}
+{{- end }}
+
+{{- define "common.engine.mocker.serves" -}}{{- end }}
+
+{{- define "common.engine.mocker.needs" -}}
+[]
 {{- end }}

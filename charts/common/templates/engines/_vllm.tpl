@@ -1,21 +1,26 @@
 {{/*
-vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/):
+vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is refused: templates/validate/engines/):
   .image  default image                            .gpus   GPUs of one worker, from its parallelism
   .command what a container runs, a YAML list       .args   its flags, a YAML list; nothing where it takes none
   .config a configuration file for the flags that are not in .args, or nothing
   .env    environment of a role                     .pod    what its pods need besides, a YAML map:
           volumes, as in a role's values, and capabilities
-  .check  problems of a role's values, one a line (common.validate)
-  .pair   problems between the two roles; in: "prefill" and "decode", each {context, parallelism, flags}
-  .owned  flags the chart sets -> the value to set instead
+  .serves "true" where every pod of a worker of several nodes serves, nothing where its leader does
+  .needs  objects that must exist, a YAML list as of common.needs
+  .owned  flags the chart sets -> the value to set instead, or "remove it" and why, for templates/validate
+  .cudaIpc  what its KV cache was measured to need to move over cuda_ipc between pods of one node: "numbers" (different
+            process numbers), "namespace" (one PID namespace), or nothing where it was not run; in: component context
+  .moves  how the KV cache gets to decode, as NIXL calls it: READ, decode fetches it, or WRITE, prefill sends it
+  .tuning  a YAML map: flags that change neither the KV cache nor the model's card (common.worker.identity; the mocker's
+          card was taken with others of the kind, 2026-11-29), and the variables, a pattern, that may
   .variables how Dynamo's variables for the engine's own flags begin: <it>_<FLAG>
 in:  dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg "nodes" of one worker
-     "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, check and config)
+     "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, config and needs)
 */}}
 {{- define "common.engine.vllm.image" -}}
 registry: nvcr.io
 repository: nvidia/ai-dynamo/vllm-runtime
-tag: "1.6.1"
+tag: {{ .Chart.AppVersion | quote }}
 digest: ""
 pullPolicy: IfNotPresent
 {{- end }}
@@ -25,14 +30,16 @@ pullPolicy: IfNotPresent
 {{- end }}
 
 {{- define "common.engine.vllm.command" -}}
-[python3, -m, dynamo.vllm]
+- python3
+- -m
+- dynamo.vllm
 {{- end }}
 
 {{- define "common.engine.vllm.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $args := dict
-  "model" (include "common.model" .root | fromYaml).path
+  "model" (include "common.model" .root | fromJson).path
   "served-model-name" $global.model.name
   "disaggregation-mode" .mode
   "block-size" $global.kvCache.blockSize }}
@@ -43,8 +50,7 @@ pullPolicy: IfNotPresent
 {{- if gt (int .expert) 1 }}{{ $_ := set $args "enable-expert-parallel" true }}{{ end }}
 {{- end }}
 {{- if ne .mode "agg" }}
-{{- $connectors := dict "nixl" "NixlConnector" "mooncake" "MooncakeConnector" }}
-{{- $_ := set $args "kv-transfer-config" (dict "kv_connector" (get $connectors $global.kvTransfer.connector) "kv_role" "kv_both") }}
+{{- $_ := set $args "kv-transfer-config" (include "common.engine.vllm.kvTransfer" . | fromJson) }}
 {{- end }}
 {{- /* Only workers whose cache the router indexes publish events; without them a kv router is blind. */}}
 {{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
@@ -56,49 +62,54 @@ pullPolicy: IfNotPresent
       "nnodes" .nodes
       "node-rank" "$(DYNAMO_RANK)"
       "master-addr" "$(DYNAMO_LEADER_ADDRESS)"
-      "master-port" 29500) }}
-{{- if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
+      "master-port" (include "common.port.rendezvous" . | int)) }}
+{{- if include "common.engine.vllm.serves" . }}{{ $_ := set $args "data-parallel-hybrid-lb" true }}
+{{- else if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
 {{- end }}
 {{- include "common.programArgs" (dict "program" "vllm" "layers" (list $global.engine.args $values.engineArgs $args)) }}
 {{- end }}
 
-{{- define "common.engine.vllm.check" -}}
-{{- $role := .role }}{{ $perNode := .perNode }}
-{{- with .root.Values.parallelism }}
-{{- if and (gt (mul .tensor .pipeline .data | int) $perNode) (le (mul .tensor .pipeline | int) $perNode) }}
-{{ $role }}.parallelism.data: vLLM's data parallelism does not span nodes of {{ $perNode }} GPUs here: use replicas for it
-{{- end }}
-{{- if and (gt (int .expert) 1) (ne (int .expert) (mul .tensor .data | int)) }}
-{{ $role }}.parallelism.expert: vLLM spreads experts over all {{ mul .tensor .data }} tensor x data ranks: choose {{ mul .tensor .data }}, or 1 for none
-{{- end }}
-{{- end }}
-{{- $flags := include "common.worker.flags" .root | fromYaml }}
-{{- if or (eq (toString (get $flags "enable-prefix-caching")) "false") (has "--no-enable-prefix-caching" .root.Values.extraArgs) }}
-{{ include "common.validate.blindRouter" (dict "root" .root "flag" "enable-prefix-caching") }}
-{{- end }}
-{{- /* vllm/config/scheduler.py verify_max_model_len */}}
-{{- $tokens := get $flags "max-num-batched-tokens" | default 0 | int }}
-{{- range $flag := list "max-num-seqs" (ternary "max-model-len" "" (eq (toString (get $flags "enable-chunked-prefill")) "false")) }}
-{{- $least := get $flags $flag | default 0 | int }}
-{{- if and (gt $tokens 0) (lt $tokens $least) }}
-{{ $role }}.engineArgs.max-num-batched-tokens: vLLM refuses {{ $tokens }} below {{ $flag }} {{ $least }}: raise it, or lower {{ $flag }}
-{{- end }}
-{{- end }}
-{{- end }}
-
 {{/*
-vLLM 0.31.0: both connectors assert that one tensor-parallel size divides the other (kv_connector/utils.py tp_ratio,
-mooncake_connector.py _get_tp_ratio), and NIXL's handshake refuses other dtypes (nixl/metadata.py).
+common.engine.vllm.kvTransfer: KVTransferConfig of a role (vllm/config/kv_transfer.py). Each role has its own kv_role:
+vLLM deprecates kv_both for NIXL, and its guards against a wrong pair work only with producer and consumer.
+out: JSON map
 */}}
-{{- define "common.engine.vllm.pair" -}}
-{{ include "common.validate.ranks" (dict "what" "tensor-parallel sizes" "prefill" .prefill.parallelism.tensor "decode" .decode.parallelism.tensor) }}
-{{ include "common.validate.alike" (dict "roles" . "flags" (list "dtype" "kv-cache-dtype")) }}
+{{- define "common.engine.vllm.kvTransfer" -}}
+{{- with .root.Values.global.kvTransfer }}
+{{- $config := dict
+      "kv_connector" (get (dict "nixl" "NixlConnector" "mooncake" "MooncakeConnector") .connector)
+      "kv_role" (ternary "kv_producer" "kv_consumer" (eq $.mode "prefill"))
+      "kv_load_failure_policy" .onLoadFailure }}
+{{- if eq .connector "nixl" }}
+{{- $_ := set $config "kv_connector_extra_config" (dict "backends" .backends "kv_lease_duration" (int64 .leaseSeconds)) }}
+{{- end }}
+{{- $config = include "common.overlay" (list $config .extraConfig) | fromJson }}
+{{- if .offloadConnectors }}
+{{- $connectors := list (omit $config "kv_load_failure_policy") }}
+{{- $wrapper := dict "kv_connector" "MultiConnector" }}
+{{- range .offloadConnectors }}
+{{- $connectors = append $connectors (merge (dict) . (dict "kv_role" "kv_both")) }}
+{{- if eq .kv_connector "DynamoConnector" }}
+{{- $wrapper = dict "kv_connector" "PdConnector" "kv_connector_module_path" "kvbm.vllm_integration.connector" }}
+{{- end }}
+{{- end }}
+{{- $config = merge $wrapper (dict
+      "kv_role" "kv_both"
+      "kv_load_failure_policy" .onLoadFailure
+      "kv_connector_extra_config" (dict "connectors" $connectors)) }}
+{{- end }}
+{{- toJson $config }}
+{{- end }}
 {{- end }}
 
 {{- define "common.engine.vllm.config" -}}
 {{- end }}
 
 {{- define "common.engine.vllm.env" -}}
+{{- if ne .mode "agg" }}
+# vLLM sets it itself, but too late: Dynamo has imported NIXL by then, and vLLM only warns (vllm/distributed/nixl_utils.py).
+UCX_RCACHE_MAX_UNRELEASED: "1024"
+{{- end }}
 # The pod IP always: on pods with several NICs, and with some connectors, the automatic choice is wrong.
 VLLM_NIXL_SIDE_CHANNEL_HOST: {fieldRef: {fieldPath: status.podIP}}
 {{- end }}
@@ -107,8 +118,28 @@ VLLM_NIXL_SIDE_CHANNEL_HOST: {fieldRef: {fieldPath: status.podIP}}
 {}
 {{- end }}
 
+{{/*
+Data-parallel ranks that each fit a node: every pod has its own scheduler and endpoint for its ranks, whose numbers vLLM works
+out from --node-rank, and the experts are spread over all of them (engine/arg_utils.py:2292-2420, dynamo/vllm/dp_topology.py).
+*/}}
+{{- define "common.engine.vllm.serves" -}}
+{{- $perNode := (include "common.hardware" .root | fromJson).gpusPerNode | int }}
+{{- with .root.Values.parallelism }}{{ if and (gt (int .data) 1) (le (mul .tensor .pipeline | int) $perNode) }}true{{ end }}{{ end }}
+{{- end }}
+
+{{- define "common.engine.vllm.needs" -}}
+[]
+{{- end }}
+
+{{- define "common.engine.vllm.cudaIpc" -}}numbers{{- end }}
+
 {{- define "common.engine.vllm.variables" -}}
 DYN_VLLM
+{{- end }}
+
+{{- define "common.engine.vllm.tuning" -}}
+flags: [max-num-seqs, max-num-batched-tokens, gpu-memory-utilization]
+variables: ^(DYN_)?VLLM_
 {{- end }}
 
 {{- define "common.engine.vllm.owned" -}}
@@ -119,20 +150,32 @@ block-size: global.kvCache.blockSize
 tensor-parallel-size: "{role}.parallelism.tensor"
 pipeline-parallel-size: "{role}.parallelism.pipeline"
 data-parallel-size: "{role}.parallelism.data"
+data-parallel-rank: "{role}.parallelism.data"
+data-parallel-start-rank: "{role}.parallelism.data"
+data-parallel-size-local: "{role}.parallelism.data"
+data-parallel-address: "{role}.parallelism.data"
+data-parallel-rpc-port: "{role}.parallelism.data"
+data-parallel-external-lb: "{role}.parallelism.data"
+data-parallel-backend: "{role}.parallelism.data"
+prefill-context-parallel-size: remove it; the GPUs of a worker follow from {role}.parallelism
 enable-expert-parallel: "{role}.parallelism.expert"
-kv-transfer-config: global.kvTransfer.connector
+kv-transfer-config: global.kvTransfer (backends, offloadConnectors, extraConfig)
 kv-events-config: global.router.mode
 connector: global.kvTransfer.connector
-namespace: nothing; it is derived from the release
-endpoint: nothing; it is derived from the role
+namespace: remove it; it is derived from the release
+endpoint: remove it; it is derived from the role
 discovery-backend: global.discovery.backend
 request-plane: global.requestPlane
 event-plane: global.eventPlane
-headless: nothing; the chart sets it on ranks >= 1
-distributed-executor-backend: nothing; workers of several nodes use mp
+headless: remove it; the chart sets it on ranks >= 1
+distributed-executor-backend: remove it; workers of several nodes use mp
 nnodes: "{role}.parallelism; the nodes of a worker are derived"
-node-rank: nothing; it is the pod's rank
-master-addr: nothing; it is the worker's first pod
-master-port: nothing; it is 29500
+node-rank: remove it; it is the pod's rank
+master-addr: remove it; it is the worker's first pod
+master-port: remove it; it is {{ include "common.port.rendezvous" . }}
 router-mode: global.router.mode
+{{- end }}
+
+{{- define "common.engine.vllm.moves" -}}
+READ
 {{- end }}

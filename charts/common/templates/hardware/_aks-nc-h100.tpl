@@ -2,7 +2,6 @@
 description: Azure Standard_NC40ads_H100_v5, one H100 NVL 94 GB, no InfiniBand.
 arch: amd64
 gpusPerNode: 1
-gpuResource: nvidia.com/gpu
 nodeSelector:
   node.kubernetes.io/instance-type: Standard_NC40ads_H100_v5
 tolerations:

@@ -2,7 +2,6 @@
 description: GKE a4x-highgpu-4g, four GB200 (arm64), racks of 18 nodes on one NVLink (NVL72), four RoCE NICs.
 arch: arm64
 gpusPerNode: 4
-gpuResource: nvidia.com/gpu
 nodeSelector:
   cloud.google.com/gke-accelerator: nvidia-gb200
 tolerations:
@@ -12,12 +11,12 @@ env:
   LD_LIBRARY_PATH: /usr/local/ucx/lib:/usr/local/ucx/lib/ucx:/opt/nvidia/nvda_nixl/lib/aarch64-linux-gnu:/opt/nvidia/nvda_nixl/lib/aarch64-linux-gnu/plugins:/usr/local/nvidia/lib64
   NCCL_MNNVL_ENABLE: "1"
   NCCL_CUMEM_ENABLE: "1"
-# The driver libraries that GKE puts on the node. Not NCCL's gIB plugin: a worker's own traffic stays on NVLink.
 hostPaths:
   nvidia: {path: /home/kubernetes/bin/nvidia, mountPath: /usr/local/nvidia}
 # Memory of one NVLink domain across nodes: the ComputeDomain's channel in every worker pod.
 computeDomain: true
 rdma:
+  exclusive: true
   podAnnotations:
     networking.gke.io/default-interface: eth0
     networking.gke.io/interfaces: |-
@@ -38,7 +37,9 @@ rdma:
     TP_SOCKET_IFNAME: eth0
     # The same on both roles: a KV transfer that cannot use the fabric must fail, not fall back to TCP in silence.
     UCX_TLS: ^tcp
-  # RDMA registers (locks) memory, and an added capability reaches only root.
   capabilities: [IPC_LOCK]
   runAsRoot: true
+reasons:
+  hostPaths: "The driver libraries that GKE puts on the node. Not NCCL's gIB plugin: a worker's own traffic stays on NVLink."
+  capabilities: RDMA registers (locks) memory, and an added capability reaches only root.
 {{- end }}

@@ -2,7 +2,6 @@
 description: GKE a4x-maxgpu-4g-metal, four GB300 (arm64), racks of 18 nodes on one NVLink (NVL72), eight RoCE NICs by DRA.
 arch: arm64
 gpusPerNode: 4
-gpuResource: nvidia.com/gpu
 nodeSelector:
   cloud.google.com/gke-accelerator: nvidia-gb300
 tolerations:
@@ -13,7 +12,6 @@ env:
   NCCL_MNNVL_ENABLE: "1"
   NCCL_CUMEM_ENABLE: "1"
   TRITON_PTXAS_PATH: /usr/local/cuda/bin/ptxas
-# The driver libraries that GKE puts on the node.
 hostPaths:
   nvidia: {path: /home/kubernetes/bin/nvidia, mountPath: /usr/local/nvidia}
 # Memory of one NVLink domain across nodes: the ComputeDomain's channel in every worker pod.
@@ -30,7 +28,9 @@ rdma:
     UCX_TLS: ^tcp
     UCX_NET_DEVICES: mlx5_0:1,mlx5_1:1,mlx5_2:1,mlx5_3:1,mlx5_4:1,mlx5_5:1,mlx5_6:1,mlx5_7:1
     UCX_IB_GID_INDEX: "5"
-  # RDMA registers (locks) memory, and an added capability reaches only root.
   capabilities: [IPC_LOCK]
   runAsRoot: true
+reasons:
+  hostPaths: The driver libraries that GKE puts on the node.
+  capabilities: RDMA registers (locks) memory, and an added capability reaches only root.
 {{- end }}

@@ -2,7 +2,6 @@
 description: Any NVIDIA node with the GPU Operator or device plugin; eight GPUs, no RDMA.
 arch: amd64
 gpusPerNode: 8
-gpuResource: nvidia.com/gpu
 tolerations:
   - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
 {{- end }}

@@ -2,7 +2,6 @@
 description: Tencent TKE node with eight H20 and shared RDMA NICs.
 arch: amd64
 gpusPerNode: 8
-gpuResource: nvidia.com/gpu
 tolerations:
   - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
 rdma:
@@ -17,7 +16,8 @@ rdma:
     NCCL_SOCKET_IFNAME: eth0
     NCCL_IB_HCA: mlx5
     NCCL_IB_GID_INDEX: "3"
-  # RDMA registers (locks) memory, and an added capability reaches only root.
   capabilities: [IPC_LOCK]
   runAsRoot: true
+reasons:
+  capabilities: RDMA registers (locks) memory, and an added capability reaches only root.
 {{- end }}

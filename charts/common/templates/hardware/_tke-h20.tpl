@@ -2,7 +2,6 @@
 description: Tencent TKE node with eight H20, without RDMA.
 arch: amd64
 gpusPerNode: 8
-gpuResource: nvidia.com/gpu
 tolerations:
   - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
 {{- end }}

@@ -4,12 +4,15 @@ the bucket (global.serviceAccount.annotations for Workload Identity). Contract: 
 */}}
 {{- define "common.model.gcsfuse" -}}
 {{- with .Values.global.model.source.gcsfuse }}
-path: {{ include "common.model.folder" .path }}
+path: {{ include "common.modelFolder" .path }}
 volume:
   csi:
     driver: gcsfuse.csi.storage.gke.io
     readOnly: true
     volumeAttributes: {bucketName: {{ .bucket | quote }}, mountOptions: {{ .mountOptions | quote }}}
+# The driver runs in the pod. GKE's metadata server, which gives it its identity, is at the second with Dataplane V2.
+fetches: true
+servers: [{cidr: 169.254.169.252/32, port: 988}, {cidr: 169.254.169.254/32, port: 80}]
 annotations:
   # The driver's sidecar; "0" lifts its limits, or reading hundreds of GiB is throttled.
   gke-gcsfuse/volumes: "true"

@@ -1,6 +1,6 @@
 {{/*
 Weights in a folder of the nodes' own disks, the fastest source and the only one that Pod Security "restricted" and
-"baseline" refuse. A missing folder keeps the pod from starting, in place of an empty one being made. Contract: _model.tpl
+"baseline" refuse. A missing folder keeps the pod from starting; Kubernetes does not create an empty one. Contract: _model.tpl
 */}}
 {{- define "common.model.hostPath" -}}
 {{- with .Values.global.model.source.hostPath }}

@@ -13,7 +13,9 @@ pod downloads for itself. Contract: _model.tpl
 {{- if .name }}{{ $_ := set $token "HF_TOKEN" (dict "secretKeyRef" (dict "name" .name "key" .key)) }}{{ end }}
 {{- end }}
 {{- if $download.enabled }}
-{{- $identity := dict "repository" $repository "revision" $download.revision "allowPatterns" $download.allowPatterns "ignorePatterns" $download.ignorePatterns }}
+{{- $identity := dict
+      "repository" $repository "revision" $download.revision
+      "allowPatterns" $download.allowPatterns "ignorePatterns" $download.ignorePatterns }}
 {{- /* Each choice has a folder of its own, so that an upgrade never changes files that running pods read. */}}
 {{- $folder := printf "/models/%s-%s" ($repository | replace "/" "--") (toJson $identity | sha256sum | trunc 8) }}
 {{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=model" (include "common.fullname" .) }}
@@ -27,6 +29,7 @@ wait:
 download: {{ set (set (set $job "folder" $folder) "identity" $identity) "env" $token | toJson }}
 {{- else }}
 path: {{ $repository | quote }}
+fetches: true
 volumes:
   model-cache:
     {{- /* The frontend reads the tokenizer only, and need not run where a ReadWriteOnce claim is. */}}
@@ -48,7 +51,9 @@ needs:
   {{- end }}
 problems:
   {{- /* The rules of huggingface_hub's validate_repo_id. */}}
-  {{- if and (ne (include "common.worker.modelSource" .) "simulated") (or (gt (len (splitList "/" $repository)) 2) (regexMatch "--|[.][.]|/$|[.]git$|[-.](/|$)|/[-.]" $repository)) }}
+  {{- $isPath := gt (len (splitList "/" $repository)) 2 }}
+  {{- $isWrong := or $isPath (regexMatch "--|[.][.]|/$|[.]git$|[-.](/|$)|/[-.]" $repository) }}
+  {{- if and $isWrong (not (contains "://" $repository)) (not .Values.global.simulation.enabled) }}
   - "{{ ternary (printf "%s.repository" $where) "global.model.name" (ne $source.repository "") }}: the hub cannot have a repository {{ $repository }}: write owner/name{{ if not $source.repository }}, or name the repository in {{ $where }}.repository{{ end }}"
   {{- end }}
   {{- if and $download.enabled (not $claim.name) }}

@@ -1,7 +1,7 @@
 {{/* Weights in an OCI image, mounted as an image volume: pulled, cached and pinned like any image. Contract: _model.tpl */}}
 {{- define "common.model.ociImage" -}}
 {{- with .Values.global.model.source.ociImage }}
-path: {{ include "common.model.folder" .path }}
+path: {{ include "common.modelFolder" .path }}
 volume:
   image:
     reference: {{ include "common.image" (dict "root" $ "image" .image) | quote }}

@@ -4,7 +4,7 @@ whoever fills it leaves. Contract: _model.tpl
 */}}
 {{- define "common.model.pvc" -}}
 {{- with .Values.global.model.source.pvc }}
-{{- $path := include "common.model.folder" .path }}
+{{- $path := include "common.modelFolder" .path }}
 {{- $claim := include "common.claim" (dict "root" $ "values" . "where" "global.model.source.pvc") | fromYaml }}
 path: {{ $path }}
 volume: {persistentVolumeClaim: {claimName: {{ $claim.name | quote }}, readOnly: true}}

@@ -7,14 +7,20 @@ in:  dict "root" <component context> "component" string; out: the objects that r
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  {{- include "common.metadata" . | nindent 2 }}
+  {{- include "common.workloadMetadata" . | nindent 2 }}
 spec:
-  replicas: {{ int64 $values.replicas }}
+  {{- with include "common.replicas" .root }}
+  {{ . }}
+  {{- end }}
   revisionHistoryLimit: 3
-  progressDeadlineSeconds: {{ add (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromYaml))) (include "common.startupBudget" .root) }}
+  # The two roles of a new generation are seen to be ready some probes apart, and the frontends need a moment to know them;
+  # only then may the old generation go.
+  minReadySeconds: {{ mul 3 $values.probes.readiness.periodSeconds }}
+  {{- $pair := .root.pair | default (dict "seconds" (include "common.startupBudget" .root)) }}
+  progressDeadlineSeconds: {{ add (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromJson))) $pair.seconds }}
   strategy:
     rollingUpdate:
-      {{- toYaml $values.rollingUpdate | nindent 6 }}
+      {{- include "common.worker.rollingUpdate" .root | fromJson | toYaml | nindent 6 }}
   selector:
     matchLabels:
       {{- include "common.selectorLabels" . | nindent 6 }}

@@ -15,19 +15,24 @@ kind: LeaderWorkerSet
 metadata:
   {{- $annotations := dict }}
   {{- with $values.exclusiveTopologyKey }}{{ $_ := set $annotations "leaderworkerset.sigs.k8s.io/exclusive-topology" . }}{{ end }}
-  {{- include "common.metadata" (merge (dict "name" $name "annotations" $annotations) .) | nindent 2 }}
+  {{- include "common.workloadMetadata" (merge (dict "name" $name "annotations" $annotations) .) | nindent 2 }}
 spec:
-  replicas: {{ int64 $values.replicas }}
+  {{- with include "common.replicas" .root }}
+  {{ . }}
+  {{- end }}
   startupPolicy: LeaderCreated
   rolloutStrategy:
     type: RollingUpdate
     rollingUpdateConfiguration:
-      {{- toYaml $values.rollingUpdate | nindent 6 }}
+      {{- include "common.worker.rollingUpdate" .root | fromJson | toYaml | nindent 6 }}
   leaderWorkerTemplate:
     size: {{ include "common.worker.nodes" .root }}
     restartPolicy: RecreateGroupOnPodRestart
     leaderTemplate:
-      {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "leader" "number" "0" "leaderAddress" $address "memberAddress" $members "labels" $labels)) | trim | nindent 6 }}
+      {{- $leader := dict "class" "leader" "number" "0" "leaderAddress" $address "memberAddress" $members "labels" $labels }}
+      {{- include "common.worker.podTemplate" (dict "root" .root "rank" $leader) | trim | nindent 6 }}
     workerTemplate:
-      {{- include "common.worker.podTemplate" (dict "root" .root "rank" (dict "class" "worker" "number" $index "leaderAddress" $address "labels" (dict "dynamo-disagg/rank" "worker"))) | trim | nindent 6 }}
+      {{- $ofWorkers := dict "dynamo-disagg/rank" "worker" }}
+      {{- $worker := dict "class" "worker" "number" $index "leaderAddress" $address "labels" $ofWorkers }}
+      {{- include "common.worker.podTemplate" (dict "root" .root "rank" $worker) | trim | nindent 6 }}
 {{- end }}

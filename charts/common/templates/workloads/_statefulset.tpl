@@ -19,16 +19,18 @@ spec:
   selector:
     {{- include "common.selectorLabels" . | nindent 4 }}
   ports:
-    - {name: rendezvous, port: 29500}
+    - {name: rendezvous, port: {{ include "common.port.rendezvous" . }}}
 {{- range $number := until (include "common.worker.nodes" .root | int) }}
 {{- $class := ternary "worker" "leader" (gt $number 0) }}
 {{- $labels := dict "dynamo-disagg/rank" $class "dynamo-disagg/rank-number" (toString $number) }}
-{{- $rank := dict "class" $class "number" (toString $number) "leaderAddress" (printf $address 0) "memberAddress" $address "env" $worker "labels" $labels "readyWithLeader" true }}
+{{- $rank := dict
+      "class" $class "number" (toString $number) "leaderAddress" (printf $address 0) "memberAddress" $address
+      "env" $worker "labels" $labels "readyWithLeader" true }}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
 metadata:
-  {{- include "common.metadata" (merge (dict "name" (printf "%s-rank-%d" $name $number) "labels" $labels) $context) | nindent 2 }}
+  {{- include "common.workloadMetadata" (merge (dict "name" (printf "%s-rank-%d" $name $number) "labels" $labels) $context) | nindent 2 }}
 spec:
   replicas: {{ int64 $root.Values.replicas }}
   revisionHistoryLimit: 3

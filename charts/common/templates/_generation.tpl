@@ -1,0 +1,44 @@
+{{/*
+Generations. Workers that differ in what makes KV caches, or the model's card in discovery, must not meet: decode would
+read what prefill of another version wrote, and the frontend refuses a second card in one namespace. So workers have a
+namespace of their own, the release's and eight hex digits of all that both roles' workers are (as Dynamo's operator does), and
+the frontends serve all namespaces of the release (--namespace-prefix, strict). docs/adr/0006-generations-of-workers.md
+*/}}
+
+{{/*
+common.worker.identity: what of a pool counts, as text: the real engine's command line and configuration, also in simulation,
+without the flags that change neither cache nor card (.tuning of the engine); its variables; the image and the model. in: component context
+*/}}
+{{- define "common.worker.identity" -}}
+{{- $engine := .Values.global.engine.name }}
+{{- $tuning := include (printf "common.engine.%s.tuning" $engine) . | fromYaml }}
+{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" . "rank" (dict "class" "leader")) }}
+{{- $arguments := list }}{{ $counts := true }}
+{{- range include (printf "common.engine.%s.args" $engine) $context | fromYamlArray }}
+{{- $word := toString . }}
+{{- if hasPrefix "--" $word }}{{ $counts = not (has (trimPrefix "--" $word) $tuning.flags) }}{{ end }}
+{{- if $counts }}{{ $arguments = append $arguments $word }}{{ end }}
+{{- end }}
+{{- $config := dict }}
+{{- range $key, $value := include (printf "common.engine.%s.config" $engine) $context | fromYaml }}
+{{- if not (has (replace "_" "-" $key) $tuning.flags) }}{{ $_ := set $config $key $value }}{{ end }}
+{{- end }}
+{{- $variables := dict }}
+{{- range $env := list (include "common.hardware" . | fromJson).env .Values.global.env .Values.env }}
+{{- range $name, $value := $env }}{{ if regexMatch $tuning.variables $name }}{{ $_ := set $variables $name $value }}{{ end }}{{ end }}
+{{- end }}
+{{- $image := include "common.runtimeImage" . | fromJson }}
+{{- $model := include "common.model" . | fromJson }}
+{{- dict "role" .Chart.Name "arguments" $arguments "raw" .Values.extraArgs "config" $config "variables" $variables
+         "image" (printf "%s@%s" $image.repository ($image.digest | default $image.tag))
+         "model" (dict "path" $model.path "content" ($model.wait | default dict).expected) | toJson }}
+{{- end }}
+
+{{/*
+common.worker.untilHealthy: seconds until a worker of the pool is healthy, from the moment that its pod is created.
+in: component context
+*/}}
+{{- define "common.worker.untilHealthy" -}}
+{{- $model := include "common.model" . | fromJson }}
+{{- add (include "common.progressDeadline" (dict "root" . "model" $model)) (include "common.startupBudget" .) }}
+{{- end }}

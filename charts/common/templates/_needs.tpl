@@ -1,0 +1,42 @@
+{{/*
+common.needs: objects that must exist before the release: those of the model source and the engine, and the pull secrets.
+in:  root context; out: JSON list of {kind, name, value: where it is set, [key], [keys: all of them], [command that makes it],
+[pull: true], [certificate: the names it is for]}
+*/}}
+{{- define "common.needs" -}}
+{{- $ofEngine := include (printf "common.engine.%s.needs" (include "common.engineName" .)) (dict "root" .) | fromYamlArray }}
+{{- $needs := concat (include "common.model" . | fromJson).needs $ofEngine }}
+{{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets" "pull" true) }}{{ end }}
+{{- with .Values.global.tls.secretName }}
+{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.tls.secretName" "certificate" (include "common.tls.names" $ | fromYamlArray) "command" (printf "kubectl -n %s create secret generic %s --from-file=tls.crt --from-file=tls.key --from-file=ca.crt" $.Release.Namespace .)) }}
+{{- end }}
+{{- with .Values.global.natsSecret }}
+{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.natsSecret" "keys" (list "username" "password") "command" (printf "kubectl -n %s create secret generic %s --from-literal=username=... --from-literal=password=..." $.Release.Namespace .)) }}
+{{- end }}
+{{- toJson $needs }}
+{{- end }}
+
+{{/* common.apiFixes: what to do when the cluster does not serve an API group; the preflight says the same. out: YAML map */}}
+{{- define "common.apiFixes" -}}
+leaderworkerset.x-k8s.io: install LeaderWorkerSet (https://lws.sigs.k8s.io), or set global.multiNode.controller=statefulset
+resource.nvidia.com: install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false
+keda.sh: install KEDA (https://keda.sh), or set prefill.autoscaling.enabled=false and decode.autoscaling.enabled=false
+gateway.networking.k8s.io: install the Gateway API, or set frontend.httpRoute.enabled=false
+monitoring.coreos.com: install the Prometheus operator, or set metrics.podMonitor.enabled=false and metrics.rules.enabled=false
+resource.k8s.io: use Kubernetes 1.34 or newer, or set global.rdma.enabled=false
+nvidia.com: apply crds/ of the chart (Helm does so at the first installation only)
+{{- end }}
+
+{{/*
+common.tls.names: what the certificate must be for: the name that pods ask for, and those of the release's etcd and NATS.
+in: root context; out: YAML list
+*/}}
+{{- define "common.tls.names" -}}
+- {{ .Values.global.tls.serverName | quote }}
+{{- range $component := list "etcd" "nats" }}
+{{- with get $.Subcharts $component }}
+- {{ include "common.name" (dict "root" . "component" $component) }}
+- {{ printf "*.%s.%s.svc" (include "common.peers" (dict "root" . "component" $component)) .Release.Namespace | quote }}
+{{- end }}
+{{- end }}
+{{- end }}

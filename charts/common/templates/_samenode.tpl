@@ -1,0 +1,49 @@
+{{/*
+Prefill and decode on one node, measured on an H200 (docs/kv-path.md): the KV cache moves between two pods over cuda_ipc
+if their processes have different numbers. Every container counts from 1, so the numbers are equal, CUDA refuses the
+memory, and UCX takes TCP in silence. So decode engines start behind files/launch.py, which moves their numbers away; KV
+caches move between the roles only. Newer UCX wants one PID namespace besides: global.colocation.hostPID.
+*/}}
+
+{{/*
+common.sameNode: "true" where this role's worker may share its node with one of the other role and, as the values are,
+the KV cache was measured to go over cuda_ipc between them. in: component context
+*/}}
+{{- define "common.sameNode" -}}
+{{- $global := .Values.global }}
+{{- $moves := and (eq $global.serving "disaggregated") (not $global.simulation.enabled)
+      (eq $global.kvTransfer.connector "nixl") (has "UCX" $global.kvTransfer.backends) }}
+{{- $small := lt (include "common.worker.gpus" . | int) ((include "common.hardware" . | fromJson).gpusPerNode | int) }}
+{{- $wants := include (printf "common.engine.%s.cudaIpc" $global.engine.name) . | trim }}
+{{- if and $moves $small (or (eq $wants "numbers") (and (eq $wants "namespace") $global.colocation.hostPID)) }}true{{ end }}
+{{- end }}
+
+{{/*
+common.sameNode.launches: "true" where the role's engine starts behind the launcher. In the node's PID namespace all
+numbers differ. in: component context
+*/}}
+{{- define "common.sameNode.launches" -}}
+{{- if and (eq .Chart.Name "decode") (not .Values.global.colocation.hostPID) }}{{ include "common.sameNode" . }}{{ end }}
+{{- end }}
+
+{{/*
+common.sameNode.command: what stands before the engine's command. Engines use some hundred numbers until they are ready
+(412 vLLM, 465 SGLang, on 16 cores), so 16384 keeps the roles apart. out: YAML list, or nothing
+*/}}
+{{- define "common.sameNode.command" -}}
+{{- if include "common.sameNode.launches" . }}
+- python3
+- /opt/dynamo-disagg/launch.py
+- "16384"
+{{- end }}
+{{- end }}
+
+{{/*
+common.sameNode.env: UCX reads another process's GPU memory over cuda_ipc only where it sees NVLink, unless it is told
+to; what it takes otherwise is TCP. out: YAML map
+*/}}
+{{- define "common.sameNode.env" -}}
+{{- if include "common.sameNode" . }}
+UCX_CUDA_IPC_ENABLE_GET_ZCOPY: "y"
+{{- end }}
+{{- end }}

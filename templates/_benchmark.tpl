@@ -1,0 +1,51 @@
+{{/*
+dynamo-disagg.benchmark.workloads: the loads that have a name. Those of the sources have their lengths at most; where the
+source varies them by a fifth, they are fixed here, so that two arms do the same work.
+*/}}
+{{- define "dynamo-disagg.benchmark.workloads" -}}
+sizing: {promptTokens: [8192], answerTokens: 200, concurrencies: [8, 16, 32], requests: 128}
+a3u-guide: {promptTokens: [8192], answerTokens: 200, concurrencies: [2000], requests: 2000}
+a3u-guide-even: {promptTokens: [1000], answerTokens: 1000, concurrencies: [1100], requests: 1100}
+a4x-1p1d: {promptTokens: [8192], answerTokens: 1024, concurrencies: [512], requests: 2560}
+a4x-10p8d: {promptTokens: [8192], answerTokens: 1024, concurrencies: [2048], requests: 10240}
+{{- end }}
+
+{{/* dynamo-disagg.benchmark.workload: the named one under what the values say. in: root context; out: JSON map */}}
+{{- define "dynamo-disagg.benchmark.workload" -}}
+{{- with .Values.benchmark.workload }}
+{{- $named := get (include "dynamo-disagg.benchmark.workloads" $ | fromYaml) .name }}
+{{- range $key := list "promptTokens" "answerTokens" "concurrencies" "requests" }}
+{{- with get $.Values.benchmark.workload $key }}{{ $_ := set $named $key . }}{{ end }}
+{{- end }}
+{{- dict
+      "name" .name
+      "prompt_tokens" $named.promptTokens
+      "answer_tokens" (int64 $named.answerTokens)
+      "concurrencies" $named.concurrencies
+      "requests" (int64 $named.requests)
+      "shared_prefix_tokens" (int64 .sharedPrefixTokens) | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* dynamo-disagg.benchmark.plan: what files/benchmark measures; its keys are in files/benchmark/plan.py. in: root context; out: JSON */}}
+{{- define "dynamo-disagg.benchmark.plan" -}}
+{{- $global := .Values.global }}{{ $limits := .Values.benchmark.limits }}
+{{- $pools := dict }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- $pool := get $.Subcharts $role }}
+{{- $_ := set $pools $role (dict "replicas" (int64 $pool.Values.replicas) "gpus" (include "common.worker.gpus" $pool | int64)) }}
+{{- end }}
+{{- $frontends := printf "%s.%s.svc:%s" (include "common.name" (dict "root" . "component" "benchmark")) .Release.Namespace (include "common.port.http" .) }}
+{{- dict
+      "model" $global.model.name
+      "url" (include "common.frontendUrl" . | trim)
+      "frontends" $frontends
+      "tokenizer" (.Values.benchmark.tokenizer | default (include "common.model" . | fromJson).path)
+      "workload" (include "dynamo-disagg.benchmark.workload" . | fromJson)
+      "ttft_ms" (mulf $limits.timeToFirstTokenSeconds 1000)
+      "itl_ms" (mulf $limits.interTokenLatencySeconds 1000)
+      "pools" $pools
+      "engine" $global.engine.name
+      "simulated" $global.simulation.enabled
+      "wait_seconds" 300 | toJson }}
+{{- end }}

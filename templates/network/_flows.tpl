@@ -1,0 +1,88 @@
+{{/*
+dynamo-disagg.network.pods: the components that have pods with these values, Jobs and tests included.
+in: root context; out: JSON list
+*/}}
+{{- define "dynamo-disagg.network.pods" -}}
+{{- $pods := append (include "common.components" . | fromJsonArray) "test" }}
+{{- $probed := not .Values.global.simulation.enabled }}
+{{- if (include "common.model" . | fromJson).download }}{{ $pods = append $pods "model" }}{{ end }}
+{{- if .Values.canary.enabled }}{{ $pods = append $pods "canary" }}{{ end }}
+{{- if .Values.benchmark.enabled }}{{ $pods = append $pods "benchmark" }}{{ end }}
+{{- if .Values.preflight.enabled }}{{ $pods = append $pods "preflight" }}{{ end }}
+{{- if and $probed .Values.preflight.probe.enabled }}{{ $pods = append $pods "preflight-probe" }}{{ end }}
+{{- if and $probed .Values.test.probe.enabled }}{{ $pods = append $pods "probe" }}{{ end }}
+{{- toJson $pods }}
+{{- end }}
+
+{{/*
+dynamo-disagg.network.outside: who is not of the release, by name.
+in: root context; out: YAML map name -> {peers: as in a NetworkPolicy, [ports], [protocols]}
+*/}}
+{{- define "dynamo-disagg.network.outside" -}}
+{{- $model := include "common.model" . | fromJson }}
+{{- with .Values.networkPolicy }}
+clients: {peers: {{ toJson .clients }}}
+monitoring: {peers: {{ toJson .monitoring }}}
+dns: {peers: {{ toJson .dns.to }}, ports: {{ toJson .dns.ports }}, protocols: [UDP, TCP]}
+apiServer: {peers: {{ toJson .apiServer.to }}, ports: {{ toJson .apiServer.ports }}}
+downloads: {peers: {{ toJson .downloads.to }}, ports: {{ toJson .downloads.ports }}}
+externalEtcd: {peers: {{ toJson .etcd.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" $.Values.global.discovery.etcdEndpoints "port" "2379") }}}
+externalNats: {peers: {{ toJson .nats.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.natsUrl) "port" "4222") }}}
+telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.telemetry.otlpEndpoint) "port" "4317") }}}
+{{- range $index, $server := $model.servers }}
+server{{ $index }}: {peers: [{ipBlock: {cidr: {{ .cidr }}}}], ports: [{{ .port }}]}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* dynamo-disagg.network.urlPorts: the ports of URLs. in: dict "urls" [] "port" of one that names none; out: JSON list */}}
+{{- define "dynamo-disagg.network.urlPorts" -}}
+{{- $ports := list }}
+{{- range .urls }}{{ $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default $.port | int) }}{{ end }}
+{{- $ports | uniq | toJson }}
+{{- end }}
+
+{{/*
+dynamo-disagg.network.flows: every connection of a release, and no other; policies.yaml makes both of its sides from it.
+in: root context; out: YAML list of
+  from, to  components, and names of dynamo-disagg.network.outside
+  ports     TCP ports; without, all: Dynamo's planes, NIXL and the engines choose theirs as they start
+*/}}
+{{- define "dynamo-disagg.network.flows" -}}
+{{- $workers := include "common.pools" . | fromJsonArray | join ", " }}
+{{- $dynamo := printf "frontend, %s" $workers }}
+{{- $model := include "common.model" . | fromJson }}
+- {from: [{{ $dynamo }}], to: [{{ $dynamo }}]}
+- {from: [clients, monitoring, test, canary, benchmark], to: [frontend], ports: [{{ include "common.port.http" . }}]}
+- {from: [monitoring, test, canary], to: [{{ $workers }}], ports: [{{ include "common.port.system" . }}]}
+- {from: [{{ $dynamo }}, test, canary, benchmark, model, probe, preflight-probe], to: [dns]}
+- {from: [preflight], to: [apiServer]}
+{{- if eq .Values.global.discovery.backend "kubernetes" }}
+- {from: [{{ $dynamo }}], to: [apiServer]}
+{{- end }}
+- {from: [model{{ if $model.fetches }}, benchmark, {{ $dynamo }}{{ end }}], to: [downloads]}
+{{- range $index, $server := $model.servers }}
+- {from: [{{ $dynamo }}], to: [server{{ $index }}]}
+{{- end }}
+{{- if .Values.global.telemetry.otlpEndpoint }}
+- {from: [{{ $dynamo }}], to: [telemetry]}
+{{- end }}
+- {from: [probe], to: [probe]}
+- {from: [preflight-probe], to: [preflight-probe]}
+{{- if .Subcharts.etcd }}
+- {from: [{{ $dynamo }}], to: [etcd], ports: [{{ include "common.port.etcd" . }}]}
+- {from: [etcd], to: [etcd], ports: [2380]}
+- {from: [etcd], to: [dns]}
+- {from: [monitoring], to: [etcd], ports: [2381]}
+{{- else if eq .Values.global.discovery.backend "etcd" }}
+- {from: [{{ $dynamo }}], to: [externalEtcd]}
+{{- end }}
+{{- if .Subcharts.nats }}
+- {from: [{{ $dynamo }}], to: [nats], ports: [{{ include "common.port.nats" . }}]}
+- {from: [nats], to: [nats], ports: [6222]}
+- {from: [nats], to: [dns]}
+- {from: [monitoring], to: [nats], ports: [8222]}
+{{- else if include "common.usesNats" . }}
+- {from: [{{ $dynamo }}], to: [externalNats]}
+{{- end }}
+{{- end }}

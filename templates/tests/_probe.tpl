@@ -1,0 +1,117 @@
+{{/*
+dynamo-disagg.probe: one Job whose two pods measure a KV transfer with files/kv_probe.py, with a GPU each. Both are as a
+decode worker's pod: its machine, devices, environment and privileges, without the engine and the model. Hooks run one
+after another, so the two have to be one Job. Where the launcher gives the roles different process numbers, the probe's
+two pods have different ones too.
+in:  dict "root" root context "name" of the objects, as a component "hook" when it runs "deadline" seconds
+*/}}
+{{- define "dynamo-disagg.probe" -}}
+{{- $root := .root }}{{ $decode := .root.Subcharts.decode }}
+{{- $hardware := include "common.hardware" $decode | fromJson }}
+{{- $rank := dict "class" "leader" "labels" dict "number" 0 "leaderAddress" "" "memberAddress" "" }}
+{{- $worker := include "common.worker.podTemplate" (dict "root" $decode "rank" $rank) | fromYaml }}
+{{- $engine := first $worker.spec.containers }}
+{{- $name := include "common.name" (dict "root" $root "component" .name) }}
+{{- $labels := include "common.selectorLabels" (dict "root" $root "component" .name) | fromYaml }}
+{{- $hook := dict "helm.sh/hook" .hook "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" }}
+{{- $first := dict "root" $root "component" .name "annotations" (merge (dict "helm.sh/hook-weight" "5") $hook) }}
+{{- $then := dict "root" $root "component" .name "annotations"
+      (merge (dict "helm.sh/hook-weight" "10" "helm.sh/hook-output-log-policy" "hook-succeeded,hook-failed") $hook) }}
+{{- /* Who it is, what the machine, the engine and the values say of UCX; not what belongs to Dynamo and the model. */}}
+{{- $ownedEnv := omit (include "common.worker.ownedEnv" $decode | fromJson) "POD_NAME" "POD_NAMESPACE" "POD_UID" "POD_IP" }}
+{{- $ownedEnv = merge $ownedEnv (include "common.model" $decode | fromJson).env }}
+{{- $env := list (dict "name" "NODE_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "spec.nodeName"))) }}
+{{- range $engine.env }}{{ if not (hasKey $ownedEnv .name) }}{{ $env = append $env . }}{{ end }}{{ end }}
+{{- /* A GPU each; of the other devices what a worker's pod has. */}}
+{{- $devices := ternary dict (dict $hardware.gpuResource 1) (eq "true" (include "common.hardware.claimsGpus" $hardware)) }}
+{{- range $device, $count := $hardware.extendedResources }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
+{{- $resources := dict "requests" (merge (dict "cpu" "500m" "memory" "2Gi") $devices) "limits" (merge (dict "memory" "8Gi") $devices) }}
+{{- with $engine.resources.claims }}{{ $_ := set $resources "claims" . }}{{ end }}
+{{- $volumes := list }}{{ $mounts := list }}
+{{- range $worker.spec.volumes }}{{ if or (eq .name "dshm") (hasKey $hardware.hostPaths .name) }}{{ $volumes = append $volumes . }}{{ end }}{{ end }}
+{{- range $engine.volumeMounts }}{{ if or (eq .name "dshm") (hasKey $hardware.hostPaths .name) }}{{ $mounts = append $mounts . }}{{ end }}{{ end }}
+{{- $volumes = append $volumes (dict "name" "probe" "configMap" (dict "name" $name)) }}
+{{- $mounts = append $mounts (dict "name" "probe" "mountPath" "/opt/probe" "readOnly" true) }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  {{- include "common.metadata" $first | nindent 2 }}
+data:
+  kv_probe.py: |-
+    {{- $root.Files.Get "files/kv_probe.py" | trim | nindent 4 }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "common.metadata" $first | nindent 2 }}
+spec:
+  clusterIP: None
+  # The side that moves waits for the other by its name.
+  publishNotReadyAddresses: true
+  selector:
+    {{- toYaml $labels | nindent 4 }}
+  ports:
+    - {name: probe, port: 18515, targetPort: probe}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {{- include "common.metadata" $then | nindent 2 }}
+spec:
+  completionMode: Indexed
+  completions: 2
+  parallelism: 2
+  backoffLimit: 0
+  activeDeadlineSeconds: {{ .deadline }}
+  template:
+    metadata:
+      labels:
+        {{- include "common.labels" (dict "root" $root "component" .name) | nindent 8 }}
+      {{- with $worker.metadata.annotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      {{- omit $worker.spec "containers" "initContainers" "volumes" "serviceAccountName"
+            "automountServiceAccountToken" "terminationGracePeriodSeconds" "affinity" "topologySpreadConstraints"
+          | toYaml | nindent 6 }}
+      restartPolicy: Never
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 5
+      # With this and the name of the Job a pod has a name in DNS: <Job>-<index>.<Service>.
+      subdomain: {{ $name }}
+      affinity:
+        {{- include "dynamo-disagg.probe.affinity" (dict "values" $decode.Values "labels" $labels) | nindent 8 }}
+      containers:
+        - name: probe
+          {{- pick $engine "image" "imagePullPolicy" "securityContext" | toYaml | nindent 10 }}
+          command: [python3, /opt/probe/kv_probe.py, pod, {{ $name }}-0.{{ $name }}.{{ $root.Release.Namespace }}.svc]
+          args: [--operation, {{ include (printf "common.engine.%s.moves" $root.Values.global.engine.name) . | trim }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ (include "dynamo-disagg.verify.floor" $root | fromYaml).floor | quote }}, --wait, {{ sub .deadline 20 | quote }}]
+          env:
+            {{- toYaml $env | nindent 12 }}
+          ports:
+            - {name: probe, containerPort: 18515}
+          resources:
+            {{- toYaml $resources | nindent 12 }}
+          volumeMounts:
+            {{- toYaml $mounts | nindent 12 }}
+      volumes:
+        {{- toYaml $volumes | nindent 8 }}
+{{- end }}
+
+{{/*
+dynamo-disagg.probe.affinity: the two pods are together or apart as the workers are: in one domain with
+global.colocation, else on two nodes where there are two with a free GPU.
+in:  dict "values" of the decode pool "labels" of the two pods; out: YAML map
+*/}}
+{{- define "dynamo-disagg.probe.affinity" -}}
+{{- $affinity := pick .values.affinity "nodeAffinity" }}
+{{- $others := dict "labelSelector" (dict "matchLabels" .labels) }}
+{{- with .values.global.colocation.topologyKey }}
+{{- $_ := set $affinity "podAffinity" (dict "requiredDuringSchedulingIgnoredDuringExecution" (list (merge (dict "topologyKey" .) $others))) }}
+{{- else }}
+{{- $term := dict "weight" 100 "podAffinityTerm" (merge (dict "topologyKey" "kubernetes.io/hostname") $others) }}
+{{- $_ := set $affinity "podAntiAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" (list $term)) }}
+{{- end }}
+{{- toYaml $affinity }}
+{{- end }}

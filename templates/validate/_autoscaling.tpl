@@ -1,0 +1,49 @@
+{{/* validate.autoscaling: scalers that could not work, or would not be obeyed. */}}
+{{- define "validate.autoscaling" -}}
+{{- $scaled := list }}
+{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- $pool := get $.Subcharts $component }}
+{{- $_ := include "common.filled" $pool }}
+{{- with $pool.Values.autoscaling }}
+{{- if .enabled }}
+{{- if lt (int .maxReplicas) (int .minReplicas) }}
+{{ $component }}.autoscaling.maxReplicas: {{ .maxReplicas }} is less than minReplicas {{ .minReplicas }}: raise it
+{{- end }}
+{{- if not (has (int $pool.askedReplicas) (list 1 (int .minReplicas))) }}
+{{ $component }}.replicas: a scaler owns the number of pods, so {{ $pool.askedReplicas }} would be ignored: remove it, and set {{ $component }}.autoscaling.minReplicas={{ $pool.askedReplicas }}
+{{- end }}
+{{- if ne $component "frontend" }}
+{{- $scaled = append $scaled $component }}
+{{- if and (gt (include "common.worker.nodes" $pool | int) 1) (eq $.Values.global.multiNode.controller "statefulset") }}
+{{ $component }}.autoscaling.enabled: a worker of several nodes is a StatefulSet for each rank, and a scaler changes one of them only: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
+{{- end }}
+{{- if and (eq $component "decode") (gt (int .target) 100) }}
+decode.autoscaling.target: {{ .target }} percent of a KV cache are never in use: write 100 or less
+{{- end }}
+{{- if and .otherRolePerWorker (eq $.Values.global.serving "aggregated") }}
+decode.autoscaling.otherRolePerWorker: aggregated serving has no other role: remove it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $scaled }}
+{{- $where := printf "%s.autoscaling.enabled" (first .) }}
+{{- if not $.Values.autoscaling.prometheusUrl }}
+autoscaling.prometheusUrl: workers are scaled by the frontends' metrics ({{ $where }}): name the Prometheus that has them, e.g. http://prometheus-operated.monitoring:9090
+{{- end }}
+{{- if ne $.Values.global.router.mode "kv" }}
+{{ $where }}: only a kv router measures the load of workers: set global.router.mode=kv, or {{ $where }}=false
+{{- end }}
+{{- if hasKey $.Values.frontend.args "metrics-prefix" }}
+frontend.args.metrics-prefix: Dynamo renames a part of the metrics by which {{ join " and " . }} are scaled: remove it
+{{- end }}
+{{- end }}
+{{- with .Values.frontend.rejection }}
+{{- range $key, $value := . }}
+{{- if and $value (ne $.Values.global.router.mode "kv") }}
+frontend.rejection.{{ $key }}: only a kv router knows the load of workers: set global.router.mode=kv, or remove it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

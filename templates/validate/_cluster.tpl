@@ -1,0 +1,73 @@
+{{/* validate.seesCluster: "true" where objects can be looked up, else empty; see validate.cluster */}}
+{{- define "validate.seesCluster" -}}
+{{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}true{{ end }}
+{{- end }}
+
+{{/*
+validate.cluster: objects the release names must exist. `helm template` and GitOps renderers have no
+cluster; lookup then finds no service accounts at all, and every real namespace can list them.
+*/}}
+{{- define "validate.cluster" -}}
+{{- if include "validate.seesCluster" . }}
+{{- range include "common.needs" . | fromJsonArray }}
+{{- $object := lookup "v1" .kind $.Release.Namespace .name }}
+{{- if not $object }}
+{{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
+{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .pull }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- else if .certificate }}
+{{- $secret := .name }}
+{{- range list "tls.crt" "tls.key" "ca.crt" }}
+{{- $text := get ($object.data | default dict) . | b64dec }}
+{{- if not (regexMatch (ternary "-----BEGIN [A-Z ]*PRIVATE KEY-----" "-----BEGIN CERTIFICATE-----" (eq . "tls.key")) $text) }}
+global.tls.secretName: {{ . }} of Secret "{{ $secret }}" is {{ ternary "no PEM" "missing" (ne $text "") }} (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): all three of tls.crt, tls.key and ca.crt are needed, as PEM
+{{- end }}
+{{- end }}
+{{- else }}
+{{- $need := . }}
+{{- range .keys | default (list .key) }}
+{{- if and . (not (hasKey ($object.data | default dict) .)) }}
+{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if not $need.command }}, or set {{ $need.value }}.key{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.apis: kinds that come with a controller, which the cluster must have. */}}
+{{- define "validate.apis" -}}
+{{- if include "validate.seesCluster" . }}
+{{- $needs := list }}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- if include "common.worker.runByLws" (get $.Subcharts $role) }}
+{{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller") }}
+{{- end }}
+{{- end }}
+{{- if $hardware.computeDomain }}
+{{- $needs = append $needs (dict "api" "resource.nvidia.com/v1beta1/ComputeDomain" "where" "global.hardware") }}
+{{- end }}
+{{- if omit $hardware.claims "compute-domain" }}
+{{- $needs = append $needs (dict "api" "resource.k8s.io/v1/ResourceClaimTemplate" "where" "global.hardware") }}
+{{- end }}
+{{- if .Values.frontend.httpRoute.enabled }}
+{{- $needs = append $needs (dict "api" "gateway.networking.k8s.io/v1/HTTPRoute" "where" "frontend.httpRoute.enabled") }}
+{{- end }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- if (get $.Values $role).autoscaling.enabled }}
+{{- $needs = append $needs (dict "api" "keda.sh/v1alpha1/ScaledObject" "where" (printf "%s.autoscaling.enabled" $role)) }}
+{{- end }}
+{{- end }}
+{{- range $value, $kind := dict "podMonitor" "PodMonitor" "rules" "PrometheusRule" }}
+{{- if (get $.Values.metrics $value).enabled }}
+{{- $needs = append $needs (dict "api" (printf "monitoring.coreos.com/v1/%s" $kind) "where" (printf "metrics.%s.enabled" $value)) }}
+{{- end }}
+{{- end }}
+{{- $fixes := include "common.apiFixes" . | fromYaml }}
+{{- range $needs }}
+{{- if not ($.Capabilities.APIVersions.Has .api) }}
+{{ .where }}: the cluster has no {{ last (splitList "/" .api) }} ({{ .api | dir }}): {{ get $fixes (.api | dir | dir) }}; global.clusterChecks=false skips this check
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

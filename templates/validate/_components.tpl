@@ -1,0 +1,168 @@
+{{/* validate.labels: labels that the chart sets itself, and annotations that make an object one of Helm's hooks. */}}
+{{- define "validate.labels" -}}
+{{- $labels := dict "global.labels" .Values.global.labels }}
+{{- $annotations := dict "global.annotations" .Values.global.annotations }}
+{{- range $component := concat (list "frontend" "etcd" "nats") (include "common.roles" . | fromJsonArray) }}
+{{- $values := get $.Values $component }}
+{{- range list "labels" "podLabels" }}{{ $_ := set $labels (printf "%s.%s" $component .) (get $values .) }}{{ end }}
+{{- range list "annotations" "podAnnotations" }}{{ $_ := set $annotations (printf "%s.%s" $component .) (get $values .) }}{{ end }}
+{{- end }}
+{{- range $where, $of := $labels }}
+{{- range $label := keys ($of | default dict) | sortAlpha }}
+{{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh|dynamo-disagg)/" $label }}
+{{ $where }}.{{ $label }}: the chart sets this label, and selects pods by it: remove it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $where, $of := $annotations }}
+{{- range $annotation := keys ($of | default dict) | sortAlpha }}
+{{- if regexMatch "^((meta\\.)?helm\\.sh|dynamo-disagg)/" $annotation }}
+{{ $where }}.{{ $annotation }}: what the object is to Helm and to the chart is not a choice: remove it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.replicas: components that could not answer. */}}
+{{- define "validate.replicas" -}}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- if eq (int (get $.Values $component).replicas) 0 }}
+{{ $component }}.replicas: without a pod of {{ $component }} no request is answered: write 1 or more{{ if eq $component "prefill" }}, or set global.serving=aggregated{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.frontend: flags, variables and updates of the frontend. */}}
+{{- define "validate.frontend" -}}
+{{- $engine := .Values.global.engine }}
+{{- with .Subcharts.frontend }}
+{{- $owned := include "frontend.owned" . | fromYaml }}
+{{ include "validate.flags" (dict
+      "where" "frontend.args" "flags" .Values.args "raw" .Values.extraArgs "role" "frontend" "program" "frontend" "owned" $owned
+      "other" $engine.name "otherIs" "the workers': move it to global.engine.args" "checked" (ne $engine.version "unchecked")) }}
+{{ include "validate.env" (dict "context" . "owned" (include "frontend.ownedEnv" . | fromJson) "flags" $owned "prefixes" (list "DYN")) }}
+{{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
+{{- $facts := include "validate.facts" (dict "context" . "program" "frontend") | fromJson }}
+{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.frontend.checks" . | fromYaml)) }}
+{{- $fields := list "policy" "eff_isl_threshold" "eff_isl_ratio_threshold" "prefill_busy_threshold" "decode_busy_threshold" }}
+{{- range $fact := keys $facts.where | sortAlpha }}
+{{- $field := trimPrefix "router-conditional-disagg-config." $fact }}
+{{- if and (ne $field $fact) (not (has $field $fields)) }}
+{{ get $facts.where $fact }}: Dynamo knows no {{ $field }} there: did you mean {{ include "validate.nearest" (dict "word" $field "known" $fields) }}?
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.global.router.sessionAffinity }}
+{{- if and (not .ttlSeconds) (ne .mode "hard") }}
+global.router.sessionAffinity.mode: no session is remembered: set global.router.sessionAffinity.ttlSeconds, or remove it
+{{- end }}
+{{- end }}
+{{ include "validate.updates" (dict "context" . "rolling" .Values.rollingUpdate "byLws" "") }}
+{{- end }}
+{{- end }}
+
+{{/* validate.frontend.checks: what dynamo.frontend 1.6.1 checks of its flags (frontend/frontend_args.py:109-216). out: table of validate.checks */}}
+{{- define "validate.frontend.checks" -}}
+load-aware:
+- {when: {router: not kv}, says: "Dynamo's frontend would make it a kv router: set global.router.mode=kv, or remove it"}
+ais-perf-config:
+- {when: {router-prefill-load-model: not ais}, says: "Dynamo takes it with router-prefill-load-model ais only: set that too, or remove this"}
+router-prefill-load-model:
+- {when: {it: ais, router: not kv}, says: "Dynamo models the load of a kv router: set global.router.mode=kv, or remove it"}
+- {when: {it: ais, dyn-chat-processor: other than dynamo}, says: "Dynamo models it with dyn-chat-processor dynamo only: remove one of the two"}
+- {when: {it: ais, router-track-prefill-tokens: false}, says: "Dynamo models the tokens that it tracks: remove router-track-prefill-tokens=false"}
+serve-indexer:
+- {when: {router: not kv}, says: "only a kv router has an index: set global.router.mode=kv, or remove it"}
+- {when: {use-remote-indexer: true}, says: "Dynamo refuses it with use-remote-indexer: remove one of the two"}
+router-conditional-disagg:
+- {when: {router: not kv}, says: "Dynamo's kv router decides it: set global.router.mode=kv, or remove it"}
+- {when: {router-kv-events: false}, says: "Dynamo decides it by KV events: remove router-kv-events=false"}
+# common/configuration/groups/kv_router_args.py:120-290, frontend_args.py:183-205
+router-conditional-disagg-config:
+- {when: {it: a list}, says: "Dynamo takes a map: write {policy: isl_bounding, eff_isl_threshold: 10} or the like"}
+- {when: {router-conditional-disagg: not true}, says: "Dynamo takes it with router-conditional-disagg only: set that too, or remove this"}
+router-conditional-disagg-config.policy:
+- {when: {it: not isl_bounding|prefill_load|isl_or_load}, says: "Dynamo has no policy {it}: choose isl_bounding, prefill_load or isl_or_load"}
+- {when: {it: prefill_load|isl_or_load, router-conditional-disagg-config.prefill_busy_threshold: absent, router-queue-threshold: absent}, says: "Dynamo's {it} asks from when a worker is busy: set prefill_busy_threshold too"}
+router-conditional-disagg-config.eff_isl_threshold, router-conditional-disagg-config.eff_isl_ratio_threshold, router-conditional-disagg-config.prefill_busy_threshold, router-conditional-disagg-config.decode_busy_threshold:
+- {when: {it: no number}, says: "{it} is no number: write one"}
+- {when: {it: below 0}, says: "{it} is out of range: write a number from 0"}
+router-conditional-disagg-config.eff_isl_ratio_threshold:
+- {when: {it: above 1}, says: "{it} is out of range: write a number from 0 and up to 1"}
+frontend-route-extension:
+- {when: {kserve-grpc-server: true}, says: "Dynamo extends the HTTP frontend only: remove kserve-grpc-server"}
+{{- end }}
+
+{{/* validate.workers: flags, variables, sizes and updates of each worker pool. */}}
+{{- define "validate.workers" -}}
+{{- $engine := .Values.global.engine }}
+{{- $pools := include "common.pools" . | fromJsonArray }}
+{{- $owned := include (printf "common.engine.%s.owned" $engine.name) . | fromYaml }}
+{{- $prefixes := list "DYN" (include (printf "common.engine.%s.variables" $engine.name) .) }}
+{{- $program := dict
+      "program" $engine.name "known" .knownFlags "types" (include (printf "validate.types.%s" $engine.name) . | fromJson)
+      "owned" $owned "checked" (ne $engine.version "unchecked")
+      "other" "frontend" "otherIs" "the frontend's: move it to frontend.args" }}
+{{ include "validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" (first $pools)) $program) }}
+{{- range $role := include "common.roles" . | fromJsonArray }}
+{{- with get $.Subcharts $role }}
+{{- $flags := dict "where" (printf "%s.engineArgs" $role) "flags" .Values.engineArgs "raw" .Values.extraArgs "role" $role }}
+{{ include "validate.flags" (merge $flags $program) }}
+{{- $ownedEnv := include "common.worker.ownedEnv" . | fromJson }}
+{{- $rank := dict "nodes" (include "common.worker.nodes" .) "rank" (dict "env" (dict "DYNAMO_GROUP" "")) }}
+{{- range $name := include "common.worker.rankEnv" $rank | fromJson | keys }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
+{{ include "validate.env" (dict "context" . "owned" $ownedEnv "flags" $owned "prefixes" $prefixes) }}
+{{- if has $role $pools }}
+{{ include "validate.size" . }}
+{{- end }}
+{{- $rolling := include "common.worker.rollingUpdate" . | fromJson }}
+{{ include "validate.updates" (dict "context" . "rolling" $rolling "byLws" (include "common.worker.runByLws" .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.updates: rolling updates that would never go on.
+in: dict "context" <component context> "rolling" {maxSurge, maxUnavailable} "byLws" common.worker.runByLws
+*/}}
+{{- define "validate.updates" -}}
+{{- $component := .context.Chart.Name }}
+{{- $replicas := int .context.Values.replicas }}
+{{- if has (toString .rolling.maxSurge) (list "0" "0%") }}
+{{- $away := toString .rolling.maxUnavailable }}
+{{- if has $away (list "0" "0%") }}
+{{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
+{{- else if and .byLws (hasSuffix "%" $away) (lt (mul (trimSuffix "%" $away | int) $replicas) 100) }}
+{{ $component }}.rollingUpdate.maxUnavailable: {{ $away }} of {{ $replicas }} is less than one worker, and LeaderWorkerSet refuses that with maxSurge 0: write 1
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.env: variables the chart derives, and router settings that would reach a worker's model card.
+in:  dict "context" <component context> "owned" variables that the chart sets, "flags" flags that it sets -> the value to
+     set instead, "prefixes" of the variables that stand for flags
+*/}}
+{{- define "validate.env" -}}
+{{- $component := .context.Chart.Name }}
+{{- $owned := .owned }}
+{{- /* Dynamo reads a flag's variable too. */}}
+{{- $twins := dict }}
+{{- range $flag, $instead := .flags }}
+{{- $twin := dict "flag" $flag "instead" (replace "{role}" $component $instead) }}
+{{- range $.prefixes }}{{ $_ := set $twins (printf "%s_%s" . ($flag | upper | replace "-" "_")) $twin }}{{ end }}
+{{- end }}
+{{- range $where, $env := dict (printf "%s.env" $component) .context.Values.env "global.env" .context.Values.global.env }}
+{{- range $name := keys $env | sortAlpha }}
+{{- if hasKey $owned $name }}
+{{ $where }}.{{ $name }}: the chart sets this variable: remove it
+{{- else if and (hasPrefix "DYN_ROUTER_" $name) (or (eq $where "global.env") (ne $component "frontend")) }}
+{{ $where }}.{{ $name }}: a worker advertises router settings and they override the frontend's: move it to frontend.env
+{{- else }}
+{{- with get $twins $name }}
+{{ $where }}.{{ $name }}: it stands for --{{ .flag }}, which the chart sets: {{ include "validate.flags.owner" (dict "owner" .instead "role" $component) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,45 @@
+{{- define "validate.exposure" -}}
+{{- with .Values.frontend }}
+{{- if and .service.nodePort (eq .service.type "ClusterIP") }}
+frontend.service.nodePort: a ClusterIP Service has no node port: set frontend.service.type=NodePort, or nodePort=0
+{{- end }}
+{{- if and .ingress.enabled (not .ingress.hosts) }}
+frontend.ingress.hosts: an Ingress without a host takes all traffic of its class: name at least one host
+{{- end }}
+{{- range $where, $hosts := dict "ingress.hosts" .ingress.hosts "httpRoute.hostnames" .httpRoute.hostnames }}
+{{- range $index, $host := $hosts }}
+{{- if contains "://" $host }}
+frontend.{{ $where }}[{{ $index }}]: {{ $host }} is a URL, and a host is wanted: write {{ regexReplaceAll "^[a-z]+://([^/:]*).*$" $host "${1}" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
+frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least one, e.g. [{name: inference, namespace: gateways}]
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.tls: certificates for hosts that the Ingress does not have, which would serve nothing. */}}
+{{- define "validate.tls" -}}
+{{- with .Values.frontend.ingress }}
+{{- if .enabled }}
+{{- $hosts := .hosts }}
+{{- range $index, $certificate := .tls }}
+{{- range $host := .hosts }}
+{{- $wildcard := printf "*.%s" (regexReplaceAll "^[^.]*[.]" $host "") }}
+{{- $served := or (has $host $hosts) (has $wildcard $hosts) }}
+{{- if hasPrefix "*." $host }}
+{{- range $hosts }}
+{{- if eq $host (printf "*.%s" (regexReplaceAll "^[^.]*[.]" . "")) }}
+{{- $served = true }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if not $served }}
+frontend.ingress.tls[{{ $index }}].hosts: "{{ $host }}" is none of frontend.ingress.hosts: add it there, or remove it here
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

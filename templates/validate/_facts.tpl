@@ -1,0 +1,96 @@
+{{/*
+validate.facts: what is known of a component whose program has flags, all as text.
+  values  fact -> value: its flags by canonical name, raw arguments too; the parts of a JSON flag as flag.key; its
+          variables as env.NAME; and of a worker role, mode, tensor, pipeline, data, expert, nodes, block-size,
+          kv-connector and router
+  where   fact -> the path that set it
+in: dict "context" <component context>, which keeps them, "program" name ["known" common.flags.<program>]; out: JSON
+*/}}
+{{- define "validate.facts" -}}
+{{- if not (hasKey .context "facts") }}{{ $_ := set .context "facts" (include "validate.facts.found" .) }}{{ end }}
+{{- .context.facts }}
+{{- end }}
+
+{{- define "validate.facts.found" -}}
+{{- $component := .context.Chart.Name }}{{ $values := .context.Values }}{{ $global := $values.global }}
+{{- $known := .known }}
+{{- if not $known }}{{ $known = include (printf "common.flags.%s" .program) . | fromJson }}{{ end }}
+{{- $isWorker := ne $component "frontend" }}
+{{- $layers := list (dict "where" (printf "%s.%s" $component (ternary "engineArgs" "args" $isWorker)) "of" ($values.engineArgs | default $values.args)) }}
+{{- if $isWorker }}{{ $layers = prepend $layers (dict "where" "global.engine.args" "of" $global.engine.args) }}{{ end }}
+{{- $flags := dict }}{{ $where := dict }}
+{{- range $layer := $layers }}
+{{- range $flag, $value := $layer.of }}
+{{- $name := get $known.aliases $flag | default $flag }}
+{{- $old := get $flags $name }}
+{{- if and (kindIs "map" $value) (kindIs "map" $old) }}{{ $value = include "common.overlay" (list $old $value) | fromJson }}{{ end }}
+{{- $_ := set $flags $name $value }}{{ $_ := set $where $name (printf "%s.%s" $layer.where $flag) }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := include "validate.facts.raw" (dict "arguments" $values.extraArgs "known" $known) | fromJson }}
+{{- $_ := set $flags $name $value }}{{ $_ := set $where $name (printf "%s.extraArgs" $component) }}
+{{- end }}
+{{- $facts := dict }}
+{{- range $name, $value := $flags }}{{ include "validate.facts.add" (dict "facts" $facts "where" $where "name" $name "value" $value) }}{{ end }}
+{{- $own := dict }}
+{{- with $global.hardwareSpec }}{{ $own = dict "global.hardwareSpec.env" .env "global.hardwareSpec.rdma.env" (.rdma | default dict).env }}{{ end }}
+{{- range $path, $env := $own }}{{ include "validate.facts.env" (dict "facts" $facts "where" $where "path" $path "env" $env) }}{{ end }}
+{{- include "validate.facts.env" (dict "facts" $facts "where" $where "path" "global.env" "env" $global.env) }}
+{{- include "validate.facts.env" (dict "facts" $facts "where" $where "path" (printf "%s.env" $component) "env" $values.env) }}
+{{- if $isWorker }}
+{{- range $name, $size := $values.parallelism }}
+{{- $_ := set $facts $name (toString $size) }}{{ $_ := set $where $name (printf "%s.parallelism.%s" $component $name) }}
+{{- end }}
+{{- $_ := set $facts "role" $component }}
+{{- $_ := set $facts "mode" (include "common.worker.mode" .context | trim) }}
+{{- $_ := set $facts "nodes" (include "common.worker.nodes" .context | trim) }}
+{{- $_ := set $facts "block-size" (toString $global.kvCache.blockSize) }}
+{{- $_ := set $facts "kv-connector" $global.kvTransfer.connector }}
+{{- $_ := set $where "block-size" "global.kvCache.blockSize" }}{{ $_ := set $where "kv-connector" "global.kvTransfer.connector" }}
+{{- end }}
+{{- $_ := set $facts "router" $global.router.mode }}
+{{- toJson (dict "values" $facts "where" $where) }}
+{{- end }}
+
+{{/* validate.facts.add: a flag and the parts of its value. in: dict "facts" "where" (both added to) "name" "value" */}}
+{{- define "validate.facts.add" -}}
+{{- $value := .value }}
+{{- if and (kindIs "string" $value) (hasPrefix "{" $value) }}{{ $value = fromJson $value }}{{ end }}
+{{- if kindIs "map" $value }}
+{{- range $key, $part := $value }}
+{{- $name := printf "%s.%s" $.name $key }}
+{{- if not (hasKey $.where $name) }}{{ $_ := set $.where $name (get $.where $.name) }}{{ end }}
+{{- include "validate.facts.add" (dict "facts" $.facts "where" $.where "name" $name "value" $part) }}
+{{- end }}
+{{- end }}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set .facts .name (include "common.args.value" $value) }}{{ end }}
+{{- end }}
+
+{{- define "validate.facts.env" -}}
+{{- range $name, $value := .env }}
+{{- if kindIs "string" $value }}
+{{- $_ := set $.facts (printf "env.%s" $name) $value }}
+{{- $_ := set $.where (printf "env.%s" $name) (printf "%s.%s" $.path $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.facts.raw: raw arguments as flags. in: dict "arguments" list "known" common.flags.<program>; out: JSON map */}}
+{{- define "validate.facts.raw" -}}
+{{- $found := dict }}{{ $open := "" }}
+{{- range $argument := .arguments }}
+{{- if regexMatch "^--[a-z]" $argument }}
+{{- $name := trimPrefix "--" $argument | splitList "=" | first }}
+{{- if $.known.underscores }}{{ $base := first (splitList "." $name) }}{{ $name = printf "%s%s" (replace "_" "-" $base) (trimPrefix $base $name) }}{{ end }}
+{{- $value := true }}
+{{- if and (hasPrefix "no-" $name) (not (hasKey $.known.flags $name)) }}{{ $name = trimPrefix "no-" $name }}{{ $value = false }}{{ end }}
+{{- $name = get $.known.aliases $name | default $name }}
+{{- $open = $name }}
+{{- if contains "=" $argument }}{{ $value = regexReplaceAll "^[^=]*=" $argument "" }}{{ $open = "" }}{{ end }}
+{{- $_ := set $found $name $value }}
+{{- else if $open }}
+{{- $_ := set $found $open $argument }}{{ $open = "" }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
+{{- end }}

@@ -1,0 +1,18 @@
+{{/* validate.metrics: what the Prometheus operator would refuse or drop, and what leaves rules and dashboards without data. */}}
+{{- define "validate.metrics" -}}
+{{- with .Values.metrics }}
+{{- $interval := include "validate.metrics.seconds" .podMonitor.interval | int }}
+{{- if and .podMonitor.enabled (gt (include "validate.metrics.seconds" .podMonitor.scrapeTimeout | int) $interval) }}
+metrics.podMonitor.scrapeTimeout: {{ .podMonitor.scrapeTimeout }} is longer than the interval of {{ .podMonitor.interval }}: lower it, or raise metrics.podMonitor.interval
+{{- end }}
+{{- if and (or .rules.enabled .dashboards.enabled) (hasKey $.Values.frontend.args "metrics-prefix") }}
+frontend.args.metrics-prefix: it renames a part of the metrics that rules and dashboards ask for: remove it, or set metrics.rules.enabled=false and metrics.dashboards.enabled=false
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.metrics.seconds: of a duration such as 15s or 1m */}}
+{{- define "validate.metrics.seconds" -}}
+{{- $number := regexFind "^[0-9]+" . | int }}
+{{- if hasSuffix "m" . }}{{ mul 60 $number }}{{ else }}{{ $number }}{{ end }}
+{{- end }}

@@ -1,0 +1,63 @@
+{{/* validate.warnings.outages: what turns a fault or an upgrade into an outage, and need not. in: root chart's context */}}
+{{- define "validate.warnings.outages" -}}
+{{- $frontend := .Subcharts.frontend }}
+{{- $global := .Values.global }}
+{{- if and .Values.etcd.enabled (eq (int .Values.etcd.replicas) 1) (not $global.simulation.enabled) }}
+etcd.replicas is 1: when it is away for more than a minute, every engine and frontend stops and loads its model again. Set 3, or global.discovery.backend=kubernetes.
+{{- end }}
+{{- if and (eq (int $frontend.Values.migrationLimit) 0) (gt (int .Values.decode.replicas) 1) }}
+frontend.migrationLimit is 0: an answer whose worker fails, or stops before it is complete, is lost, though {{ .Values.decode.replicas }} decode workers could go on with it. Set 3.
+{{- end }}
+{{- $start := include "common.startupBudget" $frontend | int }}
+{{- $timeout := int $frontend.Values.streamTimeoutSeconds }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- with get $.Subcharts $role }}
+{{- $needs := include "common.startupBudget" . | int }}
+{{- if gt $needs $start }}
+{{ $role }}.probes.startup.budgetSeconds gives a worker {{ $needs }} s, and a frontend counts as failed after {{ $start }} s without one: set frontend.probes.startup.budgetSeconds={{ $needs }}.
+{{- end }}
+{{- if and (include "common.worker.runByLws" .) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxUnavailable) (list "0" "0%")) }}
+{{ $role }}.rollingUpdate.maxUnavailable is 0: LeaderWorkerSet before 0.9 never replaces the last worker then, and the old one serves with a new one of the other role for ever. Leave rollingUpdate out, or set 1.
+{{- end }}
+{{- if ne (include "common.worker.mode" .) "decode" }}
+{{ include "validate.warnings.longest" (dict "timeout" $timeout "facts" (include "validate.facts" (dict "context" . "program" $global.engine.name) | fromJson)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.warnings.longest: a context so long that the wait for its first token ends the answer. 2,000 tokens/s is a slow
+prefill worker. in: dict "timeout" seconds "facts" validate.facts
+*/}}
+{{- define "validate.warnings.longest" -}}
+{{- range $flag := list "max-model-len" "context-length" "max-seq-len" "trtllm.max_seq_len" }}
+{{- $length := get $.facts.values $flag }}
+{{- if and (regexMatch "^[0-9]+$" $length) (gt (div $length 2000 | int) $.timeout) }}
+frontend.streamTimeoutSeconds is {{ $.timeout }}: a prompt of {{ $length }} tokens ({{ get $.facts.where $flag }}) takes {{ div $length 2000 }} s at 2,000 tokens/s, and would be moved and computed again for ever. Set more than the longest prompt takes.
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.outage: why no upgrade of the workers is without an outage, and how long it is at most: the only worker of a role ends
+before the new one starts. in: root chart's context; out: text, or nothing
+*/}}
+{{- define "validate.outage" -}}
+{{- $roles := list }}
+{{- $stops := 0 }}{{ $starts := 0 }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- with get $.Subcharts $role }}
+{{- $starts = max $starts (include "common.startupBudget" . | int) }}
+{{- if and (eq (int .Values.replicas) 1) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
+{{- $roles = append $roles $role }}
+{{- $stops = max $stops (int .Values.terminationGracePeriodSeconds) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $roles }}
+the only worker of {{ join " and of " . }} ends before the new one starts (rollingUpdate.maxSurge 0).
+It lasts as long as the answers in flight ({{ $stops }} s at most) and the start of the slowest worker (expected within {{ $starts }} s).
+With a second worker of each role, or free GPUs for one more and maxSurge 1, there is none.
+{{- end }}
+{{- end }}

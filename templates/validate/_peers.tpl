@@ -1,0 +1,69 @@
+{{/*
+validate.peers: TLS between the pods that is set for a part of them. Dynamo says nothing when the two sides differ: its health
+and metrics are well, and each request gets 503.
+*/}}
+{{- define "validate.peers" -}}
+{{- $global := .Values.global }}
+{{- $environments := dict "global.env" $global.env }}
+{{- $arguments := dict "global.engine.args" $global.engine.args }}
+{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- $values := (get $.Subcharts $component).Values }}
+{{- $_ := set $environments (printf "%s.env" $component) $values.env }}
+{{- $_ := set $arguments (printf "%s.%s" $component (ternary "args" "engineArgs" (eq $component "frontend"))) ($values.engineArgs | default $values.args) }}
+{{- end }}
+{{- range $where, $env := $environments }}
+{{- range $name := keys $env | sortAlpha }}
+{{- if and (regexMatch "^DYN_TCP_TLS_" $name) (ne $name "DYN_TCP_TLS_HANDSHAKE_TIMEOUT_SECS") (not $global.tls.secretName) }}
+{{ $where }}.{{ $name }}: alone it leaves a side or a direction without TLS, and requests unanswered: set global.tls.secretName, which sets all of it, and remove this
+{{- end }}
+{{- $value := get $env $name }}
+{{- if and (regexMatch "^ETCD_AUTH_(CA|CLIENT_CERT|CLIENT_KEY)$" $name) (kindIs "string" $value) (not (hasPrefix "-----BEGIN" $value)) }}
+{{ $where }}.{{ $name }}: Dynamo takes the PEM text itself from it, not the name of a file: write {{ $name }}: {secretKeyRef: {name: ..., key: ...}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{ include "validate.peers.users" . }}
+{{- range $where, $flags := $arguments }}
+{{- range $name := keys ($flags | default dict) | sortAlpha }}
+{{- if and (hasPrefix "tcp-tls-" $name) (ne $name "tcp-tls-handshake-timeout") }}
+{{ $where }}.{{ $name }}: it is for one side only: set global.tls.secretName, and remove this
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.peers.users: who a process is for an etcd or NATS, where half of it is missing, so that Dynamo shows nothing of it, or
+where the server is the chart's, which asks for something else. in: root context
+*/}}
+{{- define "validate.peers.users" -}}
+{{- $global := .Values.global }}
+{{- $groups := list
+      (list "ETCD_AUTH_USERNAME" "ETCD_AUTH_PASSWORD") (list "ETCD_AUTH_CA" "ETCD_AUTH_CLIENT_CERT" "ETCD_AUTH_CLIENT_KEY")
+      (list "NATS_AUTH_USERNAME" "NATS_AUTH_PASSWORD") }}
+{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- $where := dict }}
+{{- range $path, $env := dict "global.env" $global.env (printf "%s.env" $component) (get $.Subcharts $component).Values.env }}
+{{- range $name, $value := $env }}{{ if not (kindIs "invalid" $value) }}{{ $_ := set $where $name $path }}{{ end }}{{ end }}
+{{- end }}
+{{- range $group := $groups }}
+{{- $missing := list }}{{ $there := list }}
+{{- range $group }}{{ if hasKey $where . }}{{ $there = append $there . }}{{ else }}{{ $missing = append $missing . }}{{ end }}{{ end }}
+{{- if and $there $missing (not (and $global.natsSecret (has "NATS_AUTH_USERNAME" $group))) }}
+{{ get $where (first $there) }}.{{ first $there }}: alone it is not used: set {{ join " and " $missing }} too, from a Secret, or remove it
+{{- end }}
+{{- end }}
+{{- if and (hasKey $where "ETCD_AUTH_USERNAME") (hasKey $where "ETCD_AUTH_CA") }}
+{{ get $where "ETCD_AUTH_CA" }}.ETCD_AUTH_CA: beside a user Dynamo uses no certificates for etcd: remove ETCD_AUTH_USERNAME and ETCD_AUTH_PASSWORD, or this
+{{- end }}
+{{- range $name, $path := $where }}
+{{- if and $.Values.etcd.enabled (regexMatch "^ETCD_AUTH_(USERNAME|PASSWORD)$" $name) }}
+{{ $path }}.{{ $name }}: the chart's etcd has no users: remove it; with global.tls.secretName it asks for a certificate
+{{- else if and (or $.Values.nats.enabled $global.natsSecret) (regexMatch "^NATS_AUTH_(TOKEN|NKEY|CREDENTIALS_FILE)$" $name) }}
+{{ $path }}.{{ $name }}: a user is what NATS is shown: remove it, and name the Secret of the user in global.natsSecret
+{{- else if and $.Values.nats.enabled (not $global.natsSecret) (hasPrefix "NATS_AUTH_" $name) }}
+{{ $path }}.{{ $name }}: the chart's NATS would not ask for it: remove it, and name the Secret in global.natsSecret
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,94 @@
+{{/*
+validate.pods: what the API server or the kubelet would refuse in a pod, after the rest of the release was
+created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored in silence.
+*/}}
+{{- define "validate.pods" -}}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- range $index, $toleration := .Values.global.hardwareSpec.tolerations }}
+{{ include "validate.toleration" (dict "where" (printf "global.hardwareSpec.tolerations[%d]" $index) "toleration" .) }}
+{{- end }}
+{{- with .Values.global.model.source }}
+{{- if and (eq .type "huggingface") .huggingface.download.enabled }}
+{{ include "validate.security" (dict "root" $ "component" "global.model.source.huggingface.download" "values" .huggingface.download "hardware" dict) }}
+{{- range $index, $toleration := .huggingface.download.tolerations }}
+{{ include "validate.toleration" (dict "where" (printf "global.model.source.huggingface.download.tolerations[%d]" $index) "toleration" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $ofMachine := .Values.global.hardwareSpec }}
+{{- $shared := dict
+      "global.env" .Values.global.env
+      "global.hardwareSpec.env" $ofMachine.env "global.hardwareSpec.rdma.env" ($ofMachine.rdma | default dict).env }}
+{{- range $where, $env := $shared }}
+{{ include "validate.sources" (dict "where" $where "env" $env) }}
+{{- end }}
+{{- $roles := include "common.roles" . | fromJsonArray }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- $context := get $.Subcharts $component }}
+{{- $values := $context.Values }}
+{{- $isWorker := has $component $roles }}
+{{- range $index, $toleration := $values.tolerations }}
+{{ include "validate.toleration" (dict "where" (printf "%s.tolerations[%d]" $component $index) "toleration" .) }}
+{{- end }}
+{{ include "validate.spread" (dict "where" (printf "%s.topologySpreadConstraints" $component) "constraints" $values.topologySpreadConstraints) }}
+{{ include "validate.affinity" (dict "where" (printf "%s.affinity" $component) "affinity" $values.affinity) }}
+{{ include "validate.sources" (dict "where" (printf "%s.env" $component) "env" $values.env) }}
+{{ include "validate.security" (dict "root" $ "component" $component "values" $values "hardware" (ternary $hardware dict $isWorker)) }}
+{{ include "validate.disruptions" (dict "component" $component "values" $values) }}
+{{- if hasKey $values "volumes" }}
+{{ include "validate.mounts" (dict "component" $component "context" $context "hardware" (ternary $hardware dict $isWorker)) }}
+{{- end }}
+{{- $arch := get $values.nodeSelector "kubernetes.io/arch" }}
+{{- if and $isWorker $arch $hardware.arch (not $.Values.global.simulation.enabled) (ne (toString $arch) (toString $hardware.arch)) }}
+{{ $component }}.nodeSelector.kubernetes.io/arch: {{ $.Values.global.hardware }} has {{ $hardware.arch }} nodes: remove it, or set global.hardwareSpec.arch={{ $arch }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.security: contexts that contradict themselves. in: dict "root" "component" "values" "hardware" (of workers) */}}
+{{- define "validate.security" -}}
+{{- $component := .component }}
+{{- $pod := include "common.podSecurityContext" (dict "root" .root "overrides" .values.podSecurityContext "runAsRoot" .hardware.runAsRoot) | fromJson }}
+{{- $container := include "common.securityContext" (dict "root" .root "overrides" .values.securityContext) | fromJson }}
+{{- if not $container.allowPrivilegeEscalation }}
+{{- $need := ternary "privileged" "" ($container.privileged | default false) }}
+{{- if has "CAP_SYS_ADMIN" (($container.capabilities | default dict).add | default list) }}{{ $need = "capabilities.add CAP_SYS_ADMIN" }}{{ end }}
+{{- with $need }}
+{{ $component }}.securityContext: Kubernetes refuses {{ . }} with allowPrivilegeEscalation false: leave it out (what a machine needs is in global.hardwareSpec), or set allowPrivilegeEscalation=true too
+{{- end }}
+{{- end }}
+{{- range $name, $context := dict "podSecurityContext" $pod "securityContext" $container }}
+{{- range $kind := list "seccompProfile" "appArmorProfile" }}
+{{- with get $context $kind }}
+{{- if and (eq .type "Localhost") (not .localhostProfile) }}
+{{ $component }}.{{ $name }}.{{ $kind }}.localhostProfile: type Localhost is a profile of the node: name it, or write type RuntimeDefault
+{{- else if and (ne .type "Localhost") .localhostProfile }}
+{{ $component }}.{{ $name }}.{{ $kind }}.localhostProfile: type {{ .type }} takes none: remove it, or write type Localhost
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $both := include "common.overlay" (list $pod $container) | fromJson }}
+{{- $isRoot := and (hasKey $both "runAsUser") (eq (int $both.runAsUser) 0) }}
+{{- if and $isRoot $both.runAsNonRoot }}
+{{- $own := include "common.overlay" (list .values.podSecurityContext .values.securityContext) | fromJson }}
+{{ ternary $component "global" (or (hasKey $own "runAsUser") (hasKey $own "runAsNonRoot")) }}.podSecurityContext: the kubelet starts no container as user 0 with runAsNonRoot: set runAsNonRoot=false, or another runAsUser
+{{- end }}
+{{- if and .hardware.capabilities (not .hardware.runAsRoot) (not $isRoot) }}
+global.hardwareSpec.rdma.capabilities: {{ join ", " .hardware.capabilities }} would reach only root, and workers are not: set global.hardwareSpec.rdma.runAsRoot=true, or remove it
+{{- end }}
+{{- end }}
+
+{{/* validate.disruptions: budgets that protect nothing. One replica has none, because it could never be drained. */}}
+{{- define "validate.disruptions" -}}
+{{- $replicas := int .values.replicas }}
+{{- with .values.podDisruptionBudget }}
+{{- if and .enabled (gt $replicas 1) }}
+{{- if ge (int .maxUnavailable) $replicas }}
+{{ $.component }}.podDisruptionBudget.maxUnavailable: {{ .maxUnavailable }} of {{ $replicas }} may be away, so nothing is protected: choose less than {{ $replicas }}, or set {{ $.component }}.podDisruptionBudget.enabled=false
+{{- else if and (eq $.component "etcd") (gt (int .maxUnavailable) 1) }}
+etcd.podDisruptionBudget.maxUnavailable: {{ .maxUnavailable }} of {{ $replicas }} members away leave no quorum: set it to 1
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

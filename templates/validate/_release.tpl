@@ -1,0 +1,61 @@
+{{- define "validate.helm" -}}
+{{- if semverCompare "<3.18.6-0" .Capabilities.HelmVersion.Version }}
+helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json differently: use Helm 3.18.6 or newer
+{{- end }}
+{{- end }}
+
+{{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
+{{- define "validate.globals" -}}
+{{- if .Chart.IsRoot }}
+{{- $known := list "nameOverride" "fullnameOverride" "labels" "annotations" "schedulerName" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount"
+      "podSecurityContext" "securityContext" "tls" "model"
+      "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "multiNode" "kvTransfer" "kvCache" "telemetry"
+      "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "natsSecret" "simulation" }}
+{{- $top := list "frontend" "prefill" "decode" "etcd" "nats" "preflight" "networkPolicy" }}
+{{- range $key := keys .Values.global | sortAlpha }}
+{{- if not (has $key $known) }}
+global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: write {{ $key }}{{ else }}there is no such value: {{ with include "validate.nearest" (dict "word" $key "known" $known "atLeast" 450) }}write global.{{ . }}{{ else }}remove it{{ end }}{{ end }}
+{{- end }}
+{{- end }}
+{{- /* Helm lays global over a component's own copy, so that only what global has not is seen here. */}}
+{{- range $component := prepend (include "common.roles" . | fromJsonArray) "frontend" }}
+{{- with (get $.Values $component).global }}
+{{- if ne (toJson .) (toJson $.Values.global) }}
+{{ $component }}.global: global is for all components alike: write it in global
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "validate.names" -}}
+{{- $name := include "common.fullname" . }}
+{{- if gt (len $name) 34 }}
+release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 34: choose a shorter release name or global.nameOverride
+{{- end }}
+{{- if and .Values.global.nameOverride .Values.global.fullnameOverride }}
+global.nameOverride: global.fullnameOverride takes its place: remove one of the two
+{{- end }}
+{{- /* Two copies in one wrapping chart cannot see each other's values, and the release is the same for both. */}}
+{{- $taken := get .Release "dynamoDisaggNames" | default dict }}
+{{- $other := get $taken $name | default .Chart.Name }}
+{{- if ne $other .Chart.Name }}
+global.nameOverride: {{ $other }} and {{ .Chart.Name }} are two copies of this chart whose objects would have the same names, {{ $name }}-...: write another one for each, such as {{ .Chart.Name }}.global.nameOverride={{ .Chart.Name }}
+{{- end }}
+{{- $_ := set .Release "dynamoDisaggNames" (set $taken $name .Chart.Name) }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+release name: "{{ $name }}" cannot name a Service: begin with a letter and use only a-z, 0-9 and "-"
+{{- end }}
+{{- end }}
+
+{{/* validate.account: a service account that is not the chart's to make or to describe. */}}
+{{- define "validate.account" -}}
+{{- with .Values.global.serviceAccount }}
+{{- if and .create (eq .name "default") }}
+global.serviceAccount.name: Kubernetes makes the account "default" in each namespace: set global.serviceAccount.create=false to use it, or choose another name
+{{- end }}
+{{- if and (not .create) .annotations }}
+global.serviceAccount.annotations: the chart does not make this account, so nothing would set them: annotate it yourself, or set global.serviceAccount.create=true
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,154 @@
+{{/*
+validate.resources: amounts of CPU and memory that contradict each other. The API server would refuse some of
+them after other objects were created.
+*/}}
+{{- define "validate.resources" -}}
+{{- $simulated := .Values.global.simulation.enabled }}
+{{- $resources := dict }}
+{{- $sizes := dict }}
+{{- if $simulated }}{{ $_ := set $resources "global.simulation.resources" .Values.global.simulation.resources }}{{ end }}
+{{- if .Values.preflight.enabled }}{{ $_ := set $resources "preflight.resources" .Values.preflight.resources }}{{ end }}
+{{- if .Values.benchmark.enabled }}{{ $_ := set $resources "benchmark.resources" .Values.benchmark.resources }}{{ end }}
+{{- with (include "common.model" . | fromJson).download }}{{ $_ := set $resources "global.model.source.huggingface.download.resources" .resources }}{{ end }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- $values := get $.Values $component }}
+{{- with $values.sharedMemory }}{{ $_ := set $sizes (printf "%s.sharedMemory" $component) . }}{{ end }}
+{{- range $name, $volume := $values.volumes }}
+{{- with $volume }}
+{{- $folder := (.source | default dict).emptyDir | default dict }}
+{{- if and (eq (toString $folder.medium) "Memory") (include "validate.exceeds" (list $folder.sizeLimit (get ($values.resources.limits | default dict) "memory"))) }}
+{{ $component }}.volumes.{{ $name }}.source.emptyDir.sizeLimit: a folder in memory counts against the memory limit, and {{ $folder.sizeLimit }} is above its {{ $values.resources.limits.memory }}: lower it, or raise {{ $component }}.resources.limits.memory
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $values.persistence }}{{ $_ := set $sizes (printf "%s.persistence.size" $component) .size }}{{ end }}
+{{- if not (and $simulated (not (has $component (list "etcd" "nats")))) }}
+{{- $_ := set $resources (printf "%s.resources" $component) $values.resources }}
+{{- $memory := get ($values.resources.limits | default dict) "memory" }}
+{{- with $values.sharedMemory }}
+{{- if include "validate.exceeds" (list . $memory) }}
+{{ $component }}.sharedMemory: /dev/shm counts against the memory limit, and {{ include "common.args.value" . }} is above its {{ include "common.args.value" $memory }}: lower it, or raise {{ $component }}.resources.limits.memory
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $where, $size := $sizes }}{{ include "validate.amount" (dict "where" $where "amount" $size) }}{{ end }}
+{{- range $where, $amounts := $resources }}
+{{- range $kind, $of := $amounts }}
+{{- range $name, $amount := $of }}
+{{- if contains "/" $name }}
+{{ $where }}.{{ $kind }}.{{ $name }}: GPUs follow from a worker's parallelism, and other devices from the machine type: remove it, or name it in global.hardwareSpec.rdma.extendedResources
+{{- else }}
+{{ include "validate.amount" (dict "where" (printf "%s.%s.%s" $where $kind $name) "amount" $amount) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $limits := $amounts.limits | default dict }}
+{{- range $name, $request := $amounts.requests | default dict }}
+{{- $limit := get $limits $name }}
+{{- if kindIs "invalid" $request }}
+{{- else if hasPrefix "hugepages-" $name }}
+{{- if or (has (toString $limit) (list "" "<nil>")) (include "validate.exceeds" (list $request $limit)) (include "validate.exceeds" (list $limit $request)) }}
+{{ $where }}.requests.{{ $name }}: huge pages cannot be overcommitted: write the same {{ include "common.args.value" $request }} in {{ $where }}.limits.{{ $name }}
+{{- end }}
+{{- else if include "validate.exceeds" (list $request $limit) }}
+{{ $where }}.requests.{{ $name }}: {{ include "common.args.value" $request }} is above the limit of {{ include "common.args.value" $limit }}: lower it, or raise {{ $where }}.limits.{{ $name }}
+{{- end }}
+{{- end }}
+{{- range $kind, $of := $amounts }}
+{{- range $name, $amount := $of }}
+{{- if and (ne $name "cpu") (not (contains "/" $name)) (include "validate.exceeds" (list $amount 0)) }}
+{{- $_ := set $sizes (printf "%s.%s.%s" $where $kind $name) $amount }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{ include "validate.storage" (dict "root" . "sizes" $sizes) }}
+{{- range $where, $size := $sizes }}
+{{- $text := include "common.args.value" $size }}
+{{- $bytes := 1048576.0 }}
+{{- if include "validate.isQuantity" $size }}{{ $bytes = include "validate.quantity" $size | float64 }}{{ end }}
+{{- if regexMatch "^(prefill|decode)[.]resources[.]limits[.]memory$" $where }}
+{{- if and (ge $bytes 1048576.0) (lt $bytes 1073741824.0) (include "validate.isQuantity" $size) }}
+{{ $where }}: {{ $text }} is less than an engine takes before it has a model: write {{ regexFind "^[0-9.]+" $text }}Gi
+{{- end }}
+{{- end }}
+{{- if lt $bytes 1048576.0 }}
+{{ $where }}: {{ $text }} is {{ include "common.args.value" $bytes }} bytes: write a larger unit, e.g. {{ regexFind "^[0-9.]+" $text }}{{ ternary "Gi" "Mi" (regexMatch "^[0-9.]+$" $text) }}
+{{- end }}
+{{- end }}
+{{- with .Values.nats }}
+{{- $memory := get (.resources.limits | default dict) "memory" }}
+{{- if and .enabled .jetstream.enabled (include "validate.exceeds" (list (mulf .jetstream.memoryMiB 1048576) $memory)) }}
+nats.jetstream.memoryMiB: streams of {{ .jetstream.memoryMiB }} MiB do not fit into the memory limit of {{ $memory }}: lower it, or raise nats.resources.limits.memory
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.storage: volumes for the weights that are smaller than these. in: dict "root" "sizes" of validate.resources,
+to which it adds those of the volumes
+*/}}
+{{- define "validate.storage" -}}
+{{- $sizes := .sizes }}
+{{- with .root.Values.global }}
+{{- $model := include "common.model" $.root | fromJson }}
+{{- $bytes := mulf 1073741824 .model.sizeGiB }}
+{{- $holders := dict }}
+{{- with $model.claim }}{{ if .size }}{{ $_ := set $holders (printf "%s.create.size" .where) .size }}{{ end }}{{ end }}
+{{- if hasKey ($model.volumes | default dict) "model-cache" }}
+{{- with .model.source.huggingface.cache }}
+{{- if not (or .claimName .create.enabled) }}
+{{- with .sizeLimit }}{{ $_ := set $holders "global.model.source.huggingface.cache.sizeLimit" . }}{{ end }}
+{{- range $role := include "common.pools" $.root | fromJsonArray }}
+{{- with get ((get $.root.Values $role).resources.limits | default dict) "ephemeral-storage" }}
+{{- $_ := set $holders (printf "%s.resources.limits.ephemeral-storage" $role) . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $where, $size := $holders }}
+{{- $_ := set $sizes $where $size }}
+{{ include "validate.amount" (dict "where" $where "amount" $size) }}
+{{- if include "validate.exceeds" (list $bytes $size) }}
+{{ $where }}: {{ include "common.args.value" $size }} cannot hold the model's {{ $.root.Values.global.model.sizeGiB }} GiB: raise it, or correct global.model.sizeGiB
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.quantity: a Kubernetes quantity as a number. in: "500m", "16Gi", "1e3", 2 */}}
+{{- define "validate.quantity" -}}
+{{- $text := toString . }}
+{{- $number := regexFind "^[0-9.]+([eE][+-]?[0-9]+)?" $text }}
+{{- $units := dict "" 1 "n" 1e-9 "u" 1e-6 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024
+      "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
+{{- mulf (float64 $number) (get $units (trimPrefix $number $text)) }}
+{{- end }}
+
+{{/* validate.isQuantity: "true" for what Kubernetes takes as an amount, else empty. in: any value */}}
+{{- define "validate.isQuantity" -}}
+{{- if regexMatch "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$" (include "common.args.value" .) }}true{{ end }}
+{{- end }}
+
+{{/* validate.amount: what is no amount of CPU, memory or storage. in: dict "where" "amount", which may be nothing */}}
+{{- define "validate.amount" -}}
+{{- $text := include "common.args.value" .amount }}
+{{- $isCpu := hasSuffix ".cpu" .where }}
+{{- $isRight := and (include "validate.isQuantity" .amount) (not (and $isCpu (regexMatch "[KMGTPE]i?$" $text))) }}
+{{- if not (or (kindIs "invalid" .amount) (eq $text "") $isRight) }}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?" $text }}
+{{- $unit := trimPrefix $number $text | trim | upper | trunc 1 }}
+{{- /* A text with line breaks is still one line of the message. */}}
+{{ .where }}: {{ if regexMatch "^[!-~ ]+$" $text }}{{ $text }}{{ else }}{{ toJson $text }}{{ end }} is no quantity: write {{ if $isCpu }}cores or millicores, such as 4 or 500m{{ else if and $number (has $unit (list "K" "M" "G" "T")) }}{{ $number }}{{ $unit }}i, or {{ $number }}{{ $unit | replace "K" "k" }}{{ else }}bytes with a suffix, such as 64Gi{{ end }}
+{{ end }}
+{{- end }}
+
+{{/* validate.exceeds: "true" where one amount is above another, both given; else empty. in: list of the two */}}
+{{- define "validate.exceeds" -}}
+{{- $one := index . 0 }}{{ $other := index . 1 }}
+{{- if and (include "validate.isQuantity" $one) (include "validate.isQuantity" $other) }}
+{{- if gt (include "validate.quantity" $one | float64) (include "validate.quantity" $other | float64) }}true{{ end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,29 @@
+{{/*
+validate.secrets: what is secret and written as text. Helm keeps the values in the release and `helm get values` shows them,
+a pod's variables are in its specification, and both are read by many who may not read Secrets.
+*/}}
+{{- define "validate.secrets" -}}
+{{- $named := "(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$" }}
+{{- $global := .Values.global }}
+{{- $places := dict "global.env" $global.env "global.hardwareSpec.env" $global.hardwareSpec.env }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- $_ := set $places (printf "%s.env" $component) (get $.Subcharts $component).Values.env }}
+{{- end }}
+{{- range $where, $env := $places }}
+{{- range $name, $value := $env }}
+{{- if kindIs "string" $value }}
+{{- if and (regexMatch $named $name) (not (regexMatch "^(/|\\$\\(|$)" $value)) }}
+{{ $where }}.{{ $name }}: it reads like a secret, and values are kept in the release: take it from a Secret ({{ $name }}: {secretKeyRef: {name: ..., key: ...}})
+{{- else if regexMatch "://[^/@ ]*:[^/@ ]+@" $value }}
+{{ $where }}.{{ $name }}: a password in a URL is kept in the release: take the whole URL from a Secret ({{ $name }}: {secretKeyRef: {name: ..., key: ...}})
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $arguments := dict "global.engine.args" $global.engine.args "prefill.engineArgs" .Values.prefill.engineArgs "decode.engineArgs" .Values.decode.engineArgs }}
+{{- range $where, $flags := $arguments }}
+{{- if and (hasKey ($flags | default dict) "hf-token") (kindIs "string" (get $flags "hf-token")) }}
+{{ $where }}.hf-token: an argument is in the pod's specification: write global.env.HF_TOKEN: {secretKeyRef: {name: ..., key: ...}}, and hf-token: true
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,115 @@
+{{/*
+validate.alike: what both roles must have alike, from a table: a list of
+  fact   see validate.facts
+  as     define that says what of it counts, from the role's facts
+  or     another fact that says the same
+  unset  what no value stands for; without it only two values can differ
+  open   a value that leaves the choice to the engine, as no value does
+  same   other names of values
+  why    reason
+in: dict "roles" <of validate.engines> "table" list
+    ["doubts" true: only what one role leaves to the engine]
+*/}}
+{{- define "validate.alike" -}}
+{{- range $rule := .table }}
+{{- $values := dict }}
+{{- $paths := list }}
+{{- $isVariable := hasPrefix "env." $rule.fact }}
+{{- range $role := list "prefill" "decode" }}
+{{- with (get $.roles $role).facts }}
+{{- $text := get .values $rule.fact | default (get .values ($rule.or | default "")) | default $rule.unset | default "" }}
+{{- if $rule.as }}{{ $text = include $rule.as .values }}{{ end }}
+{{- $_ := set $values $role (get ($rule.same | default dict) $text | default $text) }}
+{{- $path := get .where $rule.fact }}
+{{- if not (hasPrefix $role $path) }}{{ $path = printf "%s.%s%s" $role (ternary "" "engineArgs." $isVariable) $rule.fact }}{{ end }}
+{{- $paths = append $paths $path }}
+{{- end }}
+{{- end }}
+{{- $given := not (or (has $values.prefill (list "" $rule.open)) (has $values.decode (list "" $rule.open))) }}
+{{- $isOpen := and (not $given) $rule.open (ne $values.prefill $values.decode) }}
+{{- if $.doubts }}
+{{- if $isOpen }}
+{{ join ", " $paths }}: {{ $values.prefill | default $rule.open }} and {{ $values.decode | default $rule.open }}, and {{ $rule.why }}: set it in both, or in none.
+{{- end }}
+{{- else if and $given (ne (lower $values.prefill) (lower $values.decode)) }}
+{{ join ", " $paths }}: {{ $values.prefill }} and {{ $values.decode }}, but {{ $rule.why }}: set it once, in global.{{ ternary "env" "engine.args" $isVariable }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.worker.checks: variables that no engine survives. out: table of validate.checks */}}
+{{- define "validate.worker.checks" -}}
+# The container runtime obeys it, whatever GPUs the device plugin or a claim has allocated.
+env.DYN_KVBM_CPU_CACHE_GB, env.LMCACHE_MAX_LOCAL_CPU_SIZE:
+- {when: {it: no number}, says: "{it} is no number of gigabytes: write one"}
+env.CUDA_VISIBLE_DEVICES:
+- {when: {}, says: "a pod has its own GPUs only, as many as {role}.parallelism wants, counted from 0: remove it"}
+env.NVIDIA_VISIBLE_DEVICES:
+- {when: {it: not void|none}, says: "it gives the container GPUs of the node that are other pods': remove it"}
+{{- end }}
+
+{{/*
+validate.hostMemory: caches in host memory that are larger than the pod's limit. in: <of validate.engines> and "table" list of
+  fact   see validate.facts
+  bytes  of one unit of it
+  each   whether every GPU of the pod has as much
+*/}}
+{{- define "validate.hostMemory" -}}
+{{- $role := .context.Chart.Name }}
+{{- $limit := get (.context.Values.resources.limits | default dict) "memory" }}
+{{- $gpus := div (include "common.worker.gpus" .context | int) (include "common.worker.nodes" .context | int) }}
+{{- $shared := list (dict "fact" "env.DYN_KVBM_CPU_CACHE_GB" "bytes" 1e9) (dict "fact" "env.LMCACHE_MAX_LOCAL_CPU_SIZE" "bytes" 1073741824 "each" true) }}
+{{- range concat .table $shared }}
+{{- $size := get $.facts.values .fact }}
+{{- if and (regexMatch "^[0-9.]+$" $size) (not $.context.Values.global.simulation.enabled) }}
+{{- $bytes := mulf (float64 $size) .bytes (ternary $gpus 1 (.each | default false)) }}
+{{- if include "validate.exceeds" (list $bytes $limit) }}
+{{ get $.facts.where .fact }}: {{ $size }}{{ if and .each (gt (int $gpus) 1) }} for each of {{ $gpus }} GPUs{{ end }} is {{ ceil (divf $bytes 1073741824) }} GiB of host memory, above the pod's limit of {{ $limit }}: lower it, or raise {{ $role }}.resources.limits.memory
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.lengths: decode must take what prefill has computed. in: <roles of validate.engines> */}}
+{{- define "validate.lengths" -}}
+{{- $decode := .decode.facts.values }}
+{{- range $flag := list "max-model-len" "context-length" "max-seq-len" "trtllm.max_seq_len" }}
+{{- $longest := get $.prefill.facts.values $flag }}
+{{- $numbers := dict "facts" $decode "text" (get $decode $flag) "test" (printf "below %s" $longest) }}
+{{- if and $longest (eq "true" (include "validate.checks.holds" $numbers | trim)) }}
+{{ get $.decode.facts.where $flag }}: decode refuses what is longer than {{ get $decode $flag }} tokens, after prefill has computed up to {{ $longest }}: raise it, or lower prefill's
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.responsePlane: the frontend and the workers must agree. in: dict "root" "roles" <of validate.engines> */}}
+{{- define "validate.responsePlane" -}}
+{{- $plane := get .root.Values.frontend.args "response-plane" | default "" | toString }}
+{{- range $role, $of := .roles }}
+{{- $own := get $of.facts.values "response-plane" }}
+{{- if ne $own $plane }}
+frontend.args.response-plane, {{ $role }}.engineArgs.response-plane: {{ $plane | default "unset" }} and {{ $own | default "unset" }}, but the frontend and the workers must agree: set it in frontend.args and in global.engine.args
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.ranks: one of two sizes must divide the other, because each rank of the larger pool reads from or
+writes to a whole number of ranks of the smaller one. in: dict "what" "prefill" "decode"
+*/}}
+{{- define "validate.ranks" -}}
+{{- $small := min (int .prefill) (int .decode) }}{{ $large := max (int .prefill) (int .decode) }}
+{{- if ne (mod $large $small) 0 }}
+prefill.parallelism, decode.parallelism: {{ .what }} of {{ .prefill }} and {{ .decode }}, and the KV cache goes across only where one is a multiple of the other: choose such sizes
+{{- end }}
+{{- end }}
+
+{{/*
+validate.blindRouter: a worker without a prefix cache publishes no KV events.
+in: dict "context" <component context> "where" the path that switches the cache off
+*/}}
+{{- define "validate.blindRouter" -}}
+{{- if and (eq .context.Values.global.router.mode "kv") (ne (include "common.worker.mode" .context) "decode") }}
+{{ .where }}: without a prefix cache a worker publishes no KV events, and a kv router routes blindly: remove it, or set global.router.mode=round-robin
+{{- end }}
+{{- end }}

@@ -1,0 +1,53 @@
+{{/* validate.mounts: volumes over others. in: dict "component" "context" <component context> "hardware" */}}
+{{- define "validate.mounts" -}}
+{{- $model := include "common.model" .context | fromJson }}
+{{- $taken := merge $model.mounts (include "common.scripts" .context | fromJson).mounts }}
+{{- if ne .component "frontend" }}
+{{- $of := include "common.worker.context" .context | fromJson | merge (dict "root" .context "rank" (dict "class" "worker")) }}
+{{- $needs := include (printf "common.engine.%s.pod" (include "common.engineName" .context)) $of | fromYaml }}
+{{- $taken = merge $taken (include "common.worker.mounts" .context | fromJson) ($needs.volumes | default dict) }}
+{{- else }}
+{{- $taken = merge $taken (include "frontend.mounts" .context | fromJson) }}
+{{- end }}
+{{- $owners := dict }}
+{{- range $name, $mount := $taken }}{{ with $mount }}{{ $_ := set $owners (clean .mountPath) "the chart" }}{{ end }}{{ end }}
+{{- $ownPaths := .context.Values.global.hardwareSpec.hostPaths | default dict }}
+{{- range $name, $mount := .hardware.hostPaths }}
+{{- $where := printf "global.hardwareSpec.hostPaths.%s" $name }}
+{{- if or (hasKey $taken $name) (hasKey $model.volumes $name) }}
+{{ $where }}: the chart has a volume of this name: choose another name
+{{- end }}
+{{- with get $owners (clean .mountPath) }}
+{{ $where }}.mountPath: {{ . }} mounts another volume at {{ clean $mount.mountPath }}: choose another path
+{{- end }}
+{{- $_ := set $owners (clean .mountPath) (ternary $where "the machine type" (hasKey $ownPaths $name)) }}
+{{- end }}
+{{- $taken = merge $taken (.hardware.hostPaths | default dict) }}
+{{- range $name := keys .context.Values.volumes | sortAlpha }}
+{{- with get $.context.Values.volumes $name }}
+{{- $where := printf "%s.volumes.%s" $.component $name }}
+{{- $path := clean .mountPath }}
+{{- if or (hasKey $taken $name) (hasKey $model.volumes $name) }}
+{{ $where }}: the chart has a volume of this name: choose another name
+{{- end }}
+{{- with get $owners $path }}
+{{ $where }}.mountPath: {{ . }} mounts another volume at {{ $path }}: choose another path
+{{- end }}
+{{- if regexMatch "(^|/)[.][.](/|$)" (printf "%s %s" .mountPath (.subPath | default "") | replace " " "/") }}
+{{ $where }}: Kubernetes allows no ".." in paths: write mountPath and subPath without
+{{- end }}
+{{- with include "validate.kinds" .source }}
+{{ $where }}.source: a volume has one source, not {{ . }}: keep one, or remove the volume with null
+{{- end }}
+{{- range $kind, $source := .source }}
+{{- $mode := get ($source | default dict) "defaultMode" | int }}
+{{- if or (gt $mode 511) (lt $mode 0) }}
+{{ $where }}.source.{{ $kind }}.defaultMode: {{ $mode }} is decimal, and no mode of files: write it in octal, e.g. 0644, or as its decimal 420
+{{- end }}
+{{- end }}
+{{- $_ := set $owners $path (printf "%s.volumes.%s" $.component $name) }}
+{{- end }}
+{{- end }}
+{{- $volumes := keys $taken $model.volumes .context.Values.volumes }}
+{{ include "validate.containers" (dict "component" .component "containers" .context.Values.initContainers "volumes" $volumes) }}
+{{- end }}

@@ -1,0 +1,184 @@
+{{/*
+Rules of vLLM. Contract (every file in this folder):
+  .checks  what the engine checks of a role's flags; a table for validate.checks
+  .role    other problems of a role; in: {context, parallelism, facts} of validate.engines
+  .hostMemory  caches in host memory; a table for validate.hostMemory
+  .alike   what both roles must have alike; a table for validate.alike; in: root context
+  .pair    other problems between the two roles; in: dict of "prefill" and "decode", as .role
+*/}}
+
+{{/* Lines are those of vllm 0.31.0, below vllm/. */}}
+{{- define "validate.engine.vllm.checks" -}}
+# config/parallel.py:533-561, :909-922, :119, :526
+enable-eplb:
+- {when: {expert: 1}, says: "vLLM balances experts only with expert parallelism: set {role}.parallelism.expert, or remove it"}
+eplb-config.num_redundant_experts:
+- {when: {eplb-config.num_redundant_experts: not 0, enable-eplb: not true}, says: "vLLM refuses {eplb-config.num_redundant_experts} redundant experts without enable-eplb: set it too, or remove this"}
+enable-elastic-ep:
+- {when: {enable-eplb: not true}, says: "vLLM's elastic expert parallelism wants enable-eplb: set it too, or remove this"}
+- {when: {pipeline: above 1}, says: "vLLM has no elastic expert parallelism over {pipeline} pipeline stages: set {role}.parallelism.pipeline=1, or remove it"}
+elastic-ep-max-dp-size:
+- {when: {elastic-ep-max-dp-size: below data}, says: "{elastic-ep-max-dp-size} is below {role}.parallelism.data {data}: raise it"}
+numa-bind-nodes, numa-bind-cpus:
+- {when: {numa-bind: not true}, says: "vLLM takes it with numa-bind only: set that too, or remove this"}
+# config/parallel.py:570; config/vllm.py:1459 (NIXL)
+decode-context-parallel-size:
+- {when: {decode-context-parallel-size: not 1|tensor, kv-connector: nixl, mode: prefill|decode}, says: "with NIXL vLLM takes 1 or the tensor-parallel size {tensor}, not {decode-context-parallel-size}: choose one of them"}
+- {when: {decode-context-parallel-size: no divisor of tensor}, says: "{decode-context-parallel-size} does not divide the tensor-parallel size {tensor}: choose a divisor"}
+# config/vllm.py:2151, config/parallel.py:1119
+enable-dbo:
+- {when: {all2all-backend: not deepep_low_latency|deepep_high_throughput|nixl_ep}, says: "vLLM overlaps batches only over deepep_low_latency, deepep_high_throughput or nixl_ep: set all2all-backend to one of them, or remove it"}
+ubatch-size:
+- {when: {ubatch-size: above 1, all2all-backend: not deepep_low_latency|deepep_high_throughput|nixl_ep}, says: "vLLM splits batches only over deepep_low_latency, deepep_high_throughput or nixl_ep: set all2all-backend to one of them, or remove it"}
+data-parallel-hybrid-lb:
+- {when: {nodes: 1}, says: "the data-parallel ranks of a worker on one node answer behind one address: remove it"}
+# config/vllm.py:1139 replaces the connector, for which Dynamo has no protocol (vllm/kv_connector_protocols.py)
+kv-offloading-size:
+- {when: {mode: prefill|decode, kv-offloading-backend: not lmcache}, says: "vLLM's native offloading takes the place of the connector between prefill and decode, and every request fails: remove it, or set kv-offloading-backend=lmcache"}
+# config/vllm.py:1205
+enable-return-routed-experts:
+- {when: {mode: prefill|decode}, says: "vLLM refuses it with the connector between prefill and decode: remove it, or set global.serving=aggregated"}
+- {when: {pipeline: above 1}, says: "vLLM refuses it with {pipeline} pipeline stages: remove it"}
+- {when: {decode-context-parallel-size: above 1}, says: "vLLM refuses it with decode-context-parallel-size above 1: remove one of them"}
+- {when: {enable-prefix-caching: false}, says: "vLLM refuses it without a prefix cache: remove enable-prefix-caching=false, or this"}
+# config/vllm.py:1227
+env.PYTORCH_CUDA_ALLOC_CONF:
+- {when: {env.PYTORCH_CUDA_ALLOC_CONF: "contains expandable_segments:True", mode: prefill|decode, enable-cumem-allocator: not true, enable-sleep-mode: not true}, says: "vLLM refuses expandable_segments with a KV connector, because the memory that was registered may move: remove it, or set enable-cumem-allocator"}
+# nixl/base_worker.py:784 onwards: the pull connector knows no stages, and an equal number of them exchanges wrong layers without an error
+pipeline:
+- {when: {pipeline: above 1, kv-connector: nixl, mode: prefill|decode}, says: "vLLM's NIXL connector does not transfer between {pipeline} pipeline stages: use tensor for them, global.kvTransfer.connector=mooncake, or global.engine.name=sglang"}
+# The chart gives each pod its own, and the other role connects to it.
+env.VLLM_NIXL_SIDE_CHANNEL_HOST, env.VLLM_HOST_IP:
+- {when: {it: not $(POD_IP)}, says: "all pods would say that they are at {it}: remove it, the chart sets each pod's own address"}
+# config/parallel.py:957 takes them for one rank of several that were started by hand
+env.VLLM_DP_SIZE, env.VLLM_DP_RANK, env.VLLM_DP_RANK_LOCAL, env.VLLM_DP_MASTER_IP, env.VLLM_DP_MASTER_PORT:
+- {when: {}, says: "vLLM would be one rank of several that nobody starts: use {role}.parallelism.data"}
+# config/speculative.py:39-84, :394, config/parallel.py:65-67
+speculative-config.method, spec-method:
+- {when: {it: not ngram|ngram_gpu|medusa|mlp_speculator|draft_model|suffix|custom_class|eagle|eagle3|extract_hidden_states|dflash|dspark|mtp|deepseek_mtp|dots3_note_mtp|mimo_mtp|mimo_v2_mtp|glm4_moe_mtp|glm4_moe_lite_mtp|glm_ocr_mtp|ernie_mtp|nemotron_h_mtp|exaone_moe_mtp|exaone4_5_mtp|qwen3_next_mtp|qwen4_exp_mtp|qwen3_5_mtp|longcat_flash_mtp|bailing_hybrid_v3_mtp|minimax_m3_mtp|bailing_hybrid_mtp|kimi_k3_mtp|pangu_ultra_moe_mtp|step3p5_mtp|hy_v3_mtp|hy_v4_mtp|gemma4_mtp|inkling_mtp|glm5_next_mtp}, says: "vLLM has no drafts by {it}: choose ngram, suffix, draft_model, medusa, mlp_speculator, eagle, eagle3, mtp, dflash or dspark"}
+speculative-config.num_speculative_tokens, eplb-config.window_size, eplb-config.step_interval:
+- {when: {it: below 1}, says: "{it} is out of range: write a number from 1"}
+# model_executor/layers/quantization/__init__.py:15
+quantization:
+- {when: {it: not awq|auto_awq|fp8|fbgemm_fp8|fp_quant|modelopt|modelopt_fp4|modelopt_mxfp8|modelopt_mixed|auto_gptq|gptq|gptq_marlin|awq_marlin|humming|compressed-tensors|experts_int8|quark|moe_wna16|torchao|inc|mxfp4|gpt_oss_mxfp4|deepseek_v4_fp8|online|fp8_per_tensor|fp8_per_block|fp8_per_channel|int8_per_channel_weight_only|nvfp4_per_token|mxfp8|bitsandbytes|gguf|None}, says: "vLLM has no {it}: remove it where the model's own files say how it is quantized, or choose fp8, mxfp4, awq, gptq, compressed-tensors or the like"}
+# v1/attention/backends: each takes a multiple of 16, some 32, 64 or 128 only
+block-size:
+- {when: {it: no multiple of 16}, says: "vLLM's blocks hold a multiple of 16 tokens, not {it}: set 64 or 128"}
+max-model-len:
+- {when: {it: 0}, says: "a model of 0 tokens answers nothing: write the tokens, or -1 for as many as there is room for"}
+# Variables that became flags: nothing in the package reads them.
+env.VLLM_ATTENTION_BACKEND: [{when: {}, says: "vLLM 0.31.0 does not read it any more: set attention-backend in global.engine.args"}]
+env.VLLM_ALL2ALL_BACKEND: [{when: {}, says: "vLLM 0.31.0 does not read it any more: set all2all-backend in {role}.engineArgs"}]
+env.VLLM_FLASH_ATTN_VERSION: [{when: {}, says: "vLLM 0.31.0 does not read it any more: set attention-config.flash_attn_version in global.engine.args"}]
+env.VLLM_USE_V1: [{when: {}, says: "vLLM 0.31.0 does not read it any more, it has one engine: remove it"}]
+env.VLLM_NIXL_SIDE_CHANNEL_PORT:
+- {when: {it: no number}, says: "{it} is no port: write a number, or remove it"}
+# config/scheduler.py:315-358
+max-num-batched-tokens:
+- {when: {max-num-batched-tokens: below max-num-seqs}, says: "vLLM refuses {max-num-batched-tokens} below max-num-seqs {max-num-seqs}: raise it, or lower max-num-seqs"}
+- {when: {max-num-batched-tokens: below max-model-len, enable-chunked-prefill: false}, says: "vLLM refuses {max-num-batched-tokens} below max-model-len {max-model-len}: raise it, or lower max-model-len"}
+max-num-active-seqs:
+- {when: {max-num-active-seqs: above max-num-seqs}, says: "{max-num-active-seqs} is above max-num-seqs {max-num-seqs}: lower it"}
+long-prefill-token-threshold:
+- {when: {long-prefill-token-threshold: above max-model-len}, says: "{long-prefill-token-threshold} is above max-model-len {max-model-len}: lower it"}
+# config/lora.py:121
+max-cpu-loras:
+- {when: {max-cpu-loras: below max-loras}, says: "{max-cpu-loras} is below max-loras {max-loras}: raise it"}
+# config/observability.py:155, config/vllm.py:1655
+collect-detailed-traces:
+- {when: {otlp-traces-endpoint: absent}, says: "vLLM traces to otlp-traces-endpoint: set that too, or remove this"}
+per-request-spec-decode-metrics:
+- {when: {per-request-spec-decode-metrics: not none, speculative-config: absent, spec-method: absent, spec-model: absent}, says: "vLLM refuses it without speculative decoding: set speculative-config too, or remove this"}
+# engine/arg_utils.py:2030, :2620, :2676, :2724: one setting under two names
+spec-method: [{when: {speculative-config.method: given}, says: "it is speculative-config's method too: keep one of them"}]
+spec-model: [{when: {speculative-config.model: given}, says: "it is speculative-config's model too: keep one of them"}]
+spec-tokens: [{when: {speculative-config.num_speculative_tokens: given}, says: "it is speculative-config's num_speculative_tokens too: keep one of them"}]
+attention-backend: [{when: {attention-config.backend: given}, says: "it is attention-config's backend too: keep one of them"}]
+enable-flashinfer-autotune: [{when: {kernel-config.enable_flashinfer_autotune: given}, says: "it is in kernel-config too: keep one of them"}]
+cudagraph-capture-sizes: [{when: {compilation-config.cudagraph_capture_sizes: given}, says: "it is in compilation-config too: keep one of them"}]
+max-cudagraph-capture-size: [{when: {compilation-config.max_cudagraph_capture_size: given}, says: "it is in compilation-config too: keep one of them"}]
+# config/vllm.py:1483
+enable-mamba-cache-stochastic-rounding: [{when: {mamba-ssm-cache-dtype: not float16}, says: "vLLM rounds a Mamba cache of float16 only: set mamba-ssm-cache-dtype=float16, or remove it"}]
+# config/vllm.py:1553
+async-scheduling: [{when: {speculative-config.method: ngram|suffix|medusa|mlp_speculator|custom_class}, says: "vLLM does not schedule ahead of {speculative-config.method} drafts: remove it, or choose another method"}]
+# config/speculative.py:1211
+speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_min: above speculative-config.prompt_lookup_max}, says: "prompt_lookup_min {speculative-config.prompt_lookup_min} is above prompt_lookup_max {speculative-config.prompt_lookup_max}: lower it"}]
+{{- end }}
+
+{{- define "validate.engine.vllm.hostMemory" -}}
+- {fact: kv-offloading-size, bytes: 1073741824}
+- {fact: cpu-offload-gb, bytes: 1073741824, each: true}
+{{- end }}
+
+{{- define "validate.engine.vllm.role" -}}
+{{- $role := .context.Chart.Name }}
+{{- $perNode := (include "common.hardware" .context | fromJson).gpusPerNode | int }}
+{{- with .parallelism }}
+{{- $rank := mul .tensor .pipeline | int }}
+{{- if and (gt (mul $rank .data | int) $perNode) (le $rank $perNode) }}
+{{- if ne (mod $perNode $rank) 0 }}
+{{ $role }}.parallelism: a data-parallel rank of {{ $rank }} GPUs has to be on one node, and {{ $perNode }} do not divide into them: choose sizes that divide {{ $perNode }}
+{{- else if eq (int .expert) 1 }}
+{{ $role }}.parallelism.data: over several nodes vLLM's ranks share nothing but experts: set {{ $role }}.parallelism.expert={{ mul .tensor .data }} for a model that has any, or use replicas in place of data
+{{- end }}
+{{- end }}
+{{- if and (gt (int .expert) 1) (ne (int .expert) (mul .tensor .data | int)) }}
+{{ $role }}.parallelism.expert: vLLM spreads experts over all {{ mul .tensor .data }} tensor x data ranks: choose {{ mul .tensor .data }}, or 1 for none
+{{- end }}
+{{- end }}
+{{- if eq (get .facts.values "enable-prefix-caching") "false" }}
+{{ include "validate.blindRouter" (dict "context" .context "where" (get .facts.where "enable-prefix-caching")) }}
+{{- end }}
+{{- end }}
+
+{{/* NIXL's handshake compares a hash (nixl/metadata.py:154); Mooncake fails where the blocks of a cache differ. */}}
+{{- define "validate.engine.vllm.alike" -}}
+- {fact: dtype, open: auto, same: {half: float16, float: float32}, why: the KV cache of both roles must have one format}
+- {fact: kv-cache-dtype, unset: auto, why: the KV cache of both roles must have one format}
+- {fact: env.VLLM_KV_CACHE_LAYOUT, why: the KV cache of both roles must have one layout}
+- {fact: env.VLLM_MLA_DISABLE, unset: "0", why: the KV cache of both roles must have one format}
+{{- if eq .Values.global.kvTransfer.connector "nixl" }}
+- {fact: attention-backend, or: attention-config.backend, open: auto, why: NIXL's handshake refuses another attention backend}
+- {fact: disable-hybrid-kv-cache-manager, unset: "false", why: NIXL's handshake refuses another KV cache manager}
+- {fact: speculative-config, as: "validate.engine.vllm.drafts", why: NIXL's handshake refuses another draft model}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.engine.vllm.drafts: drafts from the target's hidden states, whose KV cache is transferred too (config/speculative.py:1938,
+nixl/metadata.py:83); nothing where the values do not say what vLLM would make of the model. in: values of validate.facts
+*/}}
+{{- define "validate.engine.vllm.drafts" -}}
+{{- $method := get . "spec-method" | default (get . "speculative-config.method") }}
+{{- $model := get . "spec-model" | default (get . "speculative-config.model") }}
+{{- if regexMatch "(^|_)mtp$" $method }}{{ $method = "mtp" }}{{ end }}
+{{- if has $method (list "eagle" "eagle3" "mtp" "dflash" "dspark") }}
+{{- $method }}{{ with $model }} of {{ . }}{{ end }}
+{{- range list "revision" "code_revision" "parallel_drafting" "kv_cache_dtype" }}{{ with get $ (printf "speculative-config.%s" .) }} {{ . }}{{ end }}{{ end }}
+{{- else if or $method (not $model) }}none{{ end }}
+{{- end }}
+
+{{/* Both connectors assert that one tensor-parallel size divides the other (kv_connector/utils.py:493, mooncake_connector.py:112). */}}
+{{- define "validate.engine.vllm.pair" -}}
+{{ include "validate.ranks" (dict "what" "tensor-parallel sizes" "prefill" .prefill.parallelism.tensor "decode" .decode.parallelism.tensor) }}
+{{- end }}
+
+{{/* vllm/config/kv_transfer.py KVTransferConfig; the chart has the keys of the transfer, and vLLM derives the rest. */}}
+{{- define "validate.engine.vllm.kvTransfer" -}}
+connectors: [nixl, mooncake]
+backends: several
+refuses: {}
+known: [kv_buffer_device, kv_buffer_size, kv_connector_extra_config, kv_connector_module_path, enable_permute_local_kv]
+owned:
+  kv_connector: use global.kvTransfer.connector
+  kv_role: remove it, it is the role's
+  kv_load_failure_policy: use global.kvTransfer.onLoadFailure
+  kv_connector_extra_config.backends: use global.kvTransfer.backends
+  kv_connector_extra_config.kv_lease_duration: use global.kvTransfer.leaseSeconds
+  kv_connector_extra_config.connectors: use global.kvTransfer.offloadConnectors
+  engine_id: remove it, each worker has its own
+  kv_rank: remove it, NIXL and Mooncake have no ranks
+  kv_parallel_size: remove it, NIXL and Mooncake have no ranks
+  kv_ip: remove it, the pod's address is used
+  kv_port: remove it, it is no port of NIXL or Mooncake
+{{- end }}
