@@ -1,1 +1,1 @@
-"""What goes into the project's container images, and how it is put together."""
+"""Container images and the node image, built without a registry."""

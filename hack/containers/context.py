@@ -7,14 +7,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from hack.containers import fake_gpu
-from hack.containers.runtime import FOLDER, PYTHON_VERSION, RENDEZVOUS
-from hack.containers.runtime.model import write_model
-from hack.log import UserError
-from hack.progress import Step
+from hack.base.log import UserError
+from hack.base.step import Step
+from hack.data import fake_gpu
+from hack.data.runtime import FOLDER, PYTHON_VERSION, RENDEZVOUS
+from hack.data.runtime.model import write_model
 
 # Parts of packages that nothing runs here; the licenses stay.
-USELESS = ("tests", "sboms", "__pycache__")
+UNNEEDED = ("tests", "sboms", "__pycache__")
 # Python's names of a processor and those of Python packages.
 PROCESSORS = {"arm64": "aarch64", "AMD64": "x86_64"}
 
@@ -30,7 +30,7 @@ def prepare(folder: Path, step: Step) -> None:
     step.run([*install, *target, "--link-mode", "copy", *source], "uv pip install")
     # Commands of packages, made to run with this machine's Python.
     shutil.rmtree(packages / "bin")
-    for name in USELESS:
+    for name in UNNEEDED:
         for useless in packages.rglob(name):
             shutil.rmtree(useless)
     write_model(folder / "model")

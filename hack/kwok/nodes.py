@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from hack.base.log import UserError
+from hack.base.yamlfile import read_yaml
+from hack.chart.machines import COMPUTE_DOMAIN_CLASS, Machine
 
-from hack.log import UserError
-from hack.machines import Machine
-
+CLIQUE_LABEL = "nvidia.com/gpu.clique"
+HOSTNAME = "kubernetes.io/hostname"
+# Every cloud's nodes have these.
+PLACE = {f"topology.kubernetes.io/{name}": "one" for name in ("zone", "region")}
+PCIE_ROOT = "resource.kubernetes.io/pcieRoot"
 # Of a node, the pool it belongs to; of a namespace, the pool its pods see (admission.yaml).
 POOL_LABEL = "dynamo-disagg/kwok-pool"
 # Whose kwok process plays the kubelet; the same key as a taint keeps other pods away.
@@ -43,7 +47,7 @@ class FakeNode:
                 "name": self.name,
                 "annotations": {KWOK_KEY: owner},
                 # No kubernetes.io/os: the cluster's DaemonSets select it, and each would add a pod to every node.
-                "labels": {**self.labels, "kubernetes.io/hostname": self.name, POOL_LABEL: pool},
+                "labels": {HOSTNAME: self.name, **self.labels, POOL_LABEL: pool},
             },
             "spec": {"taints": [*self.taints, {"key": KWOK_KEY, "value": "fake", "effect": "NoSchedule"}]},
             "status": {"capacity": amounts, "allocatable": amounts},
@@ -60,7 +64,11 @@ class FakeNode:
                     "driver": driver,
                     "nodeName": self.name,
                     "pool": {"name": self.name, "generation": 1, "resourceSliceCount": 1},
-                    "devices": [{"name": f"device-{number}"} for number in range(count)],
+                    # The devices of each class stand in the same order below the node's PCIe roots.
+                    "devices": [
+                        {"name": f"device-{number}", "attributes": {PCIE_ROOT: {"string": f"pci{number:04}:00"}}}
+                        for number in range(count)
+                    ],
                 },
             }
             for driver, count in self.devices.items()
@@ -83,11 +91,13 @@ def machines(machine: Machine, count: int, prefix: str) -> list[FakeNode]:
     size = _size(machine.name)
     resources = {**machine.resources, **size.get("resources", {})}
     taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in machine.taints]
+    # NVIDIA's GPU feature discovery labels the nodes of one NVLink domain.
+    clique = {CLIQUE_LABEL: "one"} if COMPUTE_DOMAIN_CLASS in machine.devices else {}
     return [
         FakeNode(
             f"{prefix}-{number}",
             {"cpu": size["cpu"], "memory": size["memoryGiB"], **resources},
-            machine.node_labels,
+            {**PLACE, **machine.node_labels, **clique},
             taints,
             machine.devices,
         )
@@ -105,8 +115,7 @@ def cpu_nodes(arch: str, count: int, prefix: str) -> list[FakeNode]:
 
 @functools.cache
 def _sizes() -> dict[str, Any]:
-    sizes: dict[str, Any] = yaml.safe_load(SIZES.read_text())
-    return sizes
+    return read_yaml(SIZES)
 
 
 def _size(name: str) -> Any:

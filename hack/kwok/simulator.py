@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import requests
-import yaml
 
-from hack import tools
-from hack.apiserver import ApiServer
+from hack.base import process
+from hack.base.log import UserError
+from hack.base.process import Background
+from hack.base.wait import UnrecoverableError, wait_for
+from hack.base.yamlfile import parse_all
+from hack.cluster.apiserver import ApiServer
 from hack.kwok.nodes import KWOK_KEY, POOL_LABEL, FakeNode, Object, device_class
-from hack.log import UserError
+from hack.tools import pinned
 
 FOLDER = Path(__file__).parent
 # kwok renews a lease after a quarter of this; the node controller gives up on a node after 50 s.
@@ -39,7 +39,7 @@ def running(kubeconfig: Path) -> Iterator[Simulator]:
     Several may run for one cluster: each manages the nodes that it made, and pods meet the nodes of their
     namespace's pool only.
     """
-    kwok = tools.ensure(["kwok"])["kwok"]
+    kwok = pinned.ensure(["kwok"])["kwok"]
     owner = f"kwok-{secrets.token_hex(3)}"
     command = [
         str(kwok),
@@ -49,28 +49,22 @@ def running(kubeconfig: Path) -> Iterator[Simulator]:
         f"--manage-nodes-with-annotation-selector={KWOK_KEY}={owner}",
         f"--node-lease-duration-seconds={LEASE_SECONDS}",
     ]
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with process.background(command) as running:
+        simulator = Simulator(ApiServer(kubeconfig), owner, running)
         try:
-            simulator = Simulator(ApiServer(kubeconfig), owner, process, log)
-            try:
-                simulator.install_admission()
-                yield simulator
-            finally:
-                simulator.remove_everything()
+            simulator.install_admission()
+            yield simulator
         finally:
-            process.terminate()
-            process.wait()
+            simulator.remove_everything()
 
 
 class Simulator:
     """Makes and removes KWOK nodes. Errors of the API server are UserErrors with its words."""
 
-    def __init__(self, api: ApiServer, owner: str, process: subprocess.Popen[bytes], log: IO[str]) -> None:
+    def __init__(self, api: ApiServer, owner: str, kwok: Background) -> None:
         self.api = api
         self.owner = owner
-        self._process = process
-        self._log = log
+        self._kwok = kwok
         self._namespaces: list[str] = []
         self._pools: set[str] = set()
         self._made: list[str] = []
@@ -142,7 +136,7 @@ class Simulator:
 
     def install_admission(self) -> None:
         """Make the policy that sends the pods of a labelled namespace to its pool, and wait until it is in force."""
-        policy, binding = yaml.safe_load_all((FOLDER / "admission.yaml").read_text())
+        policy, binding = parse_all((FOLDER / "admission.yaml").read_text())
         policy["metadata"] = binding["metadata"] = {"name": self.owner}
         binding["spec"] = {"policyName": self.owner}
         self.provide(f"{ADMISSION}/mutatingadmissionpolicies", policy)
@@ -172,14 +166,14 @@ class Simulator:
         interval: float = 0.2,
     ) -> None:
         """Poll until an observation is as wanted; a UserError when the time is up or kwok has ended."""
-        end = time.monotonic() + timeout
-        while not reached(seen := observe()):
-            if self._process.poll() is not None:
-                self._log.seek(0)
-                raise UserError(f"kwok ended with exit code {self._process.returncode}:\n{self._log.read()[-2000:]}")
-            if time.monotonic() > end:
-                raise UserError(f"{what}: not reached in {timeout:.0f} s; last seen: {seen}")
-            time.sleep(interval)
+
+        def observed() -> Any:
+            if self._kwok.exit_code is not None:
+                said = self._kwok.said()[-2000:]
+                raise UnrecoverableError(f"kwok ended with exit code {self._kwok.exit_code}:\n{said}")
+            return observe()
+
+        wait_for(what, observed, reached, timeout, interval)
 
     def _make(self, pool: str, node: FakeNode) -> None:
         self.create(NODES, node.manifest(pool, self.owner))

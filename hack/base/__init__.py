@@ -1,0 +1,1 @@
+"""What every other part stands on: console, paths, steps, pinned versions, waiting."""

@@ -1,0 +1,59 @@
+"""Reading YAML, with the fast loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hack.base.log import UserError
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds one map; an empty file is an empty map. Raises UserError."""
+    try:
+        content = parse(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a map, found {type(content).__name__}")
+    return content
+
+
+def parse(text: str) -> Any:
+    """One YAML document. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
+def parse_all(text: str) -> list[Any]:
+    """All documents of a text, without the empty ones. Raises yaml.YAMLError."""
+    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+
+
+def repeated_keys(text: str) -> Iterator[tuple[str, int, int]]:
+    """Keys that one map has twice, where a parser keeps the last: their path, and both lines. Raises yaml.YAMLError."""
+    document = yaml.compose(text, Loader=yaml.CSafeLoader)
+    yield from _repeated(document, "", set()) if document else ()
+
+
+def _repeated(node: yaml.Node, path: str, seen: set[int]) -> Iterator[tuple[str, int, int]]:
+    if id(node) in seen:
+        # An alias of what was read before.
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            here = f"{path}.{key.value}".lstrip(".")
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                yield here, lines[key.value], line
+            lines[key.value] = line
+            yield from _repeated(value, here, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _repeated(item, f"{path}[{number}]", seen)

@@ -1,0 +1,125 @@
+"""A comparison for people: a table, pictures, and one page that needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hack.benchmark.results import Point, Result, comparable
+from hack.benchmark.verdict import over, verdict
+
+RATES, TIMES = ("requests/s", "in time/s"), ("TTFT p50/p99 s", "TPOT p50/p99 ms", "gap p99 ms")
+HEAD = ("arm", "GPUs", "prompt", "streams", *RATES, *TIMES)
+STYLE = """
+body {font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1a1a1a}
+h1 {font-size: 1.5rem} img {max-width: 100%} .first {font-size: 1.25rem; font-weight: 600}
+table {border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto}
+td, th {border-bottom: 1px solid #ddd; padding: .3rem .7rem; text-align: right; white-space: nowrap}
+td:first-child, th:first-child {text-align: left} .over {color: #b00020} .best {font-weight: 600}
+.simulated {background: #fff3cd; padding: .5rem 1rem}
+"""
+
+
+def rows(results: list[Result]) -> list[tuple[Result, Point, list[str]]]:
+    """Of the table: every point that all have a prompt length of."""
+    found = []
+    for prompt in comparable(results):
+        for result in results:
+            for p in result.at(prompt):
+                rates = [f"{p.requests_per_second:.2f}", f"{p.good_per_second:.2f}"]
+                times = ["{:.2f} / {:.2f}".format(*(t / 1000 for t in p.ttft)), "{:.1f} / {:.1f}".format(*p.tpot)]
+                cells = [
+                    result.name,
+                    str(result.gpus),
+                    str(prompt),
+                    str(p.concurrency),
+                    *rates,
+                    *times,
+                    f"{p.gap[1]:.1f}",
+                ]
+                found.append((result, p, cells))
+    return found
+
+
+def draw(results: list[Result], prompt: int, file: Path) -> None:
+    """Four curves over the streams, with the limits."""
+    limits = results[0].document["limits"]
+    panels: tuple[tuple[str, Callable[[Point], float], float | None], ...] = (
+        ("requests/s (dashed: within the limits)", lambda p: p.requests_per_second, None),
+        ("TTFT p99, s", lambda p: p.ttft[1] / 1000, limits["ttft_ms"] / 1000),
+        ("TPOT p99, ms", lambda p: p.tpot[1], limits["itl_ms"]),
+        ("gap between tokens p99, ms", lambda p: p.gap[1], None),
+    )
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
+    mark = ", simulated" if results[0].document["simulated"] else ""
+    answer = results[0].at(prompt)[0].answer_tokens
+    figure.suptitle(f"{results[0].document['model']}: {prompt} tokens in, {answer} out{mark}", fontsize=11)
+    for number, (axes, (title, value, limit)) in enumerate(zip(figure.subplots(1, 4), panels, strict=True)):
+        for result in results:
+            points = result.at(prompt)
+            streams = [p.concurrency for p in points]
+            (line,) = axes.plot(streams, [value(p) for p in points], marker="o", markersize=3, label=result.name)
+            if number == 0:
+                good = [p.good_per_second for p in points]
+                axes.plot(streams, good, linestyle="--", color=line.get_color(), linewidth=1)
+        if limit:
+            axes.axhline(limit, color="#b00020", linewidth=0.8, linestyle=":", label="limit")
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("streams", fontsize=8)
+        axes.set_ylim(bottom=0)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=7)
+    figure.savefig(file, dpi=90)
+
+
+def page(results: list[Result], pictures: list[Path]) -> str:
+    """All of it as one HTML file."""
+    document = results[0].document
+    answer, *others = verdict(results)
+    simulated = document["simulated"]
+    best = {(r.name, prompt): r.best(prompt) for r in results for prompt in comparable(results)}
+    lines = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>{html.escape(document['model'])}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{html.escape(' / '.join(r.name for r in results))}</h1>",
+        f"<p class='first'>{html.escape(answer)}</p>",
+        *(f"<p{' class=simulated' if simulated and s == others[-1] else ''}>{html.escape(s)}</p>" for s in others),
+        *(
+            f"<img alt='{p.stem}' src='data:image/png;base64,{base64.b64encode(p.read_bytes()).decode()}'>"
+            for p in pictures
+        ),
+        f"<table><thead><tr>{''.join(f'<th>{html.escape(head)}</th>' for head in HEAD)}</tr></thead><tbody>",
+    ]
+    for result, point, cells in rows(results):
+        exceeded = over(result, point)
+        marks = {6: "ttft" in exceeded, 7: "tpot" in exceeded}
+        tds = [f"<td{' class=over' if marks.get(i) else ''}>{html.escape(cell)}</td>" for i, cell in enumerate(cells)]
+        is_best = best[result.name, point.prompt_tokens] == point
+        lines.append(f"<tr{' class=best' if is_best else ''}>{''.join(tds)}</tr>")
+    lines.append("</tbody></table><p>Bold: the most requests within the limits. Red: a limit is exceeded.</p><ul>")
+    for r in results:
+        text = f"{r.name}: {r.shape}; {r.document['engine']}, AIPerf {r.document['aiperf']}, {r.document['started']}"
+        lines.append(f"<li>{html.escape(text)}</li>")
+    return "\n".join([*lines, "</ul></body></html>", ""])
+
+
+def _base64(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+def write(results: list[Result], folder: Path) -> Path:
+    """Pictures and page; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for prompt in comparable(results):
+        pictures.append(folder / f"prompt-{prompt}.png")
+        draw(results, prompt, pictures[-1])
+    file = folder / "index.html"
+    file.write_text(page(results, pictures))
+    return file

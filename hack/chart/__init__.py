@@ -1,0 +1,1 @@
+"""The chart rendered, its scenarios and machines, and what its objects must fulfil."""

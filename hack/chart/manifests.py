@@ -1,0 +1,219 @@
+"""Rendered objects, and the questions tests ask about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+
+COMPONENT = "app.kubernetes.io/component"
+INSTANCE = "app.kubernetes.io/instance"
+RANK = "dynamo-disagg/rank"
+WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Job", "CronJob", "Pod")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a pod template."""
+
+    owner: str
+    spec: Object
+    init: bool = False
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self.spec["name"])
+
+    @property
+    def id(self) -> str:
+        """Kind/name/container, for test ids."""
+        return f"{self.owner}/{self.name}"
+
+    def args(self) -> list[str]:
+        """Command and arguments, as the process gets them."""
+        return [*self.spec.get("command", []), *self.spec.get("args", [])]
+
+    def flag(self, name: str) -> str | None:
+        """The value of `--name value` or `--name=value`; "" for a bare flag, None when it is absent."""
+        arguments = self.args()
+        for position, argument in enumerate(arguments):
+            if argument.startswith(f"--{name}="):
+                return argument.partition("=")[2]
+            if argument == f"--{name}":
+                following = arguments[position + 1 : position + 2]
+                return following[0] if following and not following[0].startswith("--") else ""
+        return None
+
+    def env(self) -> dict[str, Any]:
+        """Environment by name: the text, or the valueFrom source."""
+        return {e["name"]: e.get("valueFrom", e.get("value", "")) for e in self.spec.get("env", [])}
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """A pod or a pod template, with the object it belongs to."""
+
+    owner: Object
+    metadata: Object
+    spec: Object
+    # Which of the owner's templates, where it has two: leader or worker.
+    part: str = ""
+
+    @property
+    def id(self) -> str:
+        """Kind/name of the owner, and which of its templates, for test ids."""
+        return f"{object_id(self.owner)}{self.part and f'/{self.part}'}"
+
+    @property
+    def leads(self) -> bool:
+        """Whether the pods serve requests: all but the ranks >= 1 of a worker whose leader alone does."""
+        return self.labels.get(RANK) != "worker" or "nvidia.com/metrics-enabled" in self.labels
+
+    @property
+    def count(self) -> int:
+        """How many pods the owner makes of the template."""
+        spec = self.owner["spec"]
+        if self.owner["kind"] != "LeaderWorkerSet":
+            return int(spec.get("replicas", 1))
+        size = spec["leaderWorkerTemplate"]["size"]
+        return int(spec["replicas"]) * (1 if self.part == "leader" else int(size) - 1)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The pod's labels."""
+        return dict(self.metadata.get("labels", {}))
+
+    def containers(self) -> list[Container]:
+        """Init containers first, then the others."""
+        init = [Container(self.id, spec, init=True) for spec in self.spec.get("initContainers", [])]
+        return [*init, *(Container(self.id, spec) for spec in self.spec["containers"])]
+
+    def container(self, name: str | None = None) -> Container:
+        """The container of this name, or the only regular one."""
+        found = [c for c in self.containers() if (c.name == name if name else not c.init)]
+        if len(found) != 1:
+            raise LookupError(f"{self.id}: {len(found)} containers match {name!r}")
+        return found[0]
+
+    def volumes(self) -> dict[str, Object]:
+        """Volumes by name."""
+        return {v["name"]: v for v in self.spec.get("volumes", [])}
+
+
+class Manifests(Sequence[Object]):
+    """The objects of one render."""
+
+    def __init__(self, objects: Sequence[Object]) -> None:
+        self.objects = list(objects)
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.objects[index]
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self.objects)
+
+    def all(self, kind: str | None = None, *, name: str | None = None, component: str | None = None) -> list[Object]:
+        """The objects that match everything that is given."""
+        return [
+            o
+            for o in self.objects
+            if (kind is None or o["kind"] == kind)
+            and (name is None or o["metadata"]["name"] == name)
+            and (component is None or o["metadata"].get("labels", {}).get(COMPONENT) == component)
+        ]
+
+    def one(self, kind: str, *, name: str | None = None, component: str | None = None) -> Object:
+        """The only object that matches; an error lists what there is."""
+        found = self.all(kind, name=name, component=component)
+        if len(found) != 1:
+            wanted = f"{kind} name={name} component={component}"
+            raise LookupError(f"{len(found)} objects match {wanted}; rendered: {self.ids()}")
+        return found[0]
+
+    def ids(self) -> list[str]:
+        """Kind/name of every object, sorted."""
+        return sorted(object_id(o) for o in self.objects)
+
+    def pods(self, component: str | None = None) -> list[PodTemplate]:
+        """Every pod template, or those of one component."""
+        found = []
+        for owner in self.objects:
+            if owner["kind"] in WORKLOAD_KINDS:
+                found += _templates(owner)
+        return [p for p in found if component is None or p.labels.get(COMPONENT) == component]
+
+    def pod(self, component: str) -> PodTemplate:
+        """The only pod template of a component, hooks aside."""
+        found = [p for p in self.pods(component) if not is_hook(p.owner)]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} pod templates of {component}; rendered: {self.ids()}")
+        return found[0]
+
+    def claimed(self, pod: PodTemplate, device_class: str) -> int:
+        """How many devices of a class a pod's claims ask for."""
+        names = {claim["resourceClaimTemplateName"] for claim in pod.spec.get("resourceClaims", [])}
+        return sum(
+            int(request["exactly"]["count"])
+            for template in self.all("ResourceClaimTemplate")
+            if template["metadata"]["name"] in names
+            for request in template["spec"]["spec"]["devices"]["requests"]
+            if request["exactly"]["deviceClassName"] == device_class
+        )
+
+    def leaders(self, component: str) -> list[PodTemplate]:
+        """A pool's pod templates whose pods serve requests."""
+        return [p for p in self.pods(component) if p.leads]
+
+    def ranks(self, component: str) -> list[PodTemplate]:
+        """A pool's pod templates of ranks >= 1."""
+        return [p for p in self.pods(component) if not p.leads]
+
+    def containers(self) -> list[Container]:
+        """Every container of every pod template."""
+        return [c for pod in self.pods() for c in pod.containers()]
+
+
+def _templates(owner: Object) -> list[PodTemplate]:
+    """The pod templates of a workload."""
+    if owner["kind"] == "LeaderWorkerSet":
+        both = owner["spec"]["leaderWorkerTemplate"]
+        named = {part: both[f"{part}Template"] for part in ("leader", "worker")}
+    elif owner["kind"] == "CronJob":
+        named = {"": owner["spec"]["jobTemplate"]["spec"]["template"]}
+    else:
+        named = {"": owner if owner["kind"] == "Pod" else owner["spec"]["template"]}
+    return [PodTemplate(owner, template["metadata"], template["spec"], part) for part, template in named.items()]
+
+
+def object_id(item: Object) -> str:
+    """Kind/name."""
+    return f"{item['kind']}/{item['metadata']['name']}"
+
+
+def is_hook(item: Object) -> bool:
+    """Whether Helm runs the object at some point instead of keeping it as part of the release."""
+    return "helm.sh/hook" in item["metadata"].get("annotations", {})
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Values merged as Helm does it: maps merge, everything else replaces."""
+    result = dict(base)
+    for key, value in change.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def nested(path: str | Sequence[str], value: Any) -> dict[str, Any]:
+    """`a.b.c` and a value as nested maps; a sequence where a key itself holds a dot."""
+    keys = path.split(".") if isinstance(path, str) else list(path)
+    for key in reversed(keys):
+        value = {key: value}
+    return dict(value)

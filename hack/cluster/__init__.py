@@ -1,0 +1,1 @@
+"""A kind cluster: its life, images, faked GPUs, API, and the releases in it."""

@@ -1,0 +1,132 @@
+"""What a running release does: which models it lists, what it answers, and which pods did the work."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hack.base.wait import wait_for
+from hack.cluster.kube import Kube
+
+SYSTEM_PORT = 9090
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One chat completion."""
+
+    text: str
+    chunks: int
+    finish_reason: str
+    usage: dict[str, Any]
+    first_token_seconds: float
+    seconds: float
+
+
+class RequestFailedError(AssertionError):
+    """The frontend answered with an HTTP error."""
+
+    def __init__(self, status: int, body: str) -> None:
+        self.status = status
+        super().__init__(f"HTTP {status}: {body[:500]}")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The OpenAI-compatible API of one release."""
+
+    kube: Kube
+    namespace: str
+    release: str
+    port: int = 8000
+
+    def models(self) -> list[str]:
+        """The models it lists; a model is there once workers of every role are."""
+        return [str(model["id"]) for model in self._get("v1/models")["data"]]
+
+    def wait_for_model(self, model: str, timeout: float = 120) -> None:
+        """Wait until the model is listed; in Kubernetes discovery that follows the pods' readiness."""
+        wait_for(f"{self.release}: {model} in /v1/models", self.models, lambda seen: model in seen, timeout)
+
+    def chat(self, model: str, prompt: str = "Hello!", *, max_tokens: int = 16, stream: bool = False) -> Answer:
+        """One chat completion. Raises RequestFailedError."""
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": max_tokens,
+            "ignore_eos": True,
+            "stream": stream,
+        }
+        if stream:
+            body["stream_options"] = {"include_usage": True}
+        started = time.monotonic()
+        response = self._request("v1/chat/completions", json=body, stream=stream)
+        if response.status_code != 200:
+            raise RequestFailedError(response.status_code, response.text)
+        if stream:
+            return _streamed(_events(response.iter_lines()), started)
+        whole = response.json()
+        choice = whole["choices"][0]
+        seconds = time.monotonic() - started
+        text = choice["message"].get("content") or ""
+        return Answer(text, 1, choice["finish_reason"], whole["usage"], seconds, seconds)
+
+    def served(self) -> dict[str, dict[str, int]]:
+        """Requests that each worker pod has served: {component: {pod: count}}."""
+        found: dict[str, dict[str, int]] = {}
+        for component in ("prefill", "decode"):
+            for pod in self.kube.pods(self.namespace, instance=self.release, component=component):
+                if pod.metadata.labels.get("dynamo-disagg/rank") != "worker":
+                    name = pod.metadata.name
+                    metrics = self.kube.pod(self.namespace, name, SYSTEM_PORT, "metrics", timeout=10)
+                    metrics.raise_for_status()
+                    found.setdefault(component, {})[name] = request_count(metrics.text)
+        return found
+
+    def _get(self, path: str) -> Any:
+        response = self._request(path, timeout=10)
+        response.raise_for_status()
+        return response.json()
+
+    def _request(self, path: str, **arguments: Any) -> Any:
+        return self.kube.service(self.namespace, f"{self.release}-frontend", self.port, path, **arguments)
+
+
+def request_count(metrics: str) -> int:
+    """dynamo_component_requests_total of the endpoint "generate" in Prometheus text."""
+    counters = (line for line in metrics.splitlines() if line.startswith("dynamo_component_requests_total{"))
+    return round(sum(float(line.rsplit(" ", 1)[1]) for line in counters if 'dynamo_endpoint="generate"' in line))
+
+
+def difference(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """What each pod served between two calls of Endpoint.served."""
+    return {
+        component: {pod: count - before.get(component, {}).get(pod, 0) for pod, count in pods.items()}
+        for component, pods in after.items()
+    }
+
+
+def _events(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The data of server-sent events."""
+    for line in lines:
+        data = line.decode().removeprefix("data: ")
+        if line.startswith(b"data: ") and data != "[DONE]":
+            yield json.loads(data)
+
+
+def _streamed(events: Iterator[dict[str, Any]], started: float) -> Answer:
+    text, chunks, reason, first = "", 0, "", 0.0
+    usage: dict[str, Any] = {}
+    for event in events:
+        usage = event.get("usage") or usage
+        for choice in event.get("choices") or []:
+            content = choice["delta"].get("content") or ""
+            if content and not chunks:
+                first = time.monotonic() - started
+            chunks += bool(content)
+            text += content
+            reason = choice.get("finish_reason") or reason
+    return Answer(text, chunks, reason, usage, first, time.monotonic() - started)

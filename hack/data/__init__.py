@@ -1,0 +1,1 @@
+"""What images, nodes and tools are built from."""

@@ -1,0 +1,1 @@
+"""The engines' command line flags, read out of their packages."""

@@ -1,1 +1,0 @@
-"""The parts of hack.cluster: container engine, node image, network, nodes."""

@@ -1,0 +1,1 @@
+"""The chart packaged, published, signed and mirrored."""

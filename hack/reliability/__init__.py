@@ -1,0 +1,1 @@
+"""Load on a release while something happens to it: what clients lose, and for how long they wait."""

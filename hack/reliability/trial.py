@@ -1,0 +1,210 @@
+"""One case: load, what happens, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from hack.base.paths import ROOT
+from hack.base.wait import pause, wait_for
+from hack.chart.helm import Values
+from hack.chart.manifests import merged
+from hack.cluster.apiserver import NoAnswerError
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from hack.cluster.serving import SYSTEM_PORT, request_count
+from hack.reliability.cases import Case, Subject
+
+SCRIPT = ROOT / "hack" / "data" / "load.py"
+MOVED = "dynamo_frontend_model_migration_total"
+BEFORE_SECONDS, AFTER_SECONDS = 10, 10
+MODEL = "Qwen/Qwen3-0.6B"
+# Two of each, as whoever wants to lose nothing has; answers at a pace at which a long one takes some seconds.
+VALUES: Values = {
+    "global": {"simulation": {"enabled": True, "resources": {"requests": {"cpu": "10m"}}}, "router": {"mode": "kv"}},
+    **{name: {"replicas": 2, "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}} for name in ("prefill", "decode")},
+    "frontend": {"replicas": 2},
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A case, what clients saw, and what the release did."""
+
+    case: str
+    clients: dict[str, Any]
+    seconds: float
+    moved: int
+    mixed: int
+    loses: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether a client got less than it asked for and no reason is known, or two generations met."""
+        failed = bool(self.clients["failed"]) and not self.loses
+        return bool(failed or self.clients["wrong"] or self.mixed)
+
+
+@dataclass
+class Counters:
+    """
+    What each pod has counted, by component, generation and name: of a worker the requests served, of a frontend those
+    moved. Read every second; a pod that has gone keeps its last number.
+    """
+
+    release: Release
+    seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    before: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> threading.Thread:
+        """Count from now on, in a thread that ends when told to stop."""
+        self._read()
+        self.before = dict(self.seen)
+        thread = threading.Thread(target=self._go_on, daemon=True)
+        thread.start()
+        return thread
+
+    def _go_on(self) -> None:
+        while not self.stop.wait(1):
+            self._read()
+
+    def _read(self) -> None:
+        kube, namespace = self.release.kube, self.release.namespace
+        for component, port in (("prefill", SYSTEM_PORT), ("decode", SYSTEM_PORT), ("frontend", 8000)):
+            for pod in kube.pods(namespace, instance=self.release.name, component=component):
+                try:
+                    answer = kube.pod(namespace, pod.metadata.name, port, "metrics", timeout=2)
+                    answer.raise_for_status()
+                except (OSError, NoAnswerError):
+                    # It starts, or has gone.
+                    continue
+                text = answer.text
+                generation = pod.metadata.labels.get("dynamo-disagg/generation", "")
+                count = request_count(text) if port == SYSTEM_PORT else _total(MOVED, text)
+                self.seen[component, generation, pod.metadata.name] = count
+
+    def _counted(self) -> Iterator[tuple[str, str, int]]:
+        for key, count in self.seen.items():
+            yield key[0], key[1], count - self.before.get(key, 0)
+
+    def moved(self) -> int:
+        """Requests that went on at another worker."""
+        return sum(count for component, _, count in self._counted() if component == "frontend")
+
+    def mixed(self) -> int:
+        """
+        Pairs of two generations: each is an answer too many in one of them and a prompt too many in another. A worker
+        that goes may take its last second's numbers along, which is on one side only.
+        """
+        beyond: Counter[str] = Counter()
+        for component, generation, count in self._counted():
+            beyond[generation] += {"decode": count, "prefill": -count}.get(component, 0)
+        answers = sum(count for count in beyond.values() if count > 0)
+        prompts = sum(-count for count in beyond.values() if count < 0)
+        return min(answers, prompts)
+
+
+def _total(name: str, metrics: str) -> int:
+    return round(sum(map(float, re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", metrics, re.MULTILINE))))
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The pod that asks."""
+
+    kube: Kube
+    namespace: str
+    name: str = "load"
+
+    def last(self) -> dict[str, Any]:
+        """What came of the requests so far."""
+        lines = str(self.kube.core.read_namespaced_pod_log(self.name, self.namespace, tail_lines=1)).splitlines()
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
+
+    def sent(self) -> int:
+        """How many requests have ended."""
+        return int(self.last()["sent"])
+
+    def finish(self) -> dict[str, Any]:
+        """Stop them, and say what came of their requests."""
+        self.kube.kubectl("--namespace", self.namespace, "exec", self.name, "--", "touch", "/tmp/stop")
+        state = lambda: self.kube.core.read_namespaced_pod(self.name, self.namespace).status.phase  # noqa: E731
+        wait_for("the last answers have ended", state, lambda phase: phase == "Succeeded", 240, 1)
+        return self.last()
+
+
+@contextmanager
+def load(kube: Kube, release: Release) -> Iterator[Clients]:
+    """Clients in a pod of their own."""
+    clients = Clients(kube, release.namespace)
+    namespace, name = clients.namespace, clients.name
+    pod: Any = kube.pods(namespace, instance=release.name, component="frontend")[0]
+    image = pod.spec.containers[0].image
+    kube.core.create_namespaced_config_map(
+        namespace, {"metadata": {"name": name}, "data": {"load.py": SCRIPT.read_text()}}
+    )
+    url = f"http://{release.name}-frontend:8000"
+    container = {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "/opt/load/load.py", url, MODEL, "/tmp/stop"],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": name, "mountPath": "/opt/load"}],
+    }
+    kube.core.create_namespaced_pod(
+        namespace,
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "restartPolicy": "Never",
+                "automountServiceAccountToken": False,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 1000,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "tolerations": [{"operator": "Exists"}],
+                "containers": [container],
+                "volumes": [{"name": name, "configMap": {"name": name}}],
+            },
+        },
+    )
+
+    try:
+        wait_for("answers arrive", clients.last, lambda seen: seen["right"] > 0, 60, 1)
+        yield clients
+    finally:
+        kube.kubectl("--namespace", namespace, "delete", f"pod/{name}", f"configmap/{name}", "--now")
+
+
+def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome:
+    """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
+    subject = Subject(release, merged(VALUES, case.values))
+    subject.upgrade({})
+    subject.settle()
+    release.endpoint.wait_for_model(MODEL)
+    counters = Counters(release)
+    reader = counters.start()
+    with load(subject.kube, release) as clients:
+        pause(BEFORE_SECONDS)
+        started = time.monotonic()
+        case.act(subject)
+        subject.settle()
+        seconds = time.monotonic() - started
+        pause(AFTER_SECONDS)
+        wait_for(f"{requests} requests", clients.sent, lambda sent: sent >= requests, 600, 1)
+        account = clients.finish()
+    counters.stop.set()
+    reader.join()
+    return Outcome(name, account, round(seconds), counters.moved(), counters.mixed(), case.loses)

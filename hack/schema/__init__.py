@@ -1,0 +1,1 @@
+"""The schema of the values, and the schemas of Kubernetes' objects."""

@@ -1,0 +1,1 @@
+"""The pinned commands, and the Go modules they are built from."""

@@ -1,0 +1,1 @@
+"""The commands that put several parts together."""

@@ -1,0 +1,58 @@
+"""What clients of a release lose while something happens to it: a table of cases, on a cluster with faked GPUs.
+
+Each case installs the chart with two workers of each role and two frontends, has eight streaming clients ask them, does
+one thing, and counts what came of every request.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from hack.base.log import UserError, console
+from hack.base.wait import wait_for
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from hack.reliability.cases import CASES
+from hack.reliability.report import COLUMNS, PAGE, page, row
+from hack.reliability.trial import trial
+from hack.verbs.cli import FILE, examples
+
+NAMESPACE = "reliability"
+
+
+@click.command(
+    short_help="What clients lose in upgrades and faults.",
+    help=f"{__doc__}\n\nExits with 0 if no case lost what it should not, else with 1.",
+    epilog=examples("reliability", 'reliability --case "another block size" --kubeconfig kubeconfig.yaml'),
+)
+@click.option("--case", "names", multiple=True, type=click.Choice(list(CASES)), show_default="all", help="One of them.")
+@click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
+@click.option("--requests", type=int, default=1000, show_default=True, help="At least so many in each case.")
+@click.option("--write", is_flag=True, help="Put the cases that ran, with the date, into docs/reliability.md.")
+def command(names: tuple[str, ...], kubeconfig: Path, requests: int, write: bool) -> int:
+    kube = Kube(kubeconfig)
+    namespaces = lambda: {item.metadata.name for item in kube.core.list_namespace().items}  # noqa: E731
+    wait_for(
+        f"namespace {NAMESPACE} of an earlier run is gone", namespaces, lambda names: NAMESPACE not in names, 120, 1
+    )
+    kube.core.create_namespace({"metadata": {"name": NAMESPACE}})
+    table = Table(*COLUMNS)
+    outcomes = []
+    release = Release(kube, NAMESPACE)
+    try:
+        for name in names or CASES:
+            outcomes.append(trial(release, name, CASES[name], requests))
+            table.add_row(*row(outcomes[-1]))
+            console.print(table)
+            if write:
+                PAGE.write_text(page(outcomes))
+    except (TimeoutError, AssertionError) as error:
+        raise UserError(f"{name}: {error}") from error
+    finally:
+        release.attempt("uninstall", release.name, "--ignore-not-found")
+        # With etcd's claims.
+        kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    return int(any(outcome.lost for outcome in outcomes))
