@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.harness import chart
-from tests.harness.helm import Helm
-from tests.harness.manifests import Manifests
-from tests.harness.renderer import Renderer
+from hack.chart import render as chart
+from hack.chart.helm import Helm
+from hack.chart.render import Render
+from hack.chart.renderer import Renderer
 
-pytest_plugins = ["tests.harness.clusterfixtures"]
+pytest_plugins = ["tests.clusterfixtures"]
 
 TESTS = Path(__file__).parent
 TIERS = sorted(p.name for p in TESTS.iterdir() if p.is_dir() and any(p.glob("test_*.py")))
-
-Render = Callable[..., Manifests]
 
 
 # Random values in all: some whenever anything is tested, many where --hypothesis-profile=ci asks for them.
@@ -36,14 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="statefulset",
         help="what runs workers of several nodes in tests/e2e; lws must be installed in the cluster",
     )
-    parser.addoption(
-        "--policy-values",
-        action="append",
-        metavar="FILE",
-        help="run tests/policy on this values file in place of the project's; again: a file on top of it",
-    )
+    parser.addoption("--kubeconfig", metavar="FILE", help="run on this cluster instead of a kind cluster of our own")
     parser.addoption("--keep-cluster", action="store_true", help="leave the kind cluster of the tests running")
-    parser.addoption("--update-docs", action="store_true", help="write what tests/scheduling measures into docs")
+    parser.addoption(
+        "--update-pictures", action="store_true", help="draw the dashboards of docs/monitoring.md from what is measured"
+    )
+    parser.addoption("--update-proofs", action="store_true", help="write what tests/scheduling saw into proofs.yaml")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,8 +76,6 @@ def render() -> Render:
 
 
 @pytest.fixture(scope="session")
-def render_fast() -> Iterator[Renderer]:
-    """Render values within one process, for tests with many of them."""
-    process = Renderer()
-    yield process
-    process.close()
+def render_fast() -> Renderer:
+    """Render values, and nothing else: no files, nothing remembered."""
+    return chart.engine()

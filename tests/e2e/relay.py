@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hack import build_images
-from hack.kind import state
-from hack.kind.loading import CTR
-from hack.log import UserError
-from tests.harness.kube import Kube
-from tests.harness.wait import wait_for
+from hack.base.log import UserError
+from hack.base.wait import wait_for
+from hack.cluster import state
+from hack.cluster.kube import Kube
+from hack.cluster.load import CTR
+from hack.containers import build_images
 from tests.release.registry import Registry
 
 READY_SECONDS = 60
@@ -54,16 +54,16 @@ def address(cluster: str) -> str:
     """The address of this machine in the network of a cluster's nodes."""
     found = nodes(cluster)
     form = "{{range .NetworkSettings.Networks}}{{.Gateway}} {{end}}"
-    return found.engine.output("inspect", "--format", form, sorted(found.containers)[0]).split()[0]
+    return found.runtime.output("inspect", "--format", form, sorted(found.containers)[0]).split()[0]
 
 
 def forget_images(cluster: str, host: str) -> None:
     """Remove the images that were pulled from a host from every node."""
     found = nodes(cluster)
     for node in found.containers:
-        listed = found.engine.run("exec", node, *CTR, "images", "list", "--quiet").stdout.split()
+        listed = found.runtime.run("exec", node, *CTR, "images", "list", "--quiet").stdout.split()
         for image in (name for name in listed if name.startswith(f"{host}/")):
-            found.engine.run("exec", node, *CTR, "images", "remove", image)
+            found.runtime.run("exec", node, *CTR, "images", "remove", image)
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from hack.paths import ROOT
-from tests.harness import leftovers
-from tests.harness.helm import Helm
-from tests.harness.kube import Kube
-from tests.harness.release import Release
+from hack.base.paths import ROOT
+from hack.chart.helm import Helm
+from hack.cluster import leftovers
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
 
 A3U = ROOT / "values" / "a3u-multi.yaml"
 

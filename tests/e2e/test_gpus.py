@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hack import gpus
-from hack.cluster import Cluster
-from hack.kind import state
-from tests.harness.kube import Kube
-from tests.harness.release import Release
-from tests.harness.wait import wait_for
+from hack.base.wait import wait_for
+from hack.cluster import gpus, state
+from hack.cluster.kube import Kube
+from hack.cluster.lifecycle import Cluster
+from hack.cluster.release import Release
 
 GPU = "nvidia.com/gpu"
 
@@ -34,7 +33,7 @@ def test_gpus_survive_a_restart_of_the_kubelet(running: Cluster, kube: Kube) -> 
     found = state.find(running.name)
     assert found
     registrations = registered(kube, node)
-    found.engine.output("exec", node, "systemctl", "restart", "kubelet")
+    found.runtime.output("exec", node, "systemctl", "restart", "kubelet")
     wait_for("the plugin registers again", lambda: registered(kube, node), lambda now: now > registrations, 60)
     wait_for("eight GPUs again", lambda: allocatable(running)[node], lambda count: count == 8, 60)
 

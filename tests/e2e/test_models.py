@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from hack.paths import TOOLS_BIN
-from tests.harness import hub
-from tests.harness.kube import Kube
-from tests.harness.release import Release
-from tests.harness.wait import wait_for
+from hack.base.paths import TOOLS_BIN
+from hack.base.wait import wait_for
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from tests import hub
 
 IMAGE = {"registry": "docker.io", "repository": "dynamo-disagg/sim-runtime", "tag": "1.6.1"}
-SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+SMALL = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
 COMPONENTS = ["frontend", "prefill", "decode"]
 VALUES: dict[str, Any] = {
     "global": {

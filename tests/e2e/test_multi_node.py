@@ -9,15 +9,15 @@ from typing import Any
 import kubernetes
 import pytest
 
-from hack import cluster
-from tests.harness import leftovers
-from tests.harness.clusterfixtures import dressed
-from tests.harness.kube import Kube
-from tests.harness.manifests import merged, nested
-from tests.harness.release import Release
-from tests.harness.scenarios import served
-from tests.harness.serving import difference
-from tests.harness.wait import wait_for
+from hack.base.wait import wait_for
+from hack.chart.manifests import merged, nested
+from hack.chart.scenarios import served
+from hack.cluster import leftovers
+from hack.cluster import lifecycle as cluster
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from hack.cluster.serving import difference
+from tests.clusterfixtures import dressed
 
 FILES = served("a4x-10p8d")
 MODEL = "deepseek-ai/DeepSeek-R1"
@@ -104,7 +104,7 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     assert {p.status.phase for p in pods.values()} == {"Running"}
     assert sum(int(p.spec.containers[0].resources.limits["nvidia.com/gpu"]) for p in pods.values()) == 72
 
-    assert "answered one request together" in demo.test()
+    assert "OK: 2 proved, 2 simulated" in demo.test()
     endpoint = demo.endpoint
     endpoint.wait_for_model(MODEL)
     before = endpoint.served()
@@ -122,7 +122,7 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
 
     # With StatefulSets a rank that starts in seconds, as here, may be ready with its old leader, and workers overlap.
     update(kube, demo, 4 if controller == "lws" else 2, merged(values, nested("prefill.podLabels.version", "2")))
-    assert "answered one request together" in demo.test()
+    assert "OK: 2 proved, 2 simulated" in demo.test()
     demo.uninstall()
     leftovers.wait_until_gone(kube, demo.namespace)
 

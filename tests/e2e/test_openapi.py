@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hack import openapi
-from hack.cluster import Cluster
+from hack.cluster.lifecycle import Cluster
+from hack.schema import kubernetes as openapi
+from hack.verbs.schema import from_api_server
 
 
 def test_committed_schemas_are_those_of_the_api_server(running: Cluster) -> None:
-    served = openapi.pruned(openapi.from_api_server(running.kubeconfig))
+    served = openapi.pruned(from_api_server(running.kubeconfig))
     assert openapi.differences(openapi.KUBERNETES_FILE, served) == [], "run `make openapi`"

@@ -12,22 +12,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import kubernetes
 import pytest
 
-from hack import preflight
-from hack.cluster import Cluster
+from hack.base.paths import ROOT
+from hack.chart.helm import Helm
+from hack.chart.machines import load_machine
+from hack.chart.manifests import merged, nested
+from hack.chart.scenarios import SIMULATE
+from hack.cluster import leftovers
+from hack.cluster.kube import Kube, client
+from hack.cluster.lifecycle import Cluster
+from hack.cluster.release import Release
 from hack.kwok import nodes, simulator
 from hack.kwok.nodes import KWOK_KEY, POOL_LABEL, FakeNode
 from hack.kwok.simulator import Simulator
-from hack.machines import load_machine
-from hack.paths import ROOT
-from tests.harness import leftovers
-from tests.harness.helm import Helm
-from tests.harness.kube import Kube
-from tests.harness.manifests import merged, nested
-from tests.harness.release import Release
-from tests.harness.scenarios import SIMULATE
+from hack.verbs import preflight
 
 A3U = ROOT / "values" / "a3u-multi.yaml"
 TOKEN = "hf-token-secret"
@@ -77,9 +76,8 @@ def rows(kube: Kube, pool: str, values: dict[str, Any] | None = None, release: s
 
 
 def check(kube: Kube, files: list[Path], release: str, namespace: str) -> dict[str, Any]:
-    module: Any = kubernetes
-    api = module.config.new_client_from_config(config_file=str(kube.kubeconfig))
-    return {row.name: row for row in preflight.check(preflight.needs(files, release=release, namespace=namespace), api)}
+    document = preflight.needs(files, release=release, namespace=namespace)
+    return {row.name: row for row in preflight.check(document, client(kube.kubeconfig))}
 
 
 def secret(kube: Kube, pool: str, name: str = TOKEN, key: str = "HF_TOKEN") -> None:
@@ -208,14 +206,14 @@ def test_secrets_claims_and_storage_classes(kube: Kube, nodes_like: Make) -> Non
 
 
 def test_the_command(kube: Kube) -> None:
-    command = [sys.executable, "hack/preflight.py", f"--kubeconfig={kube.kubeconfig}", "-n=none-such"]
-    done = subprocess.run([*command, f"-f={A3U}", "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "hack", "preflight", f"--kubeconfig={kube.kubeconfig}", "-n", "none-such"]
+    done = subprocess.run([*command, "-f", str(A3U), "--json"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     answer = json.loads(done.stdout)
     assert answer["passed"] is False
     assert f"Secret {TOKEN}" in [check["name"] for check in answer["checks"] if check["status"] == "FAIL"]
-    wrong = subprocess.run([*command, "-f=none.yaml"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (wrong.returncode, "there is no file none.yaml" in wrong.stderr) == (2, True)
+    wrong = subprocess.run([*command, "-f", "none.yaml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (wrong.returncode, "File 'none.yaml' does not exist" in wrong.stderr) == (2, True)
 
 
 VALUES = {

@@ -14,16 +14,21 @@ from typing import Any
 
 import pytest
 
-from hack import build_images, cluster, images, oci, package, release_tools
-from hack import release as releases
-from hack.paths import ROOT
-from hack.signing import Trust
+from hack.base.paths import ROOT
+from hack.base.wait import wait_for
+from hack.chart.helm import Helm
+from hack.chart.scenarios import SIMULATE
+from hack.cluster import lifecycle as cluster
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from hack.containers import build_images
+from hack.release import mirror as mirrors
+from hack.release import package
+from hack.release import publish as releases
+from hack.release import registry as oci
+from hack.release.signing import Trust
+from hack.tools import pinned
 from tests.e2e import relay
-from tests.harness.helm import Helm
-from tests.harness.kube import Kube
-from tests.harness.release import Release
-from tests.harness.scenarios import SIMULATE
-from tests.harness.wait import wait_for
 from tests.release import checkout as checkouts
 from tests.release import registry as registries
 from tests.release.checkout import NEXT, VERSION
@@ -57,7 +62,7 @@ def air_gap(
     folder = tmp_path_factory.mktemp("air-gap")
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():  # building the tools takes minutes the first time
-        release_tools.ensure("crane", "cosign", "registry")
+        pinned.ensure(["crane", "cosign", "registry"])
     with (
         pytest.MonkeyPatch.context() as patch,
         registries.running(folder, relay.address(running.name)) as registry,
@@ -96,13 +101,13 @@ def mirror(registry: Registry) -> list[str]:
         client.crane("push", str(archive), image, about=upstream, timeout=PUSH_SECONDS)
         client.crane("mutate", image, "--label", f"test={secrets.token_hex(8)}", "--tag", image, about=upstream)
     settings = [f"global.simulation.image.registry={upstream}"]
-    return list(images.mirror([SIMULATE], settings, f"{registry.host}/mirror", ca_file=registry.ca_file))
+    return list(mirrors.mirror([SIMULATE], settings, f"{registry.host}/mirror", ca_file=registry.ca_file))
 
 
 def publish_two_versions(registry: Registry, folder: Path, patch: pytest.MonkeyPatch) -> str:
     """Publish the chart as it is, and a next version with another default; returns the next one's digest."""
     environment = {**os.environ, "COSIGN_PASSWORD": KEY_PASSWORD}
-    cosign = release_tools.ensure("cosign")["cosign"]
+    cosign = pinned.ensure(["cosign"])["cosign"]
     subprocess.run([cosign, "generate-key-pair"], cwd=folder, env=environment, check=True, capture_output=True)
     trust = Trust(key=str(folder / "cosign.key"), transparency_log=False)
     found = package.all_images(ROOT)
@@ -161,7 +166,7 @@ def test_installed_behind_an_air_gap_and_upgraded_from_the_registry(
     first = release(chart=air_gap.chart)
     first.install(values_of(air_gap), options=["--version", VERSION, *air_gap.helm_options])
     assert container_images(kube, namespace) == air_gap.images
-    assert "answered one request together" in first.test()
+    assert "OK: 2 proved, 2 simulated" in first.test()
     pulled = kube.core.list_namespaced_event(namespace, field_selector="reason=Pulled").items
     assert pulled
     assert all(air_gap.image_registry in event.message for event in pulled), [event.message for event in pulled]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import Cluster
-from tests.harness import leftovers
-from tests.harness.clusterfixtures import dressed
-from tests.harness.kube import Kube
-from tests.harness.release import Release
-from tests.harness.scenarios import NAMED, served
-from tests.harness.serving import Endpoint, difference
+from hack.chart.scenarios import NAMED, served
+from hack.cluster import leftovers
+from hack.cluster.kube import Kube
+from hack.cluster.lifecycle import Cluster
+from hack.cluster.release import Release
+from hack.cluster.serving import Endpoint, difference
+from tests.clusterfixtures import dressed
 
 FAST = {"global": {"simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}}}}
 REQUESTS = 10

@@ -1,56 +1,85 @@
 """What every values file renders, object by object, as it was when somebody last looked at it.
 
-`make golden` accepts the current state; the diff of the golden files is what a reviewer reads.
+`make golden` accepts the current state; the diff of the golden files is what a reviewer reads (notation.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from hack.paths import ROOT
-from tests.harness.manifests import Manifests, Object, object_id
-from tests.harness.scenarios import FEATURES, NAMED, OVERLAY, Scenario
+from hack.base.paths import ROOT
+from hack.chart.manifests import object_id
+from hack.chart.scenarios import FEATURES, NAMED, OVERLAY, Scenario
+from tests.golden.notation import Map, difference, keyed, patched, plain, text
 
 FOLDER = Path(__file__).parent
-SCENARIOS = [
-    *NAMED,
-    *FEATURES,
-    Scenario("a3u-multi+simulate", ("values/a3u-multi.yaml", OVERLAY)),
-]
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in [
+        *NAMED,
+        *FEATURES,
+        Scenario("a3u-multi+simulate", ("values/a3u-multi.yaml", OVERLAY)),
+    ]
+}
+# These are whole; any other file is a change of one of them.
+BASES = ("defaults", "a3u-multi", "a4x-10p8d", "everything", "trtllm-statefulset")
 
 
-def neutral(item: Object) -> Object:
-    """An object without the chart's version, which changes with every release and says nothing."""
-    item["metadata"]["labels"].pop("helm.sh/chart", None)
-    return item
+SCRIPTS = {
+    file.read_text().strip(): str(file.relative_to(ROOT)) for file in (ROOT / "files").rglob("*.*") if file.is_file()
+}
 
 
-def written(manifests: Manifests) -> list[Object]:
-    """The objects in an order that does not depend on templates' names."""
-    return sorted((neutral(item) for item in manifests), key=object_id)
+def rendered(name: str) -> Map:
+    """The objects of a scenario without what says nothing here: the chart's version, and the text of files, named."""
+    manifests = SCENARIOS[name].render()
+    for item in manifests:
+        item["metadata"]["labels"].pop("helm.sh/chart", None)
+        if item["kind"] == "ConfigMap":
+            item["data"] = {key: SCRIPTS.get(value, value) for key, value in item["data"].items()}
+    objects = {object_id(item): item for item in sorted(manifests, key=object_id)}
+    assert len(objects) == len(manifests)
+    return objects
 
 
-def text(objects: list[Object]) -> str:
-    """Golden text: readable in a diff."""
-    return "".join(f"---\n{yaml.dump(o, Dumper=yaml.CSafeDumper, sort_keys=True, width=110)}" for o in objects)
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
-def test_golden(scenario: Scenario, pytestconfig: pytest.Config) -> None:
-    file = FOLDER / f"{scenario.name}.yaml"
-    objects = written(scenario.render())
-    if pytestconfig.getoption("update_golden"):
-        file.write_text(text(objects))
+def content(name: str) -> Map:
+    """A golden file."""
+    file = FOLDER / f"{name}.yaml"
     assert file.exists(), f"{file.relative_to(ROOT)} is missing: run `make golden` and look at it"
-    golden: list[Any] = list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
-    assert [object_id(o) for o in objects] == [object_id(o) for o in golden]
-    for now, then in zip(objects, golden, strict=True):
-        assert now == then, f"{object_id(now)} changed: if that is meant, run `make golden`"
+    held: Map = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)
+    return held
+
+
+def golden(name: str) -> Map:
+    """The objects of a golden file, those of its base changed."""
+    held = content(name)
+    return patched(golden(held.pop("base")), held) if "base" in held else held
+
+
+def written(name: str) -> Map:
+    """What a golden file has to hold: a change of the base that it has, or of the nearest."""
+    objects = keyed(rendered(name))
+    if name in BASES:
+        return dict(objects)
+    known = (FOLDER / f"{name}.yaml").exists() and content(name).get("base")
+    changes = {base: difference(keyed(rendered(base)), objects) for base in ([known] if known in BASES else BASES)}
+    base, change = min(changes.items(), key=lambda one: len(text(one[1] or {})))
+    assert change is not None, f"{name}: {base} cannot be changed into it: add it to BASES"
+    return {"base": base, **change}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_golden(name: str, pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("update_golden"):
+        (FOLDER / f"{name}.yaml").write_text(text(written(name)))
+    now, then = rendered(name), plain(golden(name))
+    assert now.keys() == then.keys()
+    for item in now:
+        assert now[item] == then[item], f"{item} changed: if that is meant, run `make golden`"
 
 
 def test_no_golden_file_is_left_over() -> None:
-    assert {p.stem for p in FOLDER.glob("*.yaml")} == {s.name for s in SCENARIOS}
+    assert {p.stem for p in FOLDER.glob("*.yaml")} == SCENARIOS.keys()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from hack import openapi
-from tests.harness import crds, kubeschema
-from tests.harness.manifests import Object
-from tests.harness.scenarios import NAMED, OVERLAY, Scenario
+from hack.chart import crds, kubeschema
+from hack.chart.manifests import Object
+from hack.chart.scenarios import MONITORED, NAMED, OVERLAY, Scenario
+from hack.schema import kubernetes as openapi
 
 LEADER_WORKER_SETS = [
     *(s for s in NAMED if s.name in ("a4x-10p8d", "a4xmax-10p8d")),
@@ -20,17 +22,25 @@ LEADER_WORKER_SETS = [
     Scenario(
         "vllm",
         values={
+            "global": {"kvTransfer": {"connector": "mooncake"}},
             "prefill": {"replicas": 2, "parallelism": {"tensor": 16}, "exclusiveTopologyKey": "rack"},
-            "decode": {"parallelism": {"tensor": 8, "pipeline": 2}, "rollingUpdate": {"maxSurge": "50%"}},
+            "decode": {"parallelism": {"tensor": 16}, "rollingUpdate": {"maxSurge": "50%"}},
         },
     ),
 ]
 
 
+CRDS: dict[str, Callable[[], Path]] = {
+    "LeaderWorkerSet": crds.leader_worker_set,
+    "PodMonitor": functools.partial(crds.prometheus_operator, "podmonitors"),
+    "PrometheusRule": functools.partial(crds.prometheus_operator, "prometheusrules"),
+}
+
+
 @functools.cache
-def real_schema() -> dict[str, Any]:
-    """LeaderWorkerSet's own schema, closed: a field it does not know would be dropped without a word."""
-    crd = yaml.load(crds.leader_worker_set().read_text(), Loader=yaml.CSafeLoader)
+def real_schema(kind: str) -> dict[str, Any]:
+    """The schema of those who define a kind, closed: a field it does not know would be dropped without a word."""
+    crd = yaml.load(CRDS[kind]().read_text(), Loader=yaml.CSafeLoader)
     (version,) = (v for v in crd["spec"]["versions"] if v["name"] == "v1")
     schema = openapi.simplified(version["schema"]["openAPIV3Schema"])
     schema["properties"]["metadata"] = {"type": "object"}
@@ -38,7 +48,7 @@ def real_schema() -> dict[str, Any]:
 
 
 def errors(item: Object) -> list[str]:
-    found = Draft202012Validator(real_schema()).iter_errors(item)
+    found = Draft202012Validator(real_schema(item["kind"])).iter_errors(item)
     return [f"{error.json_path}: {error.message[:200]}" for error in found]
 
 
@@ -47,6 +57,13 @@ def test_leader_worker_sets_fit_the_real_crd(scenario: Scenario) -> None:
     items = scenario.render().all("LeaderWorkerSet")
     assert len(items) == 2
     assert {item["metadata"]["name"]: errors(item) for item in items} == {i["metadata"]["name"]: [] for i in items}
+
+
+@pytest.mark.parametrize(("kind", "count"), [("PodMonitor", 3), ("PrometheusRule", 1)])
+def test_monitoring_fits_the_real_crds(kind: str, count: int) -> None:
+    items = MONITORED.render().all(kind)
+    assert {item["metadata"]["name"]: errors(item) for item in items} == {i["metadata"]["name"]: [] for i in items}
+    assert len(items) == count
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from hack import package
-from hack.paths import ROOT
+from hack.base.paths import ROOT
+from hack.release import package
 
 VERSION = str(yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"])
 # One that comes later

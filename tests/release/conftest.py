@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hack import package, release_tools
-from hack.paths import ROOT
-from hack.signing import Trust
+from hack.base.paths import ROOT
+from hack.release import package
+from hack.release.signing import Trust
+from hack.tools import pinned
 from tests.release import checkout as checkouts
 from tests.release import registry as registries
 from tests.release.registry import Registry
@@ -24,7 +25,7 @@ def release_binaries(pytestconfig: pytest.Config) -> dict[str, Path]:
     """The tools of a release; building them takes minutes the first time, so the progress is shown."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        return release_tools.ensure("crane", "cosign", "registry", "actionlint")
+        return pinned.ensure(["crane", "cosign", "registry", "actionlint"])
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +43,7 @@ def login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COSIGN_PASSWORD", KEY_PASSWORD)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "no-docker-login"))
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "no-podman-login"))
-    for name in ("GITHUB_ACTIONS", "GITLAB_CI", "SOURCE_DATE_EPOCH"):
+    for name in ("GITHUB_ACTIONS", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -13,8 +13,8 @@ import requests
 import trustme
 import yaml
 
-from hack import release_tools
-from tests.harness.wait import wait_for
+from hack.base.wait import wait_for
+from hack.tools import pinned
 
 USER, PASSWORD = "publisher", "publisher-password"
 # bcrypt of the password, made once: the registry takes no other kind.
@@ -54,7 +54,7 @@ class Registry:
 @contextmanager
 def running(folder: Path, address: str = "127.0.0.1") -> Iterator[Registry]:
     """A registry that listens on a free port of an address of this machine, as long as the context."""
-    binary = release_tools.ensure("registry")["registry"]
+    binary = pinned.ensure(["registry"])["registry"]
     authority = trustme.CA()
     certificate = authority.issue_cert(address, "localhost")
     files = {name: folder / name for name in ("ca.pem", "cert.pem", "key.pem", "htpasswd", "config.yml", "log")}

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hack import images, oci
-from hack.log import UserError
-from hack.paths import ROOT, TOOLS_BIN
+from hack.base.log import UserError
+from hack.base.paths import ROOT, TOOLS_BIN
+from hack.chart import images
+from hack.release import mirror as mirrors
+from hack.release import pin
+from hack.release import registry as oci
 from tests.release.registry import PASSWORD, USER, Registry
 
 TAG = "1.0"
@@ -70,7 +73,7 @@ def test_the_release_pulls_only_from_the_mirror(
 ) -> None:
     mirror = f"{registry.host}/mirror/one"
     file = values()
-    copied = images.mirror([file], [], mirror, ca_file=registry.ca_file)
+    copied = mirrors.mirror([file], [], mirror, ca_file=registry.ca_file)
     assert copied == {
         f"{mirror}/upstream/runtime:{TAG}": upstream["runtime"],
         f"{mirror}/upstream/etcd@{upstream['etcd']}": upstream["etcd"],
@@ -84,14 +87,14 @@ def test_the_release_pulls_only_from_the_mirror(
 
 def test_a_second_run_changes_nothing(registry: Registry, values: Callable[..., Path]) -> None:
     file, mirror = values(), f"oci://{registry.host}/mirror/two"
-    first = images.mirror([file], [], mirror, ca_file=registry.ca_file)
-    assert images.mirror([file], [], mirror, ca_file=registry.ca_file) == first
+    first = mirrors.mirror([file], [], mirror, ca_file=registry.ca_file)
+    assert mirrors.mirror([file], [], mirror, ca_file=registry.ca_file) == first
 
 
 def test_a_missing_image_is_named_before_anything_is_copied(registry: Registry, values: Callable[..., Path]) -> None:
     file = values(tag="no-such-tag")
     with pytest.raises(UserError, match=r"1 of 2 images not found or not readable:\n .*runtime:no-such-tag: "):
-        images.mirror([file], [], f"{registry.host}/mirror/three", ca_file=registry.ca_file)
+        mirrors.mirror([file], [], f"{registry.host}/mirror/three", ca_file=registry.ca_file)
     assert registry.tags("mirror/three/upstream/etcd") == []
 
 
@@ -99,8 +102,8 @@ def test_a_mirror_without_write_access(
     registry: Registry, values: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REGISTRY_PASSWORD", "wrong")
-    with pytest.raises(UserError, match="refuses those it got"):
-        images.mirror([values()], [], f"{registry.host}/mirror/four", ca_file=registry.ca_file)
+    with pytest.raises(UserError, match=r"UNAUTHORIZED.*: set REGISTRY_USERNAME"):
+        mirrors.mirror([values()], [], f"{registry.host}/mirror/four", ca_file=registry.ca_file)
 
 
 def test_the_documented_way_over_a_disk(
@@ -112,7 +115,7 @@ def test_the_documented_way_over_a_disk(
     assert "crane pull" in script
     assert "crane push" in script
     for old, new in {
-        "python": sys.executable,
+        "python3": sys.executable,
         "values/a3u-multi.yaml": str(file),
         "registry.corp/ai": mirror,
         "/mnt/disk": str(tmp_path),
@@ -123,3 +126,20 @@ def test_the_documented_way_over_a_disk(
         subprocess.run(["bash", "-euc", script], cwd=ROOT, env=client.env, check=True, capture_output=True)
     for name in ("runtime", "etcd"):
         assert registry.get(f"/v2/mirror/disk/upstream/{name}/manifests/{upstream[name]}").ok
+
+
+def test_a_pinned_release_pulls_by_digest(
+    registry: Registry, values: Callable[..., Path], upstream: dict[str, str], tmp_path: Path
+) -> None:
+    file, digests = values(), tmp_path / "digests.yaml"
+    found = pin.pins([file], ca_file=registry.ca_file)
+    assert found == {"global": {"simulation": {"image": {"digest": upstream["runtime"]}}}}, "etcd has its digest"
+    digests.write_text(pin.written(found, pin.places([file], [])))
+    pulled = set(images.references([file, digests]))
+    assert pulled == {f"{registry.host}/upstream/{name}@{upstream[name]}" for name in ("runtime", "etcd")}
+
+
+def test_an_image_without_a_digest_is_named(registry: Registry, values: Callable[..., Path]) -> None:
+    says = r"no digest of:\n .*upstream/runtime:no-such-tag \(global.simulation.image.digest\): "
+    with pytest.raises(UserError, match=says):
+        pin.pins([values(tag="no-such-tag")], ca_file=registry.ca_file)

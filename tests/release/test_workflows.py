@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from hack.paths import ROOT, TOOLS_BIN
+from hack.base.paths import ROOT, TOOLS_BIN
 
 
 def test_actionlint() -> None:

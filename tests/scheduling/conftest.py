@@ -1,51 +1,40 @@
-"""The KWOK process of the run, and its table of results."""
+"""The KWOK process of the run, and what it showed of the scenarios."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.table import Table
 
-from hack.cluster import Cluster
-from hack.docs import SCHEDULING_PAGE
+from hack.chart import proofs
+from hack.cluster.lifecycle import Cluster
+from hack.docs.pages import scheduling_table
 from hack.kwok import simulator as simulators
-from hack.kwok import standins
+from hack.kwok import substitutes
 from hack.kwok.simulator import Simulator
-from tests.scheduling import page
-from tests.scheduling.page import Row
 
-ROWS = pytest.StashKey[list[Row]]()
+ROWS = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 
 @pytest.fixture(scope="module")
 def simulator(running: Cluster) -> Iterator[Simulator]:
     """KWOK nodes in the cluster of the run, and the kinds that the chart's machines need; gone before other tiers."""
     with simulators.running(running.kubeconfig) as made:
-        standins.define_compute_domains(made)
+        substitutes.define_compute_domains(made)
         yield made
 
 
 @pytest.fixture
-def report(pytestconfig: pytest.Config) -> Callable[[Row], None]:
-    """Adds a row to the table at the end of the run."""
-    return pytestconfig.stash.setdefault(ROWS, []).append
+def report(pytestconfig: pytest.Config) -> Callable[[str, dict[str, Any]], None]:
+    """Takes down what was seen of a scenario, as proofs.scheduled() has it."""
+    return pytestconfig.stash.setdefault(ROWS, {}).__setitem__
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table, and write it into the docs where that is asked for."""
-    rows: list[Row] = config.stash.get(ROWS, [])
-    rows.sort()
-    if not rows:
-        return
-    table = Table(*page.HEADER, title="Placed by the scheduler on KWOK nodes")
-    for row in rows:
-        table.add_row(*row.cells())
-    text = io.StringIO()
-    Console(file=text, width=120).print(table)
-    terminalreporter.write(text.getvalue())
-    if config.getoption("update_docs"):
-        page.update(rows)
-        terminalreporter.write_line(f"{SCHEDULING_PAGE} has this table now")
+    """Print what was seen, and write it down where that is asked for."""
+    if rows := config.stash.get(ROWS, {}):
+        terminalreporter.write(scheduling_table(rows))
+        if config.getoption("update_proofs"):
+            proofs.write_scheduled(rows)
+            terminalreporter.write_line(f"{proofs.FILE} has it now; next: make generate")

@@ -6,12 +6,12 @@ import dataclasses
 
 import pytest
 
+from hack.chart.machines import COMPUTE_DOMAIN_CLASS
+from hack.chart.scenarios import NAMED
+from hack.cluster.kube import Kube
 from hack.kwok.nodes import FakeNode
 from hack.kwok.simulator import Simulator
-from hack.machines import COMPUTE_DOMAIN_CLASS
-from tests.harness.kube import Kube
-from tests.harness.scenarios import NAMED
-from tests.scheduling.site import made, workers
+from hack.kwok.site import made, workers
 
 NICS = "mrdma.google.com"
 RDMA_7 = "networking.gke.io.networks/rdma-7"

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from hack import docs
+from hack.chart import proofs
+from hack.chart.scenarios import NAMED, VALUES_FILES
+from hack.cluster.kube import Kube
 from hack.kwok.nodes import FakeNode
 from hack.kwok.simulator import Simulator
-from tests.harness.kube import Kube
-from tests.harness.scenarios import NAMED, VALUES_FILES
-from tests.scheduling.page import Row
-from tests.scheduling.site import Site, components, gpus, made, workers
+from hack.kwok.site import Site, components, gpus, made, workers
 
 SCENARIOS = {scenario.name: scenario for scenario in NAMED}
 
@@ -33,6 +32,10 @@ class Expected:
 # No node is left that has the labels of the machine, so that its devices do not come into it.
 NO_MACHINE = r"^(?!.*Insufficient).*didn't match Pod's node affinity/selector"
 
+# There is room on the other one's node, and it keeps away.
+APART = r"pods? anti-affinity rules"
+PAIR = {"frontend": 1, "prefill": 1, "decode": 1}
+
 EXPECTED = {
     "a3u-guide-4p4d": Expected(1, 8, {"frontend": 1, "prefill": 1, "decode": 1}, NO_MACHINE),
     "a3u-guide-baseline": Expected(1, 8, {"frontend": 1, "decode": 1}, NO_MACHINE),
@@ -42,6 +45,12 @@ EXPECTED = {
     "a4x-1p1d": Expected(2, 8, {"frontend": 9, "prefill": 1, "decode": 1}),
     "a4xmax-10p8d": Expected(18, 72, {"frontend": 9, "prefill": 10, "decode": 8}),
     "a4xmax-1p1d": Expected(2, 8, {"frontend": 9, "prefill": 1, "decode": 1}),
+    "aks-nd-h100-1p1d": Expected(2, 8, PAIR, APART),
+    "eks-p5-1p1d": Expected(2, 8, PAIR, APART),
+    "eks-p6-b200-1p1d": Expected(2, 8, PAIR, APART),
+    "gke-a3ultra-dra-1p1d": Expected(1, 8, PAIR, NO_MACHINE),
+    "gke-a4-1p1d": Expected(1, 8, PAIR, NO_MACHINE),
+    "infiniband-1p1d": Expected(2, 8, PAIR, APART),
     "aks-agg": Expected(1, 1, {"frontend": 1, "decode": 1}, NO_MACHINE),
     "aks-agg-router": Expected(2, 2, {"frontend": 1, "decode": 2}),
     "aks-disagg": Expected(2, 2, {"frontend": 1, "prefill": 1, "decode": 1}),
@@ -54,13 +63,13 @@ EXPECTED = {
 def test_every_values_file_is_expected_and_documented(pytestconfig: pytest.Config) -> None:
     files = sorted(file.removeprefix("values/").removesuffix(".yaml") for file in VALUES_FILES)
     assert sorted(EXPECTED) == files
-    if not pytestconfig.getoption("update_docs"):  # the page is written at the end
-        assert docs.scheduled() == files, "run `make scheduling`"
+    if not pytestconfig.getoption("update_proofs"):  # they are written at the end
+        assert sorted(proofs.scheduled()) == files, "run `make scheduling`"
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_placed_and_with_one_node_less_not(
-    name: str, kube: Kube, simulator: Simulator, report: Callable[[Row], None]
+    name: str, kube: Kube, simulator: Simulator, report: Callable[[str, dict[str, Any]], None]
 ) -> None:
     expected, scenario = EXPECTED[name], SCENARIOS[name]
     with made(kube, simulator, scenario) as site:
@@ -73,11 +82,11 @@ def test_placed_and_with_one_node_less_not(
         seconds = time.monotonic() - started
         used = {pod.spec.node_name for pod in workers(pods)}
         assert len(used) == expected.nodes
-        assert gpus(pods, site.machine.gpu_resource) == expected.gpus
-        assert sum(len(p.spec.resource_claims or []) for p in pods) == len(site.machine.devices) * len(workers(pods))
+        assert gpus(pods, site.machine.gpu_resource) + site.claimed_gpus() == expected.gpus
+        assert sum(len(p.spec.resource_claims or []) for p in pods) == site.machine.claims * len(workers(pods))
         assert site.claims_outside_their_node(pods) == []
-        counts = ", ".join(f"{count} {component}" for component, count in expected.pods.items())
-        report(Row(name, site.machine.name, counts, expected.nodes, expected.gpus, seconds))
+        seen = {"pods": expected.pods, "nodes": expected.nodes, "gpus": expected.gpus, "seconds": round(seconds, 1)}
+        report(name, seen)
         for node in machines.keys() - used:
             simulator.lose(node)
         for node in one_of_each_pool(pods):

@@ -1,4 +1,4 @@
-"""hack/validate.py asks the real scheduler where a test cluster runs."""
+"""hack/verbs/validate.py asks the real scheduler where a test cluster runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from hack import validate
-from hack.cluster import Cluster
-from hack.paths import ROOT
+from hack.base.paths import ROOT
+from hack.cluster.lifecycle import Cluster
+from hack.verbs import validate
 
 A3U = ROOT / "values" / "a3u-multi.yaml"
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness import chart, valueschema
-from tests.harness.manifests import merged, nested
-from tests.harness.valueschema import ANY, MISSING, Node
+from hack.chart import render as chart
+from hack.chart.manifests import merged, nested
+from hack.schema import valueschema
+from hack.schema.valueschema import ANY, MISSING, Node
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.harness import renderer, scenarios, strategies, valueschema
-from tests.harness.manifests import Manifests, merged
-from tests.harness.renderer import Render, Renderer
-from tests.policy import test_objects as objects
-from tests.policy import test_pods as pods
+from hack.chart import kubeschema, policy, scenarios
+from hack.chart.manifests import Manifests, merged
+from hack.chart.policy import objects
+from hack.chart.renderer import Outcome, Renderer
+from hack.schema import valueschema
+from tests.schema import strategies
 
 # Tests of this many values each, so that the workers of pytest-xdist share them: a third right, the others wrong. How
 # many in all is the profile's: tests/conftest.py.
@@ -70,23 +71,12 @@ def with_mistakes(broken: bool) -> st.SearchStrategy[dict[str, Any]]:
 
 def check_objects(manifests: Manifests) -> None:
     """What must hold whatever the values are."""
-    assert renderer.problems(manifests) == []
+    assert kubeschema.problems(*manifests) == []
     # Names of these may be the user's own.
     own = ("ServiceAccount", "PersistentVolumeClaim")
-    objects.test_names_fit(Manifests([item for item in manifests if item["kind"] not in own]))
-    objects.test_no_two_objects_of_one_name(manifests)
-    objects.test_selectors_select_the_components_own_pods(manifests)
-    objects.test_services_lead_to_ports_that_exist(manifests)
-    objects.test_what_objects_refer_to_is_rendered_too(manifests)
-    objects.test_labels_are_valid(manifests)
-    pods.test_volumes_and_mounts_fit(manifests)
-    pods.test_port_names_are_unique(manifests)
-    pods.test_pods_say_how_long_they_may_take_to_stop(manifests)
-    for container in manifests.containers():
-        names = [e["name"] for e in container.spec.get("env", [])]
-        assert len(names) == len(set(names)), container.id
-        paths = [m["mountPath"] for m in container.spec.get("volumeMounts", [])]
-        assert len(paths) == len(set(paths)), container.id
+    named = Manifests([item for item in manifests if item["kind"] not in own])
+    broken = [text for kept in policy.ALWAYS for text in kept(manifests)]
+    assert [*objects.names_fit(named), *broken] == []
 
 
 def check_refusal(error: str) -> None:
@@ -130,7 +120,7 @@ def test_mistakes_are_refused_with_a_message(shard: int, render_fast: Renderer, 
     @given(values=with_mistakes(True))
     def check(values: dict[str, Any]) -> None:
         note(f"--hypothesis-seed={first_seed}")
-        result: Render = render_fast(values)
+        result: Outcome = render_fast(values)
         seen["refused" if result.error else "rendered"] += 1
         if result.error:
             check_refusal(result.error)

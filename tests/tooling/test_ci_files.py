@@ -1,4 +1,4 @@
-"""The files that CI services, Renovate and pre-commit read fit their schemas and pin what they use."""
+"""The files that GitHub, Renovate and pre-commit read fit their schemas and pin what they use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import check_jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
-from pre_commit import clientlib
 
-from hack import release_tools, versions
-from hack.paths import ROOT
+from hack.base import versions
+from hack.base.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 BY_HAND = "k8s.io/kubernetes"
@@ -25,7 +24,6 @@ BY_HAND = "k8s.io/kubernetes"
     [
         ("vendor.github-workflows", [str(f) for f in WORKFLOWS]),
         ("custom.github-workflows-require-timeout", [str(f) for f in WORKFLOWS]),
-        ("vendor.gitlab-ci", ["--data-transform", "gitlab-ci", str(ROOT / ".gitlab-ci.yml")]),
         ("vendor.renovate", [str(ROOT / "renovate.json")]),
     ],
 )
@@ -36,9 +34,11 @@ def test_schema(schema: str, files: list[str]) -> None:
 
 
 def test_pre_commit() -> None:
-    clientlib.load_config(str(ROOT / ".pre-commit-config.yaml"))
-    for hook in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repository["hooks"]:
         assert hook["language"] == "system", "another language downloads what no hash pins"
+        assert hook.keys() - {"types", "files", "pass_filenames"} == {"id", "name", "language", "entry"}
+        assert (ROOT / hook["entry"].split()[0]).is_file(), hook["entry"]
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda f: f.name)
@@ -51,35 +51,23 @@ def test_actions_are_pinned_by_commit(file: Any) -> None:
             assert re.fullmatch(r"  # v\d+\.\d+\.\d+", comment)
 
 
-def commands() -> Iterator[tuple[str, str]]:
-    """Everything that CI runs, with the file that says so."""
-    for file in WORKFLOWS:
-        for job in yaml.safe_load(file.read_text())["jobs"].values():
-            yield from ((file.name, step["run"]) for step in job.get("steps", []) if "run" in step)
-    for name, job in yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text()).items():
-        if isinstance(job, dict):
-            yield from ((f".gitlab-ci.yml {name}", command) for command in job.get("script", []))
-
-
 def test_ci_runs_make_targets_and_nothing_else() -> None:
-    found = list(commands())
-    assert {command for _, command in found} == {"make check", "make test", "make publish"}
+    jobs = [job for file in WORKFLOWS for job in yaml.safe_load(file.read_text())["jobs"].values()]
+    commands = {step["run"] for job in jobs for step in job.get("steps", []) if "run" in step}
+    assert commands == {"make check", "make test", "make publish"}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {command.removeprefix("make ") for _, command in found} <= targets
+    assert {command.removeprefix("make ") for command in commands} <= targets
 
 
 def test_a_release_waits_for_the_tests_and_runs_alone() -> None:
-    github = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
-    assert github["jobs"]["publish"]["needs"] == "test"
-    assert github["concurrency"] == {"group": "release", "cancel-in-progress": False}
-    gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
-    assert gitlab["stages"].index("test") < gitlab["stages"].index(gitlab["publish"]["stage"])
-    assert gitlab["publish"]["resource_group"] == "release"
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    assert workflow["jobs"]["publish"]["needs"] == "test"
+    assert workflow["concurrency"] == {"group": "release", "cancel-in-progress": False}
 
 
 def managed() -> Iterator[tuple[str, str, int]]:
-    """What Renovate's own expressions find in hack/versions.yaml: module, version, position of the version."""
-    text = (ROOT / "hack" / "versions.yaml").read_text()
+    """What Renovate's own expressions find in hack/data/versions.yaml: module, version, position of the version."""
+    text = (ROOT / "hack" / "data" / "versions.yaml").read_text()
     for manager in json.loads((ROOT / "renovate.json").read_text())["customManagers"]:
         for expression in manager["matchStrings"]:
             for match in re.finditer(expression.replace("(?<", "(?P<"), text):
@@ -88,16 +76,15 @@ def managed() -> Iterator[tuple[str, str, int]]:
 
 
 def test_renovate_finds_every_tool() -> None:
-    pinned = {**versions.tools(), **release_tools.release_tools()}
     found = {(name, version) for name, version, _ in managed()}
-    for tool in pinned.values():
+    for tool in versions.tools().values():
         assert (tool.package.partition("/cmd/")[0], tool.version) in found, tool.name
 
 
 def test_renovate_leaves_no_version_of_a_tool_behind() -> None:
-    text = (ROOT / "hack" / "versions.yaml").read_text()
+    text = (ROOT / "hack" / "data" / "versions.yaml").read_text()
     positions = {position for _, _, position in managed()}
-    for tool in {**versions.tools(), **release_tools.release_tools()}.values():
+    for tool in versions.tools().values():
         if tool.package.startswith(BY_HAND):
             continue
         for match in re.finditer(rf"(?<![\d.]){re.escape(tool.version)}(?![\d.])", text):
@@ -109,6 +96,6 @@ def test_renovate_leaves_no_version_of_a_tool_behind() -> None:
 def test_renovate_moves_the_modules_of_the_tools_too() -> None:
     rules = json.loads((ROOT / "renovate.json").read_text())["packageRules"]
     enabled = set(rules[0]["matchPackageNames"])
-    for tool in {**versions.tools(), **release_tools.release_tools()}.values():
+    for tool in versions.tools().values():
         module = tool.package.partition("/cmd/")[0]
         assert module == BY_HAND or module in enabled, tool.name

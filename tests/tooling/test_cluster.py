@@ -1,4 +1,4 @@
-"""The cluster command without a cluster: engines by fake executables, files it writes, and its messages."""
+"""The cluster command without a cluster: runtimes by fake executables, files it writes, and its messages."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from hack import build_images, cluster, progress, tools
-from hack.kind import archive, config, engine, loading, network, node_build, node_image, nodes, packages, state
-from hack.kind.engine import Engine
-from hack.kind.nodes import Node
-from hack.kind.state import Found
-from hack.log import UserError
-from hack.paths import ROOT
-from hack.progress import Step, stop_all_on_failure
-from hack.versions import versions
+from hack.base import step
+from hack.base.log import UserError
+from hack.base.paths import ROOT
+from hack.base.step import Step, stop_all_on_failure
+from hack.base.versions import versions
+from hack.cluster import config, network, nodes, state
+from hack.cluster import lifecycle as cluster
+from hack.cluster import load as loading
+from hack.cluster.apiserver import NoAnswerError
+from hack.cluster.nodes import Node
+from hack.cluster.state import Found
+from hack.containers import archive, build_images, node_build, node_image, packages, runtimes
+from hack.containers.runtimes import Runtime
+from hack.tools import pinned
 
 Executable = Callable[[str, str], Path]
 PODMAN_INFO = json.dumps({"host": {"cgroupVersion": "v2"}, "version": {"Version": "5.4.2"}})
@@ -58,7 +64,7 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Executable:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(packages, "can_install", lambda: False)
-    monkeypatch.setattr(engine, "podman_environment", dict)
+    monkeypatch.setattr(runtimes, "podman_environment", dict)
 
     def make(name: str, body: str) -> Path:
         file = folder / name
@@ -74,14 +80,14 @@ def says(text: str) -> str:
     return f"/bin/cat <<'END'\n{text}\nEND"
 
 
-# Container engine
+# Container runtime
 
 
 def test_docker_is_taken_where_its_daemon_answers(executable: Executable) -> None:
     executable("docker", says(DOCKER_INFO))
     executable("podman", says(PODMAN_INFO))
-    assert engine.find() == Engine("docker", "28.2.2")
-    assert engine.find("podman") == Engine("podman", "5.4.2")
+    assert runtimes.find() == Runtime("docker", "28.2.2")
+    assert runtimes.find("podman") == Runtime("podman", "5.4.2")
 
 
 @pytest.mark.parametrize(
@@ -97,33 +103,33 @@ def test_docker_is_taken_where_its_daemon_answers(executable: Executable) -> Non
 )
 def test_podman_is_taken_where_docker_is_not_usable(executable: Executable, docker: str, reason: str) -> None:
     executable("docker", docker)
-    with pytest.raises(engine.UnusableError, match=reason):
-        engine.probe("docker")
+    with pytest.raises(runtimes.UnusableError, match=reason):
+        runtimes.probe("docker")
     executable("podman", says(PODMAN_INFO))
-    assert engine.find().name == "podman"
+    assert runtimes.find().name == "podman"
 
 
-def test_an_engine_that_does_not_answer_is_given_up(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "PROBE_SECONDS", 0.2)
+def test_a_runtime_that_does_not_answer_is_given_up(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "PROBE_SECONDS", 0.2)
     executable("docker", "while :; do :; done")
-    with pytest.raises(engine.UnusableError, match=r"no answer to `docker info` within 0\.2 s"):
-        engine.probe("docker")
+    with pytest.raises(runtimes.UnusableError, match=r"no answer from `docker info` within 0\.2 s"):
+        runtimes.probe("docker")
 
 
-def test_without_an_engine_the_message_has_every_reason_and_the_fix(executable: Executable) -> None:
+def test_without_a_runtime_the_message_has_every_reason_and_the_fix(executable: Executable) -> None:
     executable("docker", says(NO_DAEMON))
     with pytest.raises(UserError) as error:
-        engine.find()
+        runtimes.find()
     message = str(error.value)
     assert "docker: Cannot connect to the Docker daemon" in message
     assert "podman: not installed" in message
     assert "Install and start Docker 23 or newer" in message
 
 
-def test_a_wanted_engine_is_not_silently_replaced(executable: Executable) -> None:
+def test_a_wanted_runtime_is_not_silently_replaced(executable: Executable) -> None:
     executable("podman", says(PODMAN_INFO))
-    with pytest.raises(UserError, match=r"docker: not installed\nLeave --engine out"):
-        engine.find("docker")
+    with pytest.raises(UserError, match=r"docker: not installed\nLeave --runtime out"):
+        runtimes.find("docker")
 
 
 def test_podman_is_installed_where_that_is_possible(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +141,9 @@ def test_podman_is_installed_where_that_is_possible(executable: Executable, monk
         executable("podman", says(PODMAN_INFO))
 
     monkeypatch.setattr(packages, "install", install)
-    assert engine.find().name == "podman"
+    assert runtimes.find().name == "podman"
     assert "podman" in installed
-    assert engine.all_usable()[0].name == "podman"
+    assert runtimes.all_usable()[0].name == "podman"
 
 
 @pytest.fixture
@@ -148,30 +154,30 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     for name, file in {"PROCESS_STATUS": "status", "CGROUP_V2_ONLY": "cgroup", "SYSTEMD_RUNS": "systemd"}.items():
         (tmp_path / file).write_text("CapEff:\t000001ffffffffff\n")
-        monkeypatch.setattr(engine, name, tmp_path / file)
+        monkeypatch.setattr(runtimes, name, tmp_path / file)
     return tmp_path
 
 
 def test_an_ordinary_host_needs_no_settings(host: Path) -> None:
-    assert engine.podman_settings() == ""
+    assert runtimes.podman_settings() == ""
 
 
 def test_a_restricted_host_gets_exactly_the_settings_it_needs(host: Path) -> None:
     (host / "status").write_text("CapEff:\t000001fffeffffff\n")
-    settings = tomllib.loads(engine.podman_settings())
+    settings = tomllib.loads(runtimes.podman_settings())
     assert list(settings) == ["containers"]
     assert [text.split("=")[0] for text in settings["containers"]["default_ulimits"]] == ["nofile", "nproc"]
     (host / "status").write_text("CapEff:\t000001ffffffffff\n")
     (host / "cgroup").unlink()
-    assert tomllib.loads(engine.podman_settings()) == {"engine": {"runtime": "runc"}}
+    assert tomllib.loads(runtimes.podman_settings()) == {"engine": {"runtime": "runc"}}
     (host / "systemd").unlink()
-    assert tomllib.loads(engine.podman_settings()) == {"engine": {"runtime": "runc", "cgroup_manager": "cgroupfs"}}
+    assert tomllib.loads(runtimes.podman_settings()) == {"engine": {"runtime": "runc", "cgroup_manager": "cgroupfs"}}
 
 
 # Node image
 
 
-def fake_engine(executable: Executable, local: str = "", registry: bool = False) -> Engine:
+def fake_runtime(executable: Executable, local: str = "", registry: bool = False) -> Runtime:
     executable(
         "podman",
         f'case "$1 $2 $3" in\n'
@@ -179,46 +185,46 @@ def fake_engine(executable: Executable, local: str = "", registry: bool = False)
         f'"manifest inspect "*|"pull "*) {"exit 0" if registry else "echo no such host >&2; exit 1"} ;;\n'
         f"*) exit 1 ;;\nesac",
     )
-    return Engine("podman", "5.4.2")
+    return Runtime("podman", "5.4.2")
 
 
 def test_an_own_image_in_the_store_comes_first(executable: Executable) -> None:
     own = node_build.reference()
-    image = node_image.provide(fake_engine(executable, local=own, registry=True))
+    image = node_image.provide(fake_runtime(executable, local=own, registry=True))
     assert (image.reference, image.own) == (own, True)
 
 
 def test_a_cached_archive_comes_before_a_pull(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
-    used = fake_engine(executable, registry=True)
+    used = fake_runtime(executable, registry=True)
     node_build.cached_archive().parent.mkdir(parents=True)
     node_build.cached_archive().touch()
-    loaded: list[Engine] = []
+    loaded: list[Runtime] = []
     monkeypatch.setattr(node_build, "load", lambda used, step: loaded.append(used))
     assert node_image.provide(used).source == "built earlier, from the cached archive"
     assert loaded == [used]
 
 
 def test_upstream_is_pulled_where_a_registry_answers(executable: Executable) -> None:
-    image = node_image.provide(fake_engine(executable, registry=True))
+    image = node_image.provide(fake_runtime(executable, registry=True))
     assert (image.reference, image.source, image.own) == (versions()["node-image"]["pulled"], "pulled", False)
 
 
 def test_without_a_registry_the_image_is_built(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_build, "build", lambda used, step: None)
-    image = node_image.provide(fake_engine(executable))
+    image = node_image.provide(fake_runtime(executable))
     assert (image.reference, image.source, image.own) == (node_build.reference(), "built now", True)
 
 
 def test_what_a_build_needs_is_named_at_once(executable: Executable) -> None:
     with pytest.raises(UserError, match=r"cannot be built here without .*Go 1\.26 or newer, mmdebstrap"):
-        node_image.provide(fake_engine(executable))
+        node_image.provide(fake_runtime(executable))
 
 
 def test_a_given_image_that_is_nowhere_is_refused(executable: Executable) -> None:
     with pytest.raises(
         UserError, match=r'(?s)node image "docker\.io/foo/bar:1" is neither known to podman.*no such host'
     ):
-        node_image.provide(fake_engine(executable), "foo/bar:1")
+        node_image.provide(fake_runtime(executable), "foo/bar:1")
 
 
 def test_the_key_of_the_node_image_follows_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +246,7 @@ def test_the_sandbox_image_is_the_pinned_pause() -> None:
 
 @pytest.mark.parametrize("module", ["etcd", "coredns", "local-path-provisioner"])
 def test_the_go_modules_of_the_node_image_are_the_pinned_versions(module: str) -> None:
-    required = (ROOT / "hack" / "go" / module / "go.mod").read_text()
+    required = (ROOT / "hack" / "data" / "go" / module / "go.mod").read_text()
     assert f" v{versions()['node-image'][module]}" in required
 
 
@@ -251,8 +257,8 @@ def test_an_archive_names_its_images_and_is_reproducible(tmp_path: Path) -> None
     binary = tmp_path / "tool"
     binary.write_text("#!/bin/true\n")
     image = archive.Image("docker.io/a/b:1", {"/usr/bin/tool": binary}, {"/bin": "usr/bin"}, entrypoint=["/bin/tool"])
-    archive.write(tmp_path / "one.tar", [image], "amd64")
-    archive.write(tmp_path / "two.tar", [image], "amd64")
+    archive.write(tmp_path / "one.tar", [image])
+    archive.write(tmp_path / "two.tar", [image])
     images = loading.archive_images(tmp_path / "one.tar")
     assert list(images) == ["docker.io/a/b:1"]
     assert images == loading.archive_images(tmp_path / "two.tar")
@@ -266,7 +272,7 @@ def test_an_archive_names_its_images_and_is_reproducible(tmp_path: Path) -> None
 
 
 def test_dockers_short_names_are_the_full_ones(tmp_path: Path) -> None:
-    archive.write(tmp_path / "short.tar", [archive.Image("a/b:1", {})], "amd64")
+    archive.write(tmp_path / "short.tar", [archive.Image("a/b:1", {})])
     assert list(loading.archive_images(tmp_path / "short.tar")) == ["docker.io/a/b:1"]
 
 
@@ -289,12 +295,12 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_images_get_the_name_kubernetes_looks_for(short: str, full: str) -> None:
-    assert loading.full_name(short) == full
+    assert runtimes.full_name(short) == full
 
 
 def test_an_image_that_is_nowhere_cannot_be_loaded(executable: Executable) -> None:
     with pytest.raises(UserError, match=r'image "nope:1" is neither a file nor known to podman'):
-        loading.load(fake_engine(executable), ["nope:1"], ["c-worker"])
+        loading.load(fake_runtime(executable), ["nope:1"], ["c-worker"])
 
 
 # What kind and the nodes are told
@@ -333,7 +339,7 @@ def test_a_node_reaches_the_pods_of_all_others() -> None:
 @pytest.fixture
 def no_tools(monkeypatch: pytest.MonkeyPatch, executable: Executable) -> None:
     """Nothing is built or started: `up` gets as far as the checks."""
-    monkeypatch.setattr(tools, "ensure", lambda names: {})
+    monkeypatch.setattr(pinned, "ensure", lambda names: {})
     monkeypatch.setattr(build_images, "archives", lambda names: [])
     monkeypatch.setattr(node_image, "provide", forbidden)
 
@@ -344,7 +350,7 @@ def forbidden(*_: object) -> None:
 
 def exists(monkeypatch: pytest.MonkeyPatch, containers: dict[str, str]) -> Found:
     """Let a cluster with these containers exist."""
-    found = Found(Engine("podman", "5.4.2"), containers)
+    found = Found(Runtime("podman", "5.4.2"), containers)
     monkeypatch.setattr(state, "find", lambda name: found)
     return found
 
@@ -366,18 +372,18 @@ def test_a_stopped_node_makes_a_cluster_half_made(no_tools: None, monkeypatch: p
         cluster.up("c")
     message = str(error.value)
     assert "c-control-plane (running), c-worker (exited), but c-worker does not run" in message
-    assert "python -m hack.cluster down --name c" in message
+    assert "python3 -m hack cluster down --name c" in message
     assert "--recreate" in message
 
 
 def test_a_silent_api_makes_a_cluster_half_made(no_tools: None, monkeypatch: pytest.MonkeyPatch) -> None:
     exists(monkeypatch, {"dynamo-disagg-control-plane": "running"})
-    monkeypatch.setattr(Engine, "output", lambda *_: "node-image")
+    monkeypatch.setattr(Runtime, "output", lambda *_: "node-image")
     monkeypatch.setattr(cluster, "_kind", lambda *_: None)
     monkeypatch.delenv("DYNAMO_DISAGG_CLUSTER", raising=False)
 
     def refuse(*_: object) -> None:
-        raise nodes.NoAnswerError("connection refused")
+        raise NoAnswerError("connection refused")
 
     monkeypatch.setattr(nodes, "get_nodes", refuse)
     with pytest.raises(UserError, match=r"(?s)its API server does not answer: connection refused.*`make cluster-down`"):
@@ -386,7 +392,7 @@ def test_a_silent_api_makes_a_cluster_half_made(no_tools: None, monkeypatch: pyt
 
 def test_another_number_of_workers_is_not_ignored(no_tools: None, monkeypatch: pytest.MonkeyPatch) -> None:
     exists(monkeypatch, {"c-control-plane": "running", "c-worker": "running"})
-    monkeypatch.setattr(Engine, "output", lambda *_: "node-image")
+    monkeypatch.setattr(Runtime, "output", lambda *_: "node-image")
     monkeypatch.setattr(cluster, "_kind", lambda *_: None)
     monkeypatch.setattr(nodes, "get_nodes", lambda *_: [NODE, WORKER])
     with pytest.raises(UserError, match=r"has 1 workers, not 2: give --workers 1 to use it, or --recreate"):
@@ -406,8 +412,8 @@ def test_a_failure_half_way_leaves_nothing(no_tools: None, monkeypatch: pytest.M
     removed: list[str] = []
     monkeypatch.setattr(state, "find", lambda name: None)
     monkeypatch.setattr(state, "remove", lambda used, name: removed.append(name))
-    monkeypatch.setattr(engine, "find", lambda wanted: Engine("podman", "5.4.2"))
-    monkeypatch.setattr(engine, "prepare_host", lambda step: None)
+    monkeypatch.setattr(runtimes, "find", lambda wanted: Runtime("podman", "5.4.2"))
+    monkeypatch.setattr(runtimes, "prepare_host", lambda step: None)
     monkeypatch.setattr(node_image, "provide", lambda used, given: node_image.NodeImage("i", "given", False))
 
     def fail(*_: object) -> None:
@@ -428,15 +434,15 @@ def test_waiting_in_vain_says_what_was_seen_last(monkeypatch: pytest.MonkeyPatch
     broken = dataclasses.replace(WORKER, ready=False, reason="cni plugin not initialized")
     monkeypatch.setattr(nodes, "get_nodes", lambda path: [NODE, broken])
     step = Step("test")
-    with pytest.raises(UserError, match=r"every node Ready; last seen: .*c-worker: cni plugin not initialized"):
-        nodes.wait_for(Path("kubeconfig"), "every node Ready", lambda seen: all(n.ready for n in seen), 0, step)
+    with pytest.raises(UserError, match=r"every node Ready: .*; last observed: .*c-worker: cni plugin not initialized"):
+        nodes.wait_for_nodes(Path("file"), "every node Ready", lambda seen: all(n.ready for n in seen), 0, step)
 
 
 def test_the_failure_of_one_step_ends_the_others() -> None:
     def run() -> None:
         with ThreadPoolExecutor() as pool, stop_all_on_failure():
             pool.submit(Step("other").run, ["sleep", "60"], "waiting")
-            while not progress._running:
+            while not step._running:
                 time.sleep(0.01)
             raise UserError("the first failed")
 
@@ -459,8 +465,8 @@ def test_nodes_are_read_from_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     plane = {"metadata": {"name": "c-z", "labels": {nodes.CONTROL_PLANE_LABEL: ""}}, "spec": {}}
     fake = {"metadata": {"name": "kwok-0", "annotations": {nodes.KWOK_ANNOTATION: "fake"}}, "spec": {}}
-    answer = json.dumps({"items": [worker, fake, plane]})
-    monkeypatch.setattr(nodes, "kubectl", lambda *_, **__: answer)
+    server = SimpleNamespace(get_json=lambda *_: {"items": [worker, fake, plane]})
+    monkeypatch.setattr(nodes, "ApiServer", lambda _: server)
     first, second = nodes.get_nodes(Path("kubeconfig"))
     assert (first.name, first.control_plane, first.ready) == ("c-z", True, False)
     assert (second.ready, second.reason) == (False, "cni plugin not initialized")

@@ -1,361 +1,226 @@
-"""hack/engine_flags.py: what it reads out of a program's source, and what it does where it cannot."""
+"""hack/flags/generate.py and its reader: what they learn from a program's parsers, and what they write."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
-import yaml
 
-from hack import engine_flags
-from hack.flagreader import Flag, read
-from hack.log import UserError
-from hack.pysource import Packages
+from hack.base.log import UserError
+from hack.base.yamlfile import read_yaml
+from hack.flags import files as flagfiles
+from hack.flags import generate as engine_flags
+from hack.flags import reader as flagreader
+from hack.flags.files import schema_of
+from hack.flags.programs import Flag
+from hack.verbs import flags
 
-Reader = Callable[..., dict[str, Flag]]
+Serve = Callable[..., None]
 
-DYNAMO_UTILS = """
+ARGS = """
 import argparse
-def add_argument(parser, *, flag_name, env_var, default, help, obsolete_flag=None, arg_type=str, **kwargs):
-    parser.add_argument(flag_name, **kwargs)
-def add_negatable_bool_argument(parser, *, flag_name, env_var, default, help, obsolete_flag=None):
-    add_argument(parser, flag_name=flag_name, env_var=env_var, default=default, help=help)
+from dynamo.common.groups import parse_worker_router_config, register
+def parse_args(argv):
+    parser = argparse.ArgumentParser()
+    register(parser)
+    return parser.parse_known_args(argv), parse_worker_router_config(argv)
+"""
+# What real ones do with packages that need a GPU.
+GROUPS = """
+import argparse
+import torch
+from torch.nn import Module
+from tensorrt_llm import CHOICES, missing
+assert torch.cuda.is_available() and not torch.xpu.is_available()
+@torch.compile
+def helper(x: "torch.Tensor | None" = None) -> torch.Tensor | None: ...
+class Layer(Module, frozen=True):
+    kind: torch.dtype = torch.float16
+def register(parser):
+    {}
+    parser.add_argument("--dtype", choices=CHOICES)
+    missing(parser)
+def parse_worker_router_config(argv):
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--router-mode")
+    return parser.parse_known_args(argv)
 """
 
 
-@pytest.fixture
-def flags(tmp_path: Path) -> Reader:
-    """Flags by name of the function `parse` of module `p.args`, beside other modules of package p."""
-
-    def reader(args: str, **modules: str) -> dict[str, Flag]:
-        (tmp_path / "p").mkdir()
-        for name, text in {"__init__": "", "args": args, **modules}.items():
-            (tmp_path / "p" / f"{name}.py").write_text(text)
-        reading = read(Packages([tmp_path]), "p.args", "parse")
-        assert not reading.unreadable
-        return {flag.name: flag for flag in reading.flags}
-
-    return reader
+def described(*names: str, **keywords: Any) -> Flag:
+    """A flag as the reader describes it that is registered with these arguments."""
+    return Flag(**flagreader.described(argparse.ArgumentParser().add_argument(*names, **keywords)))
 
 
-def test_forms_and_types(flags: Reader) -> None:
-    found = flags("""
-import argparse, json
-from pathlib import Path
-def parse():
-    parser = argparse.ArgumentParser()
-    g = parser.add_argument_group("g")
-    g.add_argument("--text")
-    g.add_argument("-s", "--short", "--other", type=int)
-    g.add_argument("--on", action="store_true")
-    g.add_argument("--both", action=argparse.BooleanOptionalAction)
-    g.add_argument("--many", nargs="+", type=float)
-    g.add_argument("--again", action="append")
-    g.add_argument("--maybe", nargs="?", const="x")
-    g.add_argument("--map", type=json.loads)
-    g.add_argument("--file", type=Path)
-    g.add_argument("--own", type=lambda s: s, choices=["a"])
-    g.add_argument("--version", action="version", version="1")
-    parser.add_argument("positional")
-""")
-    assert {name: (f.form, f.type) for name, f in found.items()} == {
-        "text": ("value", "text"),
-        "short": ("value", "int"),
-        "on": ("switch", "text"),
-        "both": ("bool", "text"),
-        "many": ("list", "float"),
-        "again": ("repeat", "text"),
-        "maybe": ("optional", "text"),
-        "map": ("value", "json"),
-        "file": ("value", ""),
-        "own": ("value", ""),
+@pytest.mark.parametrize(
+    ("keywords", "form", "kind"),
+    [
+        ({}, "value", "text"),
+        ({"type": int}, "value", "int"),
+        ({"type": Path}, "value", ""),
+        ({"type": json.loads}, "value", "json"),
+        ({"type": lambda text: text, "choices": ["a"]}, "value", ""),
+        ({"action": "store_true"}, "switch", "text"),
+        ({"action": argparse.BooleanOptionalAction}, "bool", "text"),
+        ({"action": "append"}, "repeat", "text"),
+        ({"action": "extend", "nargs": "*"}, "list", "text"),
+        ({"nargs": "+", "type": float}, "list", "float"),
+        ({"nargs": 2}, "list", "text"),
+        ({"nargs": "?", "const": "x"}, "optional", "text"),
+    ],
+)
+def test_forms_and_types(keywords: dict[str, Any], form: str, kind: str) -> None:
+    flag = described("--flag", **keywords)
+    assert (flag.form, flag.type) == (form, kind)
+
+
+def test_names() -> None:
+    flag = described("-s", "--short", "--other", action=argparse.BooleanOptionalAction)
+    assert flag.names == ["--short", "--other", "-s"]
+    assert flag.long_names == ["short", "other"]
+
+
+def test_a_wrapped_type() -> None:
+    def parse_type(return_type: Any) -> Any:
+        def _parse_type(text: str) -> Any:
+            return return_type(text)
+
+        return _parse_type
+
+    def optional_type(return_type: Any) -> Any:
+        def _optional_type(text: str) -> Any:
+            return return_type(text) if text else None
+
+        return _optional_type
+
+    flag = described("--map", type=optional_type(parse_type(json.loads)))
+    assert (flag.type, flag.nullable) == ("json", True)
+
+
+def test_a_flag_that_only_says_what_to_use() -> None:
+    class DeprecatedAction(argparse.Action):
+        def __init__(self, option_strings: Any, dest: str, error_message: str) -> None:
+            self.error_message = error_message
+            super().__init__(option_strings, dest, nargs=0)
+
+    flag = described("--gone", action=DeprecatedAction, error_message="Use --size.")
+    assert (flag.form, flag.refused) == ("switch", "Use --size.")
+
+
+def test_schemas() -> None:
+    number = Flag(["--share"], "value", "float", "A share. More.", bounds={"minimum": 0, "maximum": 1})
+    assert schema_of(number) == {
+        "$ref": "engines/types.yaml#/number",
+        "minimum": 0,
+        "maximum": 1,
+        "description": "A share.",
     }
-    assert found["short"].names == ["--short", "--other", "-s"]
-
-
-def test_what_is_not_known_is_left_open(flags: Reader) -> None:
-    found = flags("""
-import argparse
-from elsewhere import names, kind
-LIST = ["a"]
-LIST.append(names[0])
-def parse():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--a", choices=names())
-    parser.add_argument("--b", choices=["x"] + names())
-    parser.add_argument("--c", type=kind)
-    parser.add_argument("--d", choices=LIST)
-    parser.add_argument("--e", type=lambda s: s.lower(), choices=["x"])
-""")
-    assert [found[n].choices for n in "abd"] == [None, None, None]
-    assert found["c"].type == ""
+    sizes = Flag(["--size"], "value", "int", "", choices=[16, 8], nullable=True)
+    assert schema_of(sizes) == {"enum": [8, 16, "8", "16", "None", None]}
     # The type changes the value before it is compared: other spellings may be accepted.
-    assert engine_flags.schema_of(found["e"]) == {"$ref": "engines/types.yaml#/value"}
+    unknown = Flag(["--own"], "value", "", "Deprecated: use --size.", choices=["a"])
+    assert schema_of(unknown)["$ref"] == "engines/types.yaml#/value"
+    assert schema_of(unknown)["deprecated"]
 
 
-def test_choices_are_followed_through_modules(flags: Reader) -> None:
-    found = flags(
-        """
-import argparse
-from p import kinds
-from p.kinds import Mode, NAMES as names
-def choices():
-    from p.kinds import MORE
-    return list(MORE)
-def parse():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--mode", choices=["pd"] + [m.value for m in Mode if m != Mode.B])
-    parser.add_argument("--name", choices=names)
-    parser.add_argument("--more", choices=["x", *choices()])
-    parser.add_argument("--attribute", choices=kinds.Backend.ALL)
-""",
-        kinds="""
-from enum import Enum
-class Mode(Enum):
-    A = "a"
-    B = "b"
-NAMES = ("n", "m")
-MORE = ["y"]
-class Backend:
-    FULL = "full"
-    ALL = (FULL, "none")
-""",
-    )
-    assert {n: f.choices for n, f in found.items()} == {
-        "mode": ["pd", "a"],
-        "name": ["n", "m"],
-        "more": ["x", "y"],
-        "attribute": ["full", "none"],
-    }
-
-
-def test_calls_that_hand_on_the_parser(flags: Reader) -> None:
-    found = flags(
-        """
-import argparse
-from p.groups import Group, more
-from p.utils import add_argument, add_negatable_bool_argument
-def parse():
-    parser = argparse.ArgumentParser()
-    Group(frontend=False).add_arguments(parser)
-    more(parser, prefix="x")
-    for name, new in (("--old", "--new"),):
-        add_argument(parser, flag_name=name, env_var="A", default=1, arg_type=int, help=f"Deprecated: use {new}.")
-    add_negatable_bool_argument(parser, flag_name="--b", env_var="B", default=False, help="", obsolete_flag="--c")
-""",
-        utils=DYNAMO_UTILS,
-        groups="""
-class Group:
-    def __init__(self, *, frontend):
-        self.frontend = frontend
-    def add_arguments(self, parser):
-        g = parser.add_argument_group("g")
-        if self.frontend:
-            g.add_argument("--frontend-only")
-        self._rest(g)
-    def _rest(self, g):
-        g.add_argument("--rest")
-def more(p, *, prefix):
-    p.add_argument(f"--{prefix}-more")
-""",
-    )
-    assert list(found) == ["rest", "x-more", "old", "b"]
-    assert found["old"].type == "int"
-    assert found["old"].deprecated
-    assert (found["b"].form, found["b"].names) == ("bool", ["--b", "--c"])
-
-
-def test_vllm_config_classes(flags: Reader) -> None:
-    found = flags(
-        """
-import argparse
-from p.config import get_kwargs, Config, Inner
-def parse():
-    parser = argparse.ArgumentParser()
-    kwargs = get_kwargs(Config)
-    for name in ["dtype", "sizes", "inner", "flag", "util", "plain", "maybe", "word", "both", "table", "unclear"]:
-        parser.add_argument(f"--{name}", **kwargs[name])
-    parser.add_argument("--renamed", **{**kwargs["plain"], "default": None})
-    parser.add_argument("--single", **get_kwargs(Config)["plain"])
-""",
-        config='''
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-from pydantic import Field
-from elsewhere import Strange
-Short = Literal["auto", "half"]
-DType = Literal[Short, "float"]
-class Table(dict[str, int]): ...
-@dataclass
-class Inner:
-    a: int = 1
-@dataclass
-class Config:
-    dtype: DType = "auto"
-    """The type of it. More."""
-    sizes: list[int] | None = None
-    inner: Inner | None = None
-    flag: bool = False
-    util: float = Field(default=0.9, gt=0, le=1)
-    plain: "int" = 1
-    maybe: Annotated[int, 1] | None = None
-    word: DType | str = "auto"
-    both: bool | str | None = None
-    table: Table = None
-    unclear: Short | unknown_name = 1
-def get_kwargs(cls): ...
-''',
-    )
-    assert {n: (f.form, f.type, f.nullable) for n, f in found.items()} == {
-        "dtype": ("value", "text", False),
-        "sizes": ("list", "int", True),
-        "inner": ("value", "json", True),
-        "flag": ("bool", "text", False),
-        "util": ("value", "float", False),
-        "plain": ("value", "int", False),
-        "maybe": ("value", "int", True),
-        "word": ("value", "text", False),
-        "both": ("optional", "text", False),
-        "table": ("value", "json", False),
-        "unclear": ("value", "", False),
-        "renamed": ("value", "int", False),
-        "single": ("value", "int", False),
-    }
-    assert found["dtype"].choices == ["auto", "float", "half"]
-    assert found["word"].choices is None
-    assert found["util"].bounds == {"exclusiveMinimum": 0, "maximum": 1}
-    assert engine_flags.schema_of(found["dtype"])["description"] == "The type of it."
-
-
-def test_sglang_fields(flags: Reader) -> None:
-    found = flags(
-        """
-import argparse
-from typing import List, Literal, Optional
-from p.utils import A, Arg, add_cli_args_from_dataclass
-CHOICES = ["x", "y"]
-class Part:
-    size: A[int, "A size."] = 1
-    listed: A[Optional[List[int]], "Some."] = None
-    backend: A[Optional[str], Arg(help="One.", choices=CHOICES, aliases=["--other"])] = None
-    renamed: A[str, Arg(help="", cli_name="--new-name")] = ""
-    mode: A[Literal["a", "b"], "A mode."] = "a"
-    on: A[bool, "On."] = False
-    hidden: A[int, Arg(help="", no_cli=True)] = 1
-    bare: int = 1
-_INPUT_NAMESPACES = [Part]
-class ServerArgs: ...
-class DeprecatedAction(argparse.Action):
-    def __init__(self, option_strings, dest, error_message=None, nargs=0, **kwargs): ...
-def parse():
-    parser = argparse.ArgumentParser()
-    add_cli_args_from_dataclass(parser, ServerArgs)
-    parser.add_argument("--gone", action=DeprecatedAction, error_message="Use --size.")
-""",
-        utils="A = Arg = None\ndef add_cli_args_from_dataclass(parser, cls): ...",
-    )
-    assert {n: (f.form, f.type, f.choices) for n, f in found.items()} == {
-        "size": ("value", "int", None),
-        "listed": ("list", "int", None),
-        "backend": ("value", "text", ["x", "y"]),
-        "new-name": ("value", "text", None),
-        "mode": ("value", "text", ["a", "b"]),
-        "on": ("switch", "text", None),
-        "gone": ("switch", "text", None),
-    }
-    assert found["backend"].names == ["--backend", "--other"]
-    assert found["gone"].refused == "Use --size."
-
-
-def test_a_name_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "m.py").write_text(
-        "import argparse, os\ndef parse():\n p = argparse.ArgumentParser()\n p.add_argument(os.environ['X'])\n"
-    )
-    assert read(Packages([tmp_path]), "m", "parse").unreadable == ["m:4"]
-
-
-def test_a_function_that_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "m.py").write_text("")
-    with pytest.raises(UserError, match="m has no function parse"):
-        read(Packages([tmp_path]), "m", "parse")
-
-
-# The command, on small packages in place of the real ones
+# The command, on a small dynamo.trtllm of our own
 
 
 @pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Serve a dynamo.trtllm of our own, with the flags of each version."""
-    monkeypatch.setattr(engine_flags, "SCHEMAS", tmp_path / "schemas")
-    monkeypatch.setattr(engine_flags, "TEMPLATES", tmp_path / "flags")
-    monkeypatch.setattr(engine_flags, "ADVICE", tmp_path / "removed.yaml")
-    monkeypatch.setattr(engine_flags, "parser_names", lambda _: {})
-    (tmp_path / "removed.yaml").write_text("trtllm: {gone: use here}\n")
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Serve a version of Dynamo whose program has these flags."""
+    (tmp_path / "removed.yaml").write_text("# By hand.\n\ntrtllm:\n  old: {had: Dynamo v0, instead: use here}\n")
+    monkeypatch.setattr(flagfiles, "SCHEMAS", tmp_path)
+    monkeypatch.setattr(flagfiles, "REMOVED", tmp_path / "removed.yaml")
 
-    def serve(**versions: list[str]) -> None:
-        for version, names in versions.items():
-            with ZipFile(tmp_path / f"ai-dynamo-{version}.zip", "w") as content:
-                lines = "".join(f"    parser.add_argument('--{name}', type=int, help='Of {name}.')\n" for name in names)
-                text = f"import argparse\ndef parse_args():\n    parser = argparse.ArgumentParser()\n{lines}"
-                content.writestr("dynamo/trtllm/args.py", text)
-                content.writestr("x.dist-info/METADATA", f"Requires-Dist: tensorrt-llm=={version}.9; extra == 'trtllm'")
+    def serve(*flags: str, args: str = ARGS) -> None:
+        lines = "".join(f"parser.add_argument('--{name}', type=int, help='Of {name}.'); " for name in flags)
 
-    def sources(package: str, version: str) -> Path:
-        return tmp_path / f"{package}-{version}.zip"
+        def unpack(package: str, version: str, folder: Path) -> None:
+            pin = f"Requires-Dist: tensorrt-llm=={version}.9; extra == 'trtllm'"
+            texts = {
+                "dynamo/trtllm/args.py": args,
+                "dynamo/common/groups.py": GROUPS.format(lines),
+                "tensorrt_llm/__init__.py": "CHOICES = ['a', 'b']\nraise OSError",
+                "ai_dynamo-1.dist-info/METADATA": pin,
+            }
+            for name, text in texts.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text)
 
-    monkeypatch.setattr(engine_flags, "sources", sources)
-    engine_flags.pins.cache_clear()
+        monkeypatch.setattr(engine_flags, "unpack", unpack)
+
     return serve
 
 
-def generate(*arguments: str) -> int:
-    return engine_flags.run(["generate", "--engine", "trtllm", *arguments])
+def generate(*arguments: str) -> dict[str, Any]:
+    """Run the command; returns what is written then."""
+    flags.command.main(["generate", "--engine", "trtllm", *arguments], standalone_mode=False)
+    return flagfiles.written("trtllm")
 
 
-def test_files_are_written(packages: Callable[..., None], tmp_path: Path) -> None:
-    packages(v1=["here", "gone", "also-gone"], v2=["here", "new"])
-    assert generate("--dynamo", "v2", "--earlier", "v1") == 0
-    content: dict[str, Any] = yaml.safe_load((tmp_path / "schemas" / "trtllm.yaml").read_text())
-    assert content["version"]["enum"] == ["", "v2.9", "unchecked"]
-    assert content["flags"]["properties"]["new"] == {"$ref": "engines/types.yaml#/integer", "description": "Of new."}
-    known = engine_flags.written("trtllm")
-    assert known["flags"].items() >= {"here": "value", "new": "value"}.items()
-    assert known["removed"] == {"gone": ["Dynamo v1", "use here"], "also-gone": ["Dynamo v1", ""]}
-    assert json.dumps(known).count("v2.9") == 2
+def test_files_are_written(serve: Serve, tmp_path: Path) -> None:
+    serve("here", "new")
+    known = generate("--dynamo", "v2")
+    assert known["label"] == "dynamo.trtllm v2 (TensorRT-LLM v2.9)"
+    added = {"trtllm": "dotted", "publish-events-and-metrics": "bool"}
+    assert known["flags"] == {"dtype": "value", "here": "value", "new": "value", "router-mode": "router", **added}
+    properties = read_yaml(tmp_path / "trtllm.yaml")["flags"]["properties"]
+    assert properties["new"] == {"$ref": "engines/types.yaml#/integer", "description": "Of new."}
+    # The package's import failed after it had named them.
+    assert properties["dtype"] == {"enum": ["a", "b", None]}
+    content = flagfiles.template_text("trtllm").partition("-}}\n")[2].rpartition("\n{{-")[0]
+    assert json.loads(content) == known
 
 
-def test_a_dry_run_only_says_what_changes(
-    packages: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    packages(v1=["here", "old"], v2=["here", "new"])
-    generate("--dynamo", "v1", "--earlier")
-    before = (tmp_path / "flags" / "_trtllm.tpl").read_text()
-    generate("--dynamo", "v2", "--earlier", "v1", "--dry-run")
-    assert (tmp_path / "flags" / "_trtllm.tpl").read_text() == before
+def test_what_is_gone_is_remembered(serve: Serve, tmp_path: Path) -> None:
+    serve("here", "gone")
+    generate("--dynamo", "v1")
+    serve("here", "old")
+    known = generate("--dynamo", "v2")
+    assert known["removed"] == {"gone": ["dynamo.trtllm v1 (TensorRT-LLM v1.9)", ""]}
+    assert (tmp_path / "removed.yaml").read_text().startswith("# By hand.\n\ntrtllm:\n  gone: {had: ")
+    serve("here", "gone")
+    assert set(generate("--dynamo", "v3")["removed"]) == {"old"}
+
+
+def test_a_dry_run_only_says_what_changes(serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    serve("here", "old")
+    generate("--dynamo", "v1")
+    before = {file: file.read_text() for file in tmp_path.glob("*.yaml")}
+    serve("here", "new")
+    generate("--dynamo", "v2", "--dry-run")
+    assert {file: file.read_text() for file in tmp_path.glob("*.yaml")} == before
     output = capsys.readouterr().out
     assert "trtllm: + new (value)" in output
     assert "trtllm: - old" in output
 
 
-def test_advice_for_a_flag_that_came_back(packages: Callable[..., None]) -> None:
-    packages(v1=["gone"])
-    with pytest.raises(UserError, match=r"removed.yaml: trtllm: gone: v1 has it; remove the line"):
-        generate("--dynamo", "v1", "--earlier")
+def test_a_program_that_is_built_differently(serve: Serve) -> None:
+    serve("here", args=ARGS.replace(", parse_worker_router_config(argv)", ""))
+    with pytest.raises(UserError, match=r"dynamo.trtllm.args asks other parsers .* found parse_args \(2 flags\)"):
+        generate("--dynamo", "v1")
 
 
-def test_an_engine_that_is_not_pinned(packages: Callable[..., None]) -> None:
-    packages(v1=["a"])
+def test_a_program_that_cannot_be_imported(serve: Serve) -> None:
+    serve("here", args="import dynamo.no_such")
+    with pytest.raises(UserError, match=r"found none; its last words: .*No module named 'dynamo.no_such'"):
+        generate("--dynamo", "v1")
+
+
+def test_an_engine_that_is_not_pinned(serve: Serve) -> None:
+    serve("here")
     with pytest.raises(UserError, match="Dynamo v1 pins no vllm: give --version"):
-        engine_flags.run(["generate", "--engine", "vllm", "--dynamo", "v1"])
+        flags.command.main(["generate", "--engine", "vllm", "--dynamo", "v1"], standalone_mode=False)
 
 
 def test_a_version_for_all_engines_at_once() -> None:
     with pytest.raises(UserError, match="--version needs --engine"):
-        engine_flags.run(["generate", "--version", "1.0"])
+        flags.command.main(["generate", "--version", "1.0"], standalone_mode=False)
 
 
 def test_a_version_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import queue
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ import grpc
 import pytest
 import yaml
 
-from hack import gpus
+from hack.base.log import UserError
+from hack.cluster import gpus, kube
 from hack.containers.context import generate_stubs
-from hack.log import UserError
 
 POLL_SECONDS = 0.05
 GPUS = "nvidia.com/gpu"
@@ -65,15 +64,17 @@ class Modules:
 
     def __init__(self, folder: Path) -> None:
         generate_stubs(folder)
-        sys.path.insert(0, str(folder))
         self.api: Any = importlib.import_module("deviceplugin_pb2")
         self.rpc: Any = importlib.import_module("deviceplugin_pb2_grpc")
-        self.plugin: Any = importlib.import_module("hack.containers.fake_gpu.plugin")
+        self.plugin: Any = importlib.import_module("hack.data.fake_gpu.plugin")
 
 
 @pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Modules:
-    return Modules(tmp_path_factory.mktemp("stubs"))
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modules]:
+    folder = tmp_path_factory.mktemp("stubs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield Modules(folder)
 
 
 @pytest.fixture
@@ -239,7 +240,7 @@ def kubeconfig_for(port: int, folder: Path) -> Path:
 
 
 def test_an_api_server_that_stalls_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(kube, "REQUEST_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         kubeconfig = kubeconfig_for(server.getsockname()[1], tmp_path)
         with pytest.raises(UserError, match=r"the API server of .*kubeconfig does not answer: .*timed out"):

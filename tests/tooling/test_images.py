@@ -12,15 +12,17 @@ import pytest
 import yaml
 from tokenizers import Tokenizer
 
-from hack import build_images, gobuild
-from hack.containers import fake_gpu, runtime
+from hack.base.log import UserError
+from hack.base.paths import ROOT
+from hack.base.step import Step
+from hack.base.versions import versions
+from hack.cluster import enforcer
+from hack.containers import build_images
 from hack.containers.context import generate_stubs
-from hack.containers.runtime.model import SPECIAL_TOKENS, VOCABULARY_SIZE, write_model
-from hack.kind.engine import Engine
-from hack.log import UserError
-from hack.paths import ROOT
-from hack.progress import Step
-from hack.versions import versions
+from hack.containers.runtimes import Runtime
+from hack.data import fake_gpu, runtime
+from hack.data.runtime.model import SPECIAL_TOKENS, VOCABULARY_SIZE, write_model
+from hack.tools import gobuild
 
 
 def pins(requirements: Path) -> dict[str, str]:
@@ -39,7 +41,7 @@ class TestCache:
     def _cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-    def test_a_warm_cache_needs_no_engine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_warm_cache_needs_no_runtime(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "")
         for image in build_images.images().values():
             image.archive.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ class TestCache:
         assert after["nats"].reference == "docker.io/dynamo-disagg/nats:9.9.9"
 
     def test_an_unknown_image_is_named(self) -> None:
-        with pytest.raises(UserError, match='unknown image "natz": choose from sim-runtime, etcd, nats'):
+        with pytest.raises(UserError, match='unknown image "natz": choose from sim-runtime, etcd, nats, kube-router'):
             build_images.archives(["natz"])
 
 
@@ -120,7 +122,12 @@ class TestPins:
         assert ordered(pinned["grpcio"]) >= ordered(grpc[1])
 
     @pytest.mark.parametrize(
-        ("image", "module"), [("etcd", "go.etcd.io/etcd/server/v3"), ("nats", "github.com/nats-io/nats-server/v2")]
+        ("image", "module"),
+        [
+            ("etcd", "go.etcd.io/etcd/server/v3"),
+            ("nats", "github.com/nats-io/nats-server/v2"),
+            ("kube-router", "github.com/cloudnativelabs/kube-router/v2"),
+        ],
     )
     def test_stand_ins_have_the_version_they_stand_for(self, image: str, module: str) -> None:
         entry = versions()["images"][image]
@@ -143,6 +150,9 @@ class TestPins:
         used = set(re.findall(r"/opt/simulation/[a-z_.]+", templates))
         assert used == {f"/opt/simulation/{runtime.RENDEZVOUS.name}"}
 
+    def test_the_enforcer_of_policies_runs_in_the_built_image(self) -> None:
+        assert enforcer.image() == build_images.images()["kube-router"].reference.removeprefix("docker.io/")
+
     def test_the_plugin_runs_in_the_built_image(self) -> None:
         manifest = yaml.safe_load(fake_gpu.MANIFEST.read_text())
         (container,) = manifest["spec"]["template"]["spec"]["containers"]
@@ -154,8 +164,8 @@ def ordered(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def test_an_engine_that_fails_without_a_word_is_no_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runtime_that_fails_without_a_word_is_no_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not build_images._pull("quay.io/none:1", Engine("docker", "28"), Step("test"))
+    assert not build_images._pulled("quay.io/none:1", Runtime("docker", "28"), Step("test"))

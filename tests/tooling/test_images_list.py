@@ -1,4 +1,4 @@
-"""hack/images.py: which images some values need, and what they are called in a mirror."""
+"""Which images some values need, and what they are called in a mirror."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from hack import images
-from hack.log import UserError
-from hack.paths import ROOT
-from tests.harness import chart
-from tests.harness.scenarios import SIMULATE
+from hack.base.log import UserError
+from hack.base.paths import ROOT
+from hack.chart import images
+from hack.chart import render as chart
+from hack.chart.scenarios import SIMULATE
+from hack.release import mirror
+from hack.verbs import cli
 
 SCENARIOS = sorted((ROOT / "values").glob("*.yaml"))
 MIRROR = "registry.corp:5000/ai"
@@ -33,22 +35,22 @@ def test_optional_subcharts() -> None:
 def test_a_digest_stays_a_digest() -> None:
     digest = "sha256:" + "0123456789abcdef" * 4
     settings = [f"global.engine.image.digest={digest}", "global.engine.image.repository=a/b"]
-    (copy,) = images.copies([], settings, MIRROR)
+    (copy,) = mirror.copies([], settings, MIRROR)
     assert copy.source.endswith(f"a/b@{digest}")
     assert copy.target == f"{MIRROR}/a/b@{digest}"
 
 
 def test_a_mirrored_release_pulls_from_nowhere_else() -> None:
     files = [SCENARIOS[0], SIMULATE]
-    targets = {copy.target for copy in images.copies(files, [], MIRROR)}
+    targets = {copy.target for copy in mirror.copies(files, [], MIRROR)}
     assert targets == set(images.needed(files, [f"global.imageRegistry={MIRROR}"]))
     assert all(target.startswith(f"{MIRROR}/") for target in targets)
 
 
 def test_an_image_out_of_the_mirrors_reach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "references", lambda *_, **__: ["quay.io/stray:1"])
+    monkeypatch.setattr(mirror, "references", lambda *_, **__: ["quay.io/stray:1"])
     with pytest.raises(UserError, match=r"global\.imageRegistry does not reach quay\.io/stray:1"):
-        images.copies([], [], MIRROR)
+        mirror.copies([], [], MIRROR)
 
 
 def test_images_of_any_kind_of_object() -> None:
@@ -74,7 +76,7 @@ def test_images_of_any_kind_of_object() -> None:
     ],
 )
 def test_registry_of_an_image(image: str, repository: str) -> None:
-    assert str(images._repository(image)) == repository
+    assert str(mirror.repository(image)) == repository
 
 
 def test_values_the_chart_refuses() -> None:
@@ -83,21 +85,22 @@ def test_values_the_chart_refuses() -> None:
 
 
 def test_command_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def rendered(files: list[str], settings: list[str], registry: str = "nvcr.io", **_: Any) -> list[str]:
-        assert (files, settings) == (["a.yaml", "b.yaml"], ["x=1"])
+    def rendered(files: tuple[Path, ...], settings: tuple[str, ...], registry: str = "nvcr.io", **_: Any) -> list[str]:
+        assert (files, settings) == ((SCENARIOS[0], SIMULATE), ("x=1",))
         return [f"{registry}/b:1", f"{registry}/a:1", f"{registry}/b:1"]
 
     monkeypatch.setattr(images, "references", rendered)
-    call = ["list", "-f", "a.yaml", "--values", "b.yaml", "--set", "x=1"]
-    assert images.run(call) == 0
+    monkeypatch.setattr(mirror, "references", rendered)
+    call = ["images", "list", "-f", str(SCENARIOS[0]), "--values", str(SIMULATE), "--set", "x=1"]
+    assert cli.run(call) == 0
     assert capsys.readouterr().out == "nvcr.io/a:1\nnvcr.io/b:1\n"
-    assert images.run([*call, "--to", f"oci://{MIRROR}"]) == 0
+    assert cli.run([*call, "--to", f"oci://{MIRROR}"]) == 0
     assert capsys.readouterr().out == f"nvcr.io/a:1 {MIRROR}/a:1\nnvcr.io/b:1 {MIRROR}/b:1\n"
-    assert images.run([*call, "--to", MIRROR, "--json"]) == 0
+    assert cli.run([*call, "--to", MIRROR, "--json"]) == 0
     pairs = json.loads(capsys.readouterr().out)
     assert pairs == [["nvcr.io/a:1", f"{MIRROR}/a:1"], ["nvcr.io/b:1", f"{MIRROR}/b:1"]]
 
 
 def test_a_wrong_mirror() -> None:
     with pytest.raises(UserError, match="is not the address of an OCI registry"):
-        images.run(["mirror", "--to", "https://registry.corp"])
+        cli.run(["images", "mirror", "--to", "https://registry.corp"])

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hack import tools
+from hack.base.log import UserError
+from hack.chart.machines import COMPUTE_DOMAIN_CLASS, load_machine, names
 from hack.kwok import nodes, simulator
 from hack.kwok.nodes import KWOK_KEY, POOL_LABEL
-from hack.log import UserError
-from hack.machines import COMPUTE_DOMAIN_CLASS, load_machine, names
+from hack.tools import pinned
 
 
 @pytest.mark.parametrize("name", names())
@@ -83,7 +83,7 @@ def test_kwok_never_outlives_an_error(broken: str, tmp_path: Path, monkeypatch: 
     def fail(*_: object) -> None:
         raise UserError("no answer from the API server")
 
-    monkeypatch.setattr(tools, "ensure", lambda _: {"kwok": program})
+    monkeypatch.setattr(pinned, "ensure", lambda _: {"kwok": program})
     monkeypatch.setattr(subprocess, "Popen", popen)
     monkeypatch.setattr(simulator, "ApiServer", lambda _: None)
     for name in ("install_admission", "remove_everything"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.paths import ROOT
+from hack.base.paths import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "values").glob("*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")

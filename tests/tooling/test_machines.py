@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hack.log import UserError
-from hack.machines import COMPUTE_DOMAIN_CLASS, Taint, load_machine, names
+from hack.base.log import UserError
+from hack.chart.machines import COMPUTE_DOMAIN_CLASS, Taint, load_machine, names
 
 PRESET = """\
-{{/* Comments before the definition are fine. */}}
 {{- define "common.hardware.big-box" -}}
 description: A machine for tests.
 arch: arm64
@@ -90,9 +89,10 @@ def test_an_unknown_name_lists_the_known_ones(folder: Path, name: str, message: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("arch: amd64", "expected one definition"),
-        (PRESET.replace("big-box", "other"), "expected one definition"),
-        (PRESET.replace("arm64", "{{ .Values.arch }}"), "plain YAML"),
+        ("arch: amd64", r'plain YAML between the lines .* "common\.hardware\.big-box"'),
+        (PRESET.replace("big-box", "other"), "plain YAML between"),
+        (PRESET.replace("{{- end }}\n", ""), "plain YAML between"),
+        (PRESET.replace("arm64", "{{ .Values.arch }}"), "plain YAML between"),
         (PRESET.replace("arch: arm64", "arch: [arm64"), "not valid YAML"),
         (PRESET.replace("gpusPerNode: 4\n", ""), "has no gpusPerNode"),
     ],

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from hack import machines, schema
-from hack.paths import ROOT
-from tests.harness import chart
-from tests.harness.chart import CHART_PARTS
-from tests.harness.helm import Helm, values_arguments
-from tests.harness.manifests import Manifests, nested
+from hack.base.paths import ROOT
+from hack.chart import machines
+from hack.chart import render as chart
+from hack.chart.helm import Helm, values_arguments
+from hack.chart.manifests import Manifests, nested
+from hack.chart.render import CHART_PARTS
+from hack.schema import bundle as schema
 
 TEXT = (ROOT / "docs" / "machines.md").read_text()
 OWN, PRESET = (textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
@@ -38,7 +39,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text, count = re.subn(r"(?m)^(      enum: \[nvidia, .*)\]$", rf"\1, {NAME}]", listed.read_text())
     assert count == 1, "the list of machine types is not where the guide says"
     listed.write_text(text)
-    bundle = schema.dumped(schema.bundled(folder / "schemas", folder / "values.yaml"))
+    bundle = schema.dumped(schema.for_helm(schema.bundled(folder / "schemas", folder / "values.yaml")))
     (folder / "values.schema.json").write_text(bundle)
     return folder
 

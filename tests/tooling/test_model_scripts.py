@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -15,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from hack.paths import ROOT
-from tests.harness.hub import COMMITS, FIRST, REPOSITORY, SECOND, Hub
-from tests.harness.wait import wait_for
+from hack.base.paths import ROOT
+from hack.base.wait import wait_for
+from tests.hub import COMMITS, FIRST, REPOSITORY, SECOND, Hub
 
 IDENTITY = {"repository": REPOSITORY, "revision": "main", "allowPatterns": [], "ignorePatterns": []}
 
@@ -75,7 +76,15 @@ class Claim:
             "MODEL_HINT": "see the log of the Job",
         }
         command = [sys.executable, str(ROOT / "files" / "model_wait.py")]
-        return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=obey_modes
+        )
+
+
+def obey_modes() -> None:
+    """Permissions hold for root too, as in a pod: without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def environment_of(root: Path) -> dict[str, str]:
@@ -220,6 +229,36 @@ def test_a_marker_of_somebody_else_is_an_error(claim: Claim) -> None:
     _, stderr = waiter.communicate(timeout=10)
     assert waiter.returncode == 1
     assert "is not from a download Job, it says 'done'" in stderr
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode"), [("weights/model.safetensors", 0o200), ("weights", 0o600), ("weights", 0o300), (".complete", 0)]
+)
+def test_a_file_that_the_pod_may_not_read_is_an_error(claim: Claim, closed: str, mode: int) -> None:
+    (claim.folder / "weights").mkdir(parents=True)
+    (claim.folder / "weights" / "model.safetensors").touch()
+    (claim.folder / ".complete").touch()
+    path = claim.folder / closed
+    path.chmod(mode)
+    waiter = claim.waiter()
+    _, stderr = waiter.communicate(timeout=10)
+    path.chmod(0o700)
+    assert waiter.returncode == 1
+    user = os.getuid()
+    assert stderr.startswith(
+        f"{path}: mode {mode:04o} of user {user}, and user {user} cannot read it: run chmod -R a+rX"
+    )
+
+
+def test_bookkeeping_may_be_closed(claim: Claim) -> None:
+    """The hub's library keeps files of its own user in the folder."""
+    (claim.folder / ".cache").mkdir(parents=True, mode=0)
+    (claim.folder / ".lock").touch(mode=0)
+    (claim.folder / ".complete").touch()
+    waiter = claim.waiter()
+    _, stderr = waiter.communicate(timeout=10)
+    (claim.folder / ".cache").chmod(0o700)
+    assert waiter.returncode == 0, stderr
 
 
 def test_waiting_can_be_stopped(claim: Claim) -> None:

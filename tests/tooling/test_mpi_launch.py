@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import chart
+from hack.chart import render as chart
 
 # A file of the folder $SEEN is there only when all of it is: the tests read it as soon as they find it.
 SEEN = 'seen() { cat >"$SEEN/$1.part" && mv "$SEEN/$1.part" "$SEEN/$1"; }'
@@ -51,17 +51,19 @@ class Rank:
             },
             "prefill": {"parallelism": {"tensor": 6}},
         }
-        (pod,) = (p for p in chart.render(values).pods("prefill") if p.leads == (class_ == "leader"))
-        self.seen, bin_, key = folder / "seen", folder / "bin", folder / "key"
-        for path in (self.seen, bin_, key):
+        manifests = chart.render(values)
+        (pod,) = (p for p in manifests.pods("prefill") if p.leads == (class_ == "leader"))
+        self.seen, bin_, key, scripts = (folder / name for name in ("seen", "bin", "key", "scripts"))
+        for path in (self.seen, bin_, key, scripts):
             path.mkdir()
         (key / "private.key").write_text("secret\n")
         for name, text in PROGRAMS.items():
             (bin_ / name).write_text(f"#!/bin/bash\n{SEEN}\n{text}\n")
             (bin_ / name).chmod(0o755)
-        script = pod.container().args()[2]
-        self.script = script.replace("/etc/mpi-ssh", str(key)).replace("/usr/sbin/sshd", "sshd")
-        self.script = self.script.replace("mkdir -p /run/sshd", ":")
+        for name, text in manifests.one("ConfigMap", component="ranks")["data"].items():
+            text = text.replace("/etc/mpi-ssh", str(key)).replace("/usr/sbin/sshd", "sshd")
+            (scripts / name).write_text(text.replace("mkdir -p /run/sshd", ":"))
+        self.script = scripts / Path(pod.container().args()[1]).name
         hosts = "me:2,one.ranks:2,two.ranks:2"
         self.environment = {
             "PATH": f"{bin_}:{os.environ['PATH']}",
@@ -75,7 +77,7 @@ class Rank:
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Run the script."""
-        command = ["bash", "-c", self.script, "lead", *arguments]
+        command = ["bash", str(self.script), *arguments]
         process = subprocess.Popen(
             command, env=self.environment | environment, text=True, stderr=subprocess.PIPE, start_new_session=True
         )

@@ -1,4 +1,4 @@
-"""hack/openapi.py: what it keeps of Kubernetes' OpenAPI, and what it says about a stale file."""
+"""hack/schema/kubernetes.py: what it keeps of Kubernetes' OpenAPI, and what it says about a stale file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hack import openapi
-from hack.log import UserError
+from hack.base.log import UserError
+from hack.schema import kubernetes as openapi
+from hack.verbs import cli
 
 META = "#/components/schemas/meta.v1.ObjectMeta"
 
@@ -104,5 +105,7 @@ def test_differences_name_the_definitions(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_kubeconfig_is_one_clear_message(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("no: kubeconfig")
     with pytest.raises(UserError, match="cannot read kubeconfig"):
-        openapi.run(["--kubeconfig", str(tmp_path / "none")])
+        cli.run(["schema", "kubernetes", "--kubeconfig", str(file)])

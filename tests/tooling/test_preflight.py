@@ -74,6 +74,7 @@ def pool(
 def needs(*pools: dict[str, Any], **more: Any) -> dict[str, Any]:
     empty: Any = {"claimTemplates": {}, "apis": [], "objects": [], "storageClasses": []}
     names = {"release": "demo", "namespace": "llm", "instance": "demo", "hardware": "nvidia", "gpuResource": GPU}
+    empty["clusterWide"] = True
     return {**names, **empty, "pools": list(pools), **more}
 
 
@@ -221,6 +222,9 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"requests": {GPU: 8, "example.com/rdma": 1}}, {},
         "2 have no example.com/rdma: install the device plugin or driver of example.com/rdma, or set global.rdma",
     ),
+    "local storage": (
+        {"requests": {"ephemeral-storage": "1Ti"}}, {}, "2 have no ephemeral-storage: lower decode.resources, or use",
+    ),
     "smaller machines": ({}, {GPU: "4"}, "2 have only 4 nvidia.com/gpu in all: lower decode.resources, or use larger"),
     "memory": ({"requests": {"memory": "1Ti"}}, {}, "2 have only 256Gi memory in all: lower decode.resources"),
     "pods": ({}, {"pods": "0"}, "2 have no pods"),
@@ -363,7 +367,7 @@ def test_spreading_is_said_not_to_be_looked_at() -> None:
 # Devices by claims
 
 CLASS = "nic.example.com"
-CLAIMS: Any = {"claimTemplates": {"demo-nics": {"deviceClassName": CLASS, "count": 8}}}
+CLAIMS: Any = {"claimTemplates": {"demo-nics": {CLASS: 8}}}
 CLAIMED: Any = {"resourceClaims": [{"name": "nics", "resourceClaimTemplateName": "demo-nics"}]}
 
 
@@ -493,6 +497,30 @@ def test_what_may_not_be_read_is_said() -> None:
     rows = checks(read(fetch, needs(pool())), needs(pool()))
     assert (rows[0].status, rows[0].name) == ("FAIL", "rights")
     assert "GET /api/v1/nodes is forbidden" in rows[0].detail
+
+
+def test_within_a_namespace_nothing_else_is_read() -> None:
+    asked = []
+
+    def fetch(path: str) -> tuple[int, bytes]:
+        asked.append(path)
+        return 200, json.dumps({"metadata": {}, "data": {}, "resources": [{"kind": "LeaderWorkerSet"}]}).encode()
+
+    document = needs(
+        pool(),
+        clusterWide=False,
+        apis=["leaderworkerset.x-k8s.io/v1 LeaderWorkerSet"],
+        objects=[{"kind": "Secret", "name": "token", "key": "HF_TOKEN", "value": "a.b"}],
+        storageClasses=[{"name": "", "value": "etcd.persistence.storageClass"}],
+    )
+    rows = {row.name: (row.status, row.detail) for row in checks(read(fetch, document), document)}
+    assert asked == ["/apis/leaderworkerset.x-k8s.io/v1", "/api/v1/namespaces/llm/secrets/token"]
+    assert {name: status for name, (status, _) in rows.items()} == {
+        "room": "warn",
+        "API LeaderWorkerSet": "ok",
+        "Secret token": "FAIL",
+    }
+    assert "preflight.clusterWide is false" in rows["room"][1]
 
 
 def test_lists_are_read_page_by_page_and_secrets_without_their_content() -> None:

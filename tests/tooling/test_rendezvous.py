@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hack.containers import runtime
+from hack.data import runtime
 
 SCRIPT = runtime.RENDEZVOUS
 

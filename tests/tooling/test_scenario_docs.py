@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.docs import matrix_row, scheduled
-from hack.paths import ROOT
-from tests.harness import scenarios
-from tests.harness.manifests import Manifests, PodTemplate, is_hook
-from tests.harness.scenarios import NAMED, SERVED, Scenario
+from hack.base.paths import ROOT
+from hack.chart import proofs, scenarios
+from hack.chart.manifests import Manifests, PodTemplate, is_hook
+from hack.chart.scenarios import NAMED, Scenario
+from hack.docs.pages import matrix_row, readme_page
 
 FOLDER = ROOT / "docs" / "scenarios"
 PAGES = sorted(FOLDER.glob("*.md"))
@@ -224,8 +224,12 @@ def test_pods_gpus_and_nodes_are_counted(page: Path) -> None:
     for name, *numbers in lines:
         found = [p for role in ROLES for p in rendered(name).pods(role) if not is_hook(p.owner)]
         counts = [sum(p.count for p in found if p.labels["app.kubernetes.io/component"] == role) for role in ROLES]
-        limits = [(p.count, p.container().spec["resources"].get("limits", {})) for p in found]
-        gpus = sum(count * int(limit.get("nvidia.com/gpu", 0)) for count, limit in limits)
+        limits = [(p, p.container().spec["resources"].get("limits", {})) for p in found]
+        # Of the machine types whose claims give GPUs, NVIDIA's class.
+        gpus = sum(
+            p.count * (int(limit.get("nvidia.com/gpu", 0)) + rendered(name).claimed(p, "gpu.nvidia.com"))
+            for p, limit in limits
+        )
         nodes = matrix_row(ROOT / SCENARIOS[name].files[0])[6]
         assert numbers == [*map(str, counts), str(gpus), nodes], name
 
@@ -251,7 +255,7 @@ def shown(*ends: str) -> set[str]:
 
 
 def names_used(tier: str, function: str) -> set[str]:
-    """The texts that a tier's tests give to a function of tests.harness.scenarios."""
+    """The texts that a tier's tests give to a function of hack.chart.scenarios."""
     calls = [
         node
         for file in (ROOT / "tests" / tier).glob("*.py")
@@ -262,21 +266,35 @@ def names_used(tier: str, function: str) -> set[str]:
 
 
 def test_what_is_called_served_is_what_the_tests_install() -> None:
-    assert names_used("e2e", "served") == set(SERVED)
-    with pytest.raises(KeyError, match="add it to SERVED"):
+    assert names_used("e2e", "served") == set(proofs.served())
+    with pytest.raises(KeyError, match=r"add it to tests/proofs\.yaml"):
         scenarios.served("a3u-single")
 
 
-def test_what_is_called_scheduled_is_what_the_scheduling_tests_wrote(tmp_path: Path) -> None:
-    page = tmp_path / "scheduling.md"
-    assert scheduled(page) == []
-    page.write_text("# Scheduling\n\n| scenario | machine |\n| --- | --- |\n| aks-agg | aks-nc-h100 |\n")
-    assert scheduled(page) == ["aks-agg"]
-    assert shown("| yes | yes |", "| yes | no |") == set(scheduled())
+def test_what_is_called_scheduled_is_what_the_scheduling_tests_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shown("| yes | yes |", "| yes | no |") == proofs.scheduled().keys()
+    before = proofs.FILE.read_text()
+    monkeypatch.setattr(proofs, "FILE", tmp_path / "proofs.yaml")
+    proofs.FILE.write_text(before)
+    rows = proofs.scheduled()
+    proofs.write_scheduled(rows)
+    assert proofs.FILE.read_text() == before
+    proofs.write_scheduled({"aks-agg": rows["aks-agg"]})
+    assert proofs.scheduled() == {"aks-agg": rows["aks-agg"]}
 
 
 def test_what_is_called_served_is_shown() -> None:
-    assert shown("| yes |") == set(SERVED)
+    assert shown("| yes |") == set(proofs.served())
+
+
+def test_what_ran_on_real_gpus_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "FILE", tmp_path / "proofs.yaml")
+    text = (ROOT / "tests" / "proofs.yaml").read_text()
+    proofs.FILE.write_text(text.replace("onGpus: []", "onGpus: [a3u-single]"))
+    rows = [line for line in readme_page().splitlines() if line.startswith("| `gke-")]
+    assert [line.split(" | ")[-1] for line in rows] == ["a3u-single |", "none |", "none |", "none |", "none |"]
 
 
 # docs/sizing.md
@@ -305,7 +323,7 @@ def test_the_example_is_calculated_right() -> None:
         f"| {math.ceil(rate * answer / (0.7 * decode))} |",
         f"| {streams} |",
         f"{streams} x {prompt + answer:,} x {token:,} bytes | {streams * (prompt + answer) * token / 1e9:.1f} GB |",
-        f"| {rate * prompt * token / 1e9:.1f} GB/s of the 21 GB/s measured |",
+        f"| {rate * prompt * token / 1e9:.1f} GB/s of the 21 GB/s measured between two processes |",
         f"it would be {rate * prompt / prefill:.1f} to 1",
     ]
     assert [text for text in results if text not in SIZING] == []

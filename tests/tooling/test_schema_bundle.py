@@ -1,4 +1,4 @@
-"""hack/schema.py on small sources of its own."""
+"""hack/schema/bundle.py on small sources of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from hack import schema
-from hack.log import UserError
+from hack.base.log import UserError
+from hack.schema import bundle as schema
+from hack.verbs import cli
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -47,6 +48,27 @@ def test_a_definition_may_refer_to_itself(tmp_path: Path) -> None:
 def test_a_value_named_like_a_keyword_is_no_keyword(tmp_path: Path) -> None:
     bundled = bundle(tmp_path, "properties: {default: {$ref: x.yaml#/y}, enum: {type: string}}", x="y: {type: integer}")
     assert bundled["properties"]["default"] == {"$ref": "#/$defs/x.y"}
+
+
+def test_properties_may_be_shared(tmp_path: Path) -> None:
+    shared = "pod: {labels: {$ref: x.yaml#/map}, class: {type: string}}\nmap: {type: object}"
+    bundled = bundle(tmp_path, "properties: {$ref: x.yaml#/pod, class: {type: integer}}", x=shared)
+    assert bundled["properties"] == {"labels": {"$ref": "#/$defs/x.map"}, "class": {"type": "integer"}}
+
+
+def test_keywords_beside_a_reference_hold_in_draft_7(tmp_path: Path) -> None:
+    """There they would count for nothing."""
+    root = "properties: {a: {$ref: x.yaml#/y, minimum: 2, description: A number.}, b: {$ref: x.yaml#/y, default: 1}}"
+    bundled = schema.for_helm(bundle(tmp_path, root, x="y: {type: [integer, 'null'], minimum: 1}"))
+    assert bundled["properties"]["a"] == {"type": ["integer", "null"], "minimum": 2, "description": "A number."}
+    assert bundled["properties"]["b"] == {"$ref": "#/definitions/x.y", "default": 1}
+    assert bundled["definitions"].keys() == {"x.y"}
+
+
+def test_keywords_beside_a_reference_narrow_it(tmp_path: Path) -> None:
+    root = "properties: {a: {$ref: x.yaml#/y, minimum: 0}}"
+    with pytest.raises(UserError, match=r"minimum: 0 beside a \$ref does not narrow its minimum: 1"):
+        schema.for_helm(bundle(tmp_path, root, x="y: {type: integer, minimum: 1}"))
 
 
 def test_defaults_are_data(tmp_path: Path) -> None:
@@ -130,24 +152,28 @@ def test_a_mistake_in_the_sources_is_named(tmp_path: Path, root: str, message: s
     assert message.replace("{folder}", str(tmp_path)) in str(caught.value)
 
 
+ROOT_OF_A = "{type: object, properties: {a: {type: object, properties: {b: {type: integer}, c: {type: object}}}}}"
+
+
 def test_no_null_can_delete_a_default(tmp_path: Path) -> None:
-    write(tmp_path, {"root.yaml": "type: object", "values.yaml": "a: {b: 1, c: {}}"})
+    write(tmp_path, {"root.yaml": ROOT_OF_A, "values.yaml": "a: {b: 1, c: {}}"})
     bundled = schema.bundled(tmp_path, defaults=tmp_path / "values.yaml")
     validator = Draft202012Validator(bundled)
     assert validator.is_valid({"a": {"b": 2, "c": {}}})
+    assert validator.is_valid({"a": {"b": 2, "c": None}}), "a map of users' entries may be empty"
     assert [e.message for e in validator.iter_errors({"a": {"c": {}}})] == ["'b' is a required property"]
 
 
 def test_check_refuses_a_stale_bundle_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stale = tmp_path / "values.schema.json"
     stale.write_text("{}")
-    monkeypatch.setattr(schema, "BUNDLE", stale)
-    monkeypatch.setattr(schema, "bundled", lambda: {"type": "object"})
-    with pytest.raises(UserError, match=r"stale: run python -m hack\.schema"):
-        schema.run(["--check"])
+    monkeypatch.setattr("hack.verbs.schema.ROOT", tmp_path)
+    monkeypatch.setattr(schema, "generated", lambda: {stale: '{"type":"object"}'})
+    with pytest.raises(UserError, match=r"stale: run `python3 -m hack schema bundle`"):
+        cli.run(["schema", "bundle", "--check"])
     assert stale.read_text() == "{}"
-    assert schema.run([]) == 0
-    assert schema.run(["--check"]) == 0
+    assert cli.run(["schema", "bundle"]) == 0
+    assert cli.run(["schema", "bundle", "--check"]) == 0
 
 
 def test_the_text_is_stable_and_loses_nothing(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hack import gobuild, tools
-from hack.log import UserError
-from hack.versions import Tool, versions
-from hack.versions import tools as pinned
+from hack.base.log import UserError
+from hack.base.versions import Tool, tools, versions
+from hack.tools import gobuild, pinned
 
 Executable = Callable[[str, str], Path]
 
@@ -19,7 +18,7 @@ Executable = Callable[[str, str], Path]
 @pytest.fixture
 def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In place of .tools/bin; it does not exist yet."""
-    monkeypatch.setattr(tools, "TOOLS_BIN", tmp_path / "bin")
+    monkeypatch.setattr(pinned, "TOOLS_BIN", tmp_path / "bin")
     return tmp_path / "bin"
 
 
@@ -42,7 +41,7 @@ def executable(tmp_path: Path, bin_folder: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def helm() -> Tool:
-    return pinned()["helm"]
+    return tools()["helm"]
 
 
 @pytest.mark.parametrize(
@@ -62,25 +61,25 @@ def helm() -> Tool:
 def test_version_is_read_from_what_a_tool_prints(
     executable: Executable, helm: Tool, body: str, version: str | None
 ) -> None:
-    assert tools.reported_version(executable("helm", body), helm) == version
+    assert pinned.reported_version(executable("helm", body), helm) == version
 
 
 def test_a_tool_that_hangs_has_no_version(executable: Executable, helm: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "VERSION_TIMEOUT_SECONDS", 0.2)
-    assert tools.reported_version(executable("helm", "while :; do :; done"), helm) is None
+    monkeypatch.setattr(pinned, "VERSION_TIMEOUT_SECONDS", 0.2)
+    assert pinned.reported_version(executable("helm", "while :; do :; done"), helm) is None
 
 
 def test_the_right_version_on_path_is_linked(bin_folder: Path, executable: Executable, helm: Tool) -> None:
     found = executable("helm", "echo v4.2.4")
-    assert tools.provide(helm) == f"from PATH ({found})"
+    assert pinned.provide(helm) == f"from PATH ({found})"
     assert (bin_folder / "helm").resolve() == found
-    assert tools.provide(helm) == "ready"
+    assert pinned.provide(helm) == "ready"
 
 
 def test_helm3_is_also_found_under_the_name_helm(executable: Executable) -> None:
     found = executable("helm", "echo v3.21.4")
-    assert tools.find_on_path(pinned()["helm3"]) == found
-    assert tools.find_on_path(pinned()["helm"]) is None
+    assert pinned.find_on_path(tools()["helm3"]) == found
+    assert pinned.find_on_path(tools()["helm"]) is None
 
 
 def test_a_link_of_another_version_is_replaced(bin_folder: Path, executable: Executable, helm: Tool) -> None:
@@ -88,22 +87,22 @@ def test_a_link_of_another_version_is_replaced(bin_folder: Path, executable: Exe
     bin_folder.mkdir()
     (bin_folder / "helm").symlink_to(old)
     found = executable("helm", "echo v4.2.4")
-    tools.provide(helm)
+    pinned.provide(helm)
     assert (bin_folder / "helm").resolve() == found
 
 
 def test_without_go_the_message_says_what_to_install(bin_folder: Path, executable: Executable, helm: Tool) -> None:
     executable("helm", "echo v4.1.0")
     with pytest.raises(UserError, match=r"(?s)helm: cannot build helm\.sh.*Go is not installed.*go\.dev/doc/install"):
-        tools.provide(helm)
+        pinned.provide(helm)
     assert not bin_folder.exists()
 
 
 def test_a_cached_build_needs_no_go(bin_folder: Path, executable: Executable, helm: Tool) -> None:
-    cached = tools.built_path(helm)
+    cached = pinned.built_path(helm)
     cached.parent.mkdir(parents=True)
     executable("built", "echo v4.2.4").rename(cached)
-    assert tools.provide(helm) == "cached build"
+    assert pinned.provide(helm) == "cached build"
     assert (bin_folder / "helm").resolve() == cached
 
 
@@ -117,23 +116,23 @@ echo 'echo {version}' >> "$out/helm"
 
 def test_a_tool_is_built_once(bin_folder: Path, executable: Executable, helm: Tool) -> None:
     go = executable("go", FAKE_GO.replace("{version}", "v4.2.4"))
-    assert tools.provide(helm) == "built"
+    assert pinned.provide(helm) == "built"
     go.unlink()
     (bin_folder / "helm").unlink()
-    assert tools.provide(helm) == "cached build"
+    assert pinned.provide(helm) == "cached build"
 
 
 def test_a_build_that_reports_another_version_is_refused(bin_folder: Path, executable: Executable, helm: Tool) -> None:
     executable("go", FAKE_GO.replace("{version}", "v4.0.0"))
-    with pytest.raises(UserError, match=r"reports version 4\.0\.0, hack/versions\.yaml wants 4\.2\.4"):
-        tools.provide(helm)
+    with pytest.raises(UserError, match=r"reports version 4\.0\.0, hack/data/versions\.yaml wants 4\.2\.4"):
+        pinned.provide(helm)
     assert not bin_folder.exists()
 
 
 def test_a_failed_build_shows_its_output_and_leaves_nothing(executable: Executable, helm: Tool) -> None:
     executable("go", "echo 'go.mod requires go >= 1.26.0'; exit 1")
     with pytest.raises(UserError, match=r"go\.mod requires go >= 1\.26\.0"):
-        tools.provide(helm)
+        pinned.provide(helm)
     left = gobuild.build_dir(helm.module, [helm.package], helm.ldflags).parent.iterdir()
     assert [path for path in left if path.suffix != ".lock"] == []
 
@@ -153,10 +152,10 @@ def test_the_key_of_a_build_follows_its_inputs(tmp_path: Path, monkeypatch: pyte
 
 def test_an_unknown_tool_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UserError, match=r'unknown tool "hlem": choose from helm, helm3, kubectl, kind'):
-        tools.ensure(["hlem"])
+        pinned.ensure(["hlem"])
 
 
-@pytest.mark.parametrize("tool", pinned().values(), ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", tools().values(), ids=lambda tool: tool.name)
 def test_the_go_module_pins_the_version_of_the_versions_file(tool: Tool) -> None:
     module = (gobuild.GO_MODULES / tool.module / "go.mod").read_text()
     required = dict(re.findall(r"^\s*(?:require )?(\S+) (v\S+)", module, re.MULTILINE))
@@ -167,8 +166,15 @@ def test_the_go_module_pins_the_version_of_the_versions_file(tool: Tool) -> None
         assert stamped == tool.version
 
 
+def test_tests_render_with_the_engines_of_the_pinned_helms() -> None:
+    module = (gobuild.GO_MODULES / "render" / "go.mod").read_text()
+    for name in ("helm", "helm3"):
+        version = tools()[name].version
+        assert f"helm.sh/helm/v{version[0]} v{version}\n" in module
+
+
 def test_kubernetes_has_one_version() -> None:
-    assert pinned()["kubectl"].version == versions()["kubernetes"]["version"]
+    assert tools()["kubectl"].version == versions()["kubernetes"]["version"]
 
 
 def test_a_module_that_cannot_be_had_is_one_clear_message(executable: Executable) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
-from tests.harness import scenarios
-from tests.harness.manifests import merged, nested
-from tests.harness.renderer import Cluster, Renderer
+from hack.chart import scenarios
+from hack.chart.manifests import merged, nested
+from hack.chart.renderer import Cluster, Renderer
 
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
 SECRET = {
@@ -21,7 +22,9 @@ LWS = "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet"
 DOMAIN = "resource.nvidia.com/v1beta1/ComputeDomain"
 CLAIM = "resource.k8s.io/v1/ResourceClaimTemplate"
 ROUTE = "gateway.networking.k8s.io/v1/HTTPRoute"
-KINDS = (LWS, DOMAIN, CLAIM, ROUTE)
+MONITOR = "monitoring.coreos.com/v1/PodMonitor"
+RULE = "monitoring.coreos.com/v1/PrometheusRule"
+KINDS = (LWS, DOMAIN, CLAIM, ROUTE, MONITOR, RULE)
 
 ROUTED = {"frontend": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}}
 # Values, the kind they need, and values that do without it.
@@ -37,6 +40,14 @@ NEEDS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         nested("global.hardwareSpec.computeDomain", False),
     ),
     "frontend.httpRoute.enabled": (ROUTED, ROUTE, nested("frontend.httpRoute.enabled", False)),
+    **{
+        f"metrics.{what}.enabled": (
+            nested(f"metrics.{what}.enabled", True),
+            kind,
+            nested(f"metrics.{what}.enabled", False),
+        )
+        for what, kind in (("podMonitor", MONITOR), ("rules", RULE))
+    },
 }
 CLAIMED = merged(scenarios.content("values/a4xmax-1p1d.yaml"), nested("global.hardwareSpec.computeDomain", False))
 
@@ -98,5 +109,49 @@ def test_a_changed_number_of_members_is_told_with_all_other_problems(render_fast
     }
     error = render_fast(merged(values, nested("decode.env.POD_NAME", "a")), cluster=Cluster((ACCOUNT, running))).error
     assert "3 problem(s)" in error
-    for part in ("etcd.replicas, etcd.persistence: fixed when", "etcd.env.POD_NAME", "decode.env.POD_NAME"):
+    for part in ("etcd.replicas, etcd.persistence, global.tls: fixed when", "etcd.env.POD_NAME", "decode.env.POD_NAME"):
         assert part in error
+
+
+PEM = {
+    "tls.crt": "-----BEGIN CERTIFICATE-----\n",
+    "tls.key": "-----BEGIN EC PRIVATE KEY-----\n",
+    "ca.crt": "-----BEGIN CERTIFICATE-----\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, ""),
+        ({"tls.key": "-----BEGIN PRIVATE KEY-----\n"}, ""),
+        ({"ca.crt": None}, 'ca.crt of Secret "demo-tls" is missing (it has: tls.crt, tls.key)'),
+        ({"ca.crt": "own"}, 'ca.crt of Secret "demo-tls" is no PEM'),
+        ({"tls.crt": PEM["tls.key"]}, 'tls.crt of Secret "demo-tls" is no PEM'),
+        ({"tls.key": PEM["tls.crt"]}, 'tls.key of Secret "demo-tls" is no PEM'),
+    ],
+)
+def test_the_certificate_of_tls_is_one(render_fast: Renderer, change: dict[str, str | None], says: str) -> None:
+    texts = {name: text for name, text in (PEM | change).items() if text is not None}
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    secret = {**SECRET, "metadata": {"name": "demo-tls", "namespace": "default"}, "data": data}
+    error = render_fast(nested("global.tls.secretName", "demo-tls"), cluster=Cluster((ACCOUNT, secret))).error
+    assert (says in error) if says else error == ""
+
+
+def test_the_secret_of_tls_must_be_there(render_fast: Renderer) -> None:
+    error = render_fast(nested("global.tls.secretName", "demo-tls"), cluster=Cluster((ACCOUNT,))).error
+    assert 'global.tls.secretName: there is no Secret "demo-tls" in namespace default: create it' in error
+    assert "--from-file=tls.crt --from-file=tls.key --from-file=ca.crt" in error
+
+
+def test_the_secret_of_natss_user_has_both(render_fast: Renderer) -> None:
+    values = {"global": {"eventPlane": "nats", "natsSecret": "demo-nats"}, "nats": {"enabled": True}}
+    absent = render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    assert 'global.natsSecret: there is no Secret "demo-nats" in namespace default' in absent
+    assert "--from-literal=username=... --from-literal=password=..." in absent
+    secret = {**SECRET, "metadata": {"name": "demo-nats", "namespace": "default"}, "data": {"username": "YQ=="}}
+    half = render_fast(values, cluster=Cluster((ACCOUNT, secret))).error
+    assert 'global.natsSecret: Secret "demo-nats" has no key "password" (it has: username): add it' in half
+    whole = {**secret, "data": {"username": "YQ==", "password": "Yg=="}}
+    assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""

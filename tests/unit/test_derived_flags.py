@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import merged, nested
+from hack.chart.helm import HelmError
+from hack.chart.manifests import merged, nested
+from hack.chart.render import Render
 
 OWNED = {
     "vllm": {
         "model": "use .* and global.model.source",
         "tensor-parallel-size": "use ROLE.parallelism.tensor",
         "block-size": "use global.kvCache.blockSize",
-        "kv-transfer-config": "use global.kvTransfer.connector",
+        "kv-transfer-config": "use global.kvTransfer",
         "kv-events-config": "use global.router.mode",
         "disaggregation-mode": "use global.serving",
         "nnodes": "the nodes of a worker are derived",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
+from hack.chart.render import Render
 
 DISCOVERY_LABELS = {
     "nvidia.com/dynamo-discovery-backend": "kubernetes",
@@ -55,7 +55,7 @@ def test_a_role_lets_the_service_account_see_workers_and_write_their_metadata(re
 
 def test_a_pools_service_is_what_makes_its_pods_visible(render: Render, role: str) -> None:
     manifests = render()
-    service = manifests.one("Service", component=role)
+    service = manifests.one("Service", name=f"demo-{role}")
     assert DISCOVERY_LABELS.items() <= service["metadata"]["labels"].items()
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"].items() <= manifests.pod(role).labels.items()
@@ -79,7 +79,7 @@ def test_etcd_discovery_needs_no_api_access(render: Render, component: str) -> N
 
 
 def test_etcd_discovery_labels_no_service(render: Render, role: str) -> None:
-    labels = render(EXTERNAL_ETCD).one("Service", component=role)["metadata"]["labels"]
+    labels = render(EXTERNAL_ETCD).one("Service", name=f"demo-{role}")["metadata"]["labels"]
     assert not DISCOVERY_LABELS.keys() & labels.keys()
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import Container, Manifests, merged
+from hack.chart.helm import HelmError
+from hack.chart.manifests import Container, Manifests, merged
+from hack.chart.render import Render
 
 INSTALLED = {"etcd": {"enabled": True}, "global": {"discovery": {"backend": "etcd"}}}
 
@@ -19,6 +19,11 @@ def install(render: Render, values: Any = None, **options: Any) -> Manifests:
 
 def etcd(render: Render, values: Any = None, **options: Any) -> Container:
     return install(render, values, **options).pod("etcd").container()
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm"])
+def test_it_serves_every_engine(render: Render, engine: str) -> None:
+    assert render(merged(INSTALLED, {"global": {"engine": {"name": engine}}})).pod("etcd")
 
 
 def test_it_needs_no_shell(render: Render) -> None:

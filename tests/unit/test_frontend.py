@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.conftest import Render
-from tests.harness.manifests import Container
+from hack.base.paths import ROOT
+from hack.chart.manifests import Container, nested
+from hack.chart.render import Render
 
 
 def frontend(render: Render, values: Any = None) -> Container:
@@ -16,11 +18,36 @@ def frontend(render: Render, values: Any = None) -> Container:
 
 def test_it_is_dynamos_frontend(render: Render) -> None:
     container = frontend(render)
-    assert container.args()[:3] == ["python3", "-m", "dynamo.frontend"]
+    assert container.args()[:3] == ["python3", "/opt/dynamo-disagg/frontend.py", "8000"]
     assert container.flag("http-port") == "8000"
 
 
-@pytest.mark.parametrize("mode", ["kv", "round-robin"])
+def modes(*path: str) -> list[str]:
+    node = yaml.load((ROOT / "schemas" / path[0]).read_text(), Loader=yaml.CSafeLoader)
+    for key in path[1:]:
+        node = node[key]
+    return sorted(name for name in node["enum"] if name)
+
+
+ROUTER = modes("global.yaml", "values", "properties", "router", "properties", "mode")
+
+
+def test_the_modes_are_those_of_the_frontend() -> None:
+    assert modes("engines/frontend.yaml", "flags", "properties", "router-mode") == ROUTER
+    affinity = ("router", "properties", "sessionAffinity", "properties", "mode")
+    flag = ("flags", "properties", "router-session-affinity-mode")
+    assert modes("engines/frontend.yaml", *flag) == modes("global.yaml", "values", "properties", *affinity)
+
+
+def test_sessions_stay_with_their_worker_in_every_mode(render: Render) -> None:
+    for mode in ROUTER:
+        container = frontend(render, nested("global.router", {"mode": mode, "sessionAffinity": {"ttlSeconds": 600}}))
+        assert container.flag("router-session-affinity-ttl-secs") == "600"
+        assert container.flag("router-session-affinity-mode") == "hard"
+    assert frontend(render).flag("router-session-affinity-ttl-secs") is None
+
+
+@pytest.mark.parametrize("mode", ROUTER)
 def test_router_mode(render: Render, mode: str) -> None:
     container = frontend(render, {"global": {"router": {"mode": mode}}})
     assert container.flag("router-mode") == mode
@@ -28,13 +55,17 @@ def test_router_mode(render: Render, mode: str) -> None:
     assert (container.flag("kv-cache-block-size") is not None) == (mode == "kv")
 
 
-@pytest.mark.parametrize(
-    ("replicas", "mode", "synchronised"),
-    [(1, "kv", False), (2, "kv", True), (2, "round-robin", False)],
-)
-def test_several_kv_routers_synchronise(render: Render, replicas: int, mode: str, synchronised: bool) -> None:
-    values = {"frontend": {"replicas": replicas}, "global": {"router": {"mode": mode}}}
+@pytest.mark.parametrize(("mode", "synchronised"), [("kv", True), ("round-robin", False)])
+def test_kv_routers_synchronise(render: Render, mode: str, synchronised: bool) -> None:
+    values = {"global": {"router": {"mode": mode}}}
     assert (frontend(render, values).flag("router-replica-sync") is not None) == synchronised
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_another_number_of_pods_restarts_none(render: Render, component: str) -> None:
+    one, three = (render({component: {"replicas": number}}).pod(component) for number in (1, 3))
+    assert one.metadata == three.metadata
+    assert one.spec == three.spec
 
 
 def test_the_frontend_has_no_gpu_and_no_system_port(render: Render) -> None:
@@ -52,7 +83,7 @@ def test_the_frontend_keeps_away_from_gpu_nodes_where_there_are_others(render: R
     label = {"key": "cloud.google.com/gke-accelerator", "operator": "NotIn", "values": ["nvidia-h200-141gb"]}
     assert preferred == {"weight": 100, "preference": {"matchExpressions": [label]}}
     assert "tolerations" not in spec
-    assert "affinity" not in render().pod("frontend").spec
+    assert "nodeAffinity" not in render().pod("frontend").spec["affinity"]
 
 
 def test_an_affinity_of_ones_own_takes_its_place(render: Render) -> None:
@@ -78,14 +109,38 @@ def test_probes_ask_the_http_server(render: Render) -> None:
     container = frontend(render)
     ports = {p["name"]: p["containerPort"] for p in container.spec["ports"]}
     assert ports == {"http": 8000}
-    for probe, path in {"startup": "/live", "liveness": "/live", "readiness": "/health"}.items():
+    for probe, path in {"liveness": "/live", "readiness": "/live"}.items():
         assert container.spec[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "http"}
+    assert "terminationGracePeriodSeconds" not in container.spec["readinessProbe"]
 
 
-def test_it_waits_for_etcd_longer_than_dynamo_does(render: Render) -> None:
-    """With etcd discovery the HTTP server starts only when etcd answers, for which Dynamo takes up to 120 s."""
-    probe = frontend(render).spec["startupProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] > 120
+def test_it_begins_when_it_knows_the_model(render: Render) -> None:
+    """And waits as long as the workers may take, with their way to a node and to the weights."""
+    values = nested("global.model", {"name": "meta-llama/Llama-3.3-70B-Instruct", "sizeGiB": 132})
+    pod = render(values).pod("frontend")
+    probe = pod.container().spec["startupProbe"]
+    assert probe["httpGet"] == {"path": "/v1/models/meta-llama/Llama-3.3-70B-Instruct/ready", "port": "http"}
+    worker = render(values).pod("decode").container("engine").spec["startupProbe"]
+    took = probe["periodSeconds"] * probe["failureThreshold"]
+    assert took >= worker["periodSeconds"] * worker["failureThreshold"]
+    assert pod.owner["spec"]["progressDeadlineSeconds"] <= took
+
+
+def test_an_answer_that_stands_still_is_moved(render: Render) -> None:
+    variables = frontend(render, {"frontend": {"streamTimeoutSeconds": 33}}).env()
+    assert variables["DYN_HTTP_BACKEND_STREAM_TIMEOUT_SECS"] == "33"
+
+
+def test_how_long_a_failed_worker_is_left_alone_is_the_users_to_say(render: Render) -> None:
+    name = "DYN_RUNTIME_INHIBITED_DURATION_SECS"
+    assert frontend(render).env()[name] == "10"
+    assert frontend(render, {"frontend": {"env": {name: "30"}}}).env()[name] == "30"
+
+
+def test_frontends_prefer_different_nodes(render: Render) -> None:
+    (term,) = render().pod("frontend").spec["affinity"]["podAntiAffinity"][PREFERRED]
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert term["podAffinityTerm"]["labelSelector"]["matchLabels"].items() <= render().pod("frontend").labels.items()
 
 
 def test_service(render: Render) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from hack import machines
-from tests.conftest import Render
-from tests.harness.manifests import COMPONENT, PodTemplate, merged, nested
+from hack.chart import machines
+from hack.chart.manifests import COMPONENT, PodTemplate, merged, nested
+from hack.chart.render import Render
 
 OWN = {
     "global": {
@@ -76,8 +76,11 @@ RDMA_MACHINES = [
 
 
 def on(machine: str, **changes: Any) -> dict[str, Any]:
-    """A release on a machine type, one GPU a worker."""
-    return merged({"global": {"hardware": machine}}, changes)
+    """A release on a machine type, workers that fill a node."""
+    worker = {"parallelism": {"tensor": machines.load_machine(machine).gpus_per_node}}
+    backend = machines.preset(machine).get("rdma", {}).get("nixlBackend", "UCX")
+    shared = {"hardware": machine, "kvTransfer": {"backends": [backend]}}
+    return merged({"global": shared, "prefill": worker, "decode": worker}, changes)
 
 
 def is_root(pod: PodTemplate) -> bool:
@@ -130,3 +133,38 @@ def test_what_has_the_runtime_image_runs_on_its_architecture(render: Render) -> 
     for pod in others:
         assert pod.spec["nodeSelector"] == {"kubernetes.io/arch": "arm64"}, pod.id
         assert [t["key"] for t in pod.spec["tolerations"]] == ["kubernetes.io/arch"], pod.id
+
+
+def test_claims_by_the_gpu_are_divided_by_workers_of_a_node(render: Render) -> None:
+    values = nested("global.hardware", "gke-a4")
+    manifests = render(
+        merged(values, {"prefill": {"parallelism": {"tensor": 4}}, "decode": {"parallelism": {"tensor": 2}}})
+    )
+    templates = {item["metadata"]["name"]: item for item in manifests.all("ResourceClaimTemplate")}
+    assert set(templates) == {"demo-rdma-4", "demo-rdma-2"}
+    for role, gpus in (("prefill", 4), ("decode", 2)):
+        pod = manifests.pod(role)
+        assert pod.spec["resourceClaims"] == [{"name": "rdma", "resourceClaimTemplateName": f"demo-rdma-{gpus}"}]
+        assert manifests.claimed(pod, "mrdma.google.com") == gpus
+        assert pod.container("engine").spec["resources"]["limits"]["nvidia.com/gpu"] == gpus
+
+
+def test_each_gpu_is_claimed_with_the_nic_under_its_root(render: Render) -> None:
+    values = nested("global.hardware", "gke-a3ultra-dra")
+    manifests = render(merged(values, {role: {"parallelism": {"tensor": 2}} for role in ("prefill", "decode")}))
+    (template,) = manifests.all("ResourceClaimTemplate")
+    devices = template["spec"]["spec"]["devices"]
+    asked = {request["name"]: request["exactly"] for request in devices["requests"]}
+    assert {name: of["deviceClassName"] for name, of in asked.items()} == {
+        **{f"gpu-{number}": "gpu.nvidia.com" for number in range(2)},
+        **{f"devices-{number}": "mrdma.google.com" for number in range(2)},
+    }
+    assert devices["constraints"] == [
+        {"requests": [f"gpu-{number}", f"devices-{number}"], "matchAttribute": "resource.kubernetes.io/pcieRoot"}
+        for number in range(2)
+    ]
+    for role in ("prefill", "decode"):
+        resources = manifests.pod(role).container("engine").spec["resources"]
+        assert "nvidia.com/gpu" not in resources["limits"]
+        assert resources["claims"] == [{"name": "rdma"}]
+        assert manifests.claimed(manifests.pod(role), "gpu.nvidia.com") == 2

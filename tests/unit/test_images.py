@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.manifests import Manifests, merged, nested
+from hack.chart.manifests import Manifests, merged, nested
+from hack.chart.render import Render
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 EVERYTHING = {

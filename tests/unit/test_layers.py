@@ -9,10 +9,36 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.helm import Helm
+from hack.base.paths import ROOT
+from hack.base.yamlfile import read_yaml
+from hack.chart.helm import Helm
+from hack.chart.manifests import merged, nested
+from hack.chart.render import Render
+from hack.chart.renderer import Renderer
+from hack.schema import bundle
 
 LOWER = ["values/a3u-multi.yaml"]
+# Every component, so that each of their maps and lists is there.
+WHOLE: dict[str, Any] = {
+    "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"},
+    "etcd": {"enabled": True},
+    "nats": {"enabled": True},
+}
+
+
+@pytest.mark.parametrize("path", list(bundle.fillables(read_yaml(ROOT / "values.yaml"))), ids=".".join)
+def test_a_block_left_without_entries_is_an_empty_one(render_fast: Renderer, path: tuple[str, ...]) -> None:
+    found = render_fast(merged(WHOLE, nested(".".join(path), None)))
+    assert found.error == ""
+    assert list(found.manifests) == list(render_fast(WHOLE).manifests)
+
+
+def test_the_pool_that_does_not_run_may_have_empty_blocks(render_fast: Renderer) -> None:
+    aggregated = {"global": {"serving": "aggregated"}}
+    empty = dict.fromkeys(path[1] for path in bundle.fillables(read_yaml(ROOT / "values.yaml")) if path[0] == "decode")
+    found = render_fast(aggregated | {"prefill": empty})
+    assert found.error == ""
+    assert list(found.manifests) == list(render_fast(aggregated).manifests)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +85,10 @@ def test_a_components_variable_replaces_the_shared_one(
 
 
 def test_null_removes_what_a_lower_file_set(render: Render, role: str, each_helm: Helm) -> None:
-    """Helm itself removes only what the chart's own values.yaml has."""
+    """Helm itself removes only what the chart's own values.yaml has: the binary puts the files together here."""
     removed = {"global": {"engine": {"args": {"enforce-eager": None}}}}
-    assert render(None, LOWER, helm=each_helm.name).pod(role).container().flag("enforce-eager") == ""
-    assert render(removed, LOWER, helm=each_helm.name).pod(role).container().flag("enforce-eager") is None
+    assert render(None, LOWER, helm=each_helm.name, binary=True).pod(role).container().flag("enforce-eager") == ""
+    assert render(removed, LOWER, helm=each_helm.name, binary=True).pod(role).container().flag("enforce-eager") is None
 
 
 def test_null_removes_a_variable_of_the_machine(render: Render, role: str) -> None:
@@ -88,7 +114,7 @@ def test_null_removes_parts_of_the_machine(render: Render, role: str, each_helm:
     nic = "networking.gke.io.networks/rdma-7"
     rdma = {"extendedResources": {nic: None, "a.b/x": None}, "claims": {"x": None}}
     spec = {"hostPaths": {"gib": None, "x": None}, "rdma": rdma}
-    pod = render({"global": {"hardwareSpec": spec}}, LOWER, helm=each_helm.name).pod(role)
+    pod = render({"global": {"hardwareSpec": spec}}, LOWER, helm=each_helm.name, binary=True).pod(role)
     assert "nvidia" in pod.volumes()
     assert not {"gib", "x"} & pod.volumes().keys()
     limits = pod.container().spec["resources"]["limits"]
@@ -106,7 +132,7 @@ def test_null_removes_a_default_of_the_pod(render: Render, component: str, each_
         helm=each_helm.name,
     ).pod(component)
     assert not fields.keys() & pod.spec["securityContext"].keys()
-    assert pod.container().spec["securityContext"] == {"allowPrivilegeEscalation": False}
+    assert "capabilities" not in pod.container().spec["securityContext"]
     resources = pod.container().spec["resources"]
     assert not {"memory", "cpu"} & resources["limits"].keys()
     assert "cpu" not in resources["requests"]

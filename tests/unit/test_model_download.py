@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from hack.paths import ROOT
-from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import Container, Manifests, is_hook, merged, nested
-from tests.harness.scenarios import OVERLAY
-from tests.harness.scenarios import model as source
+from hack.base.paths import ROOT
+from hack.chart.helm import HelmError
+from hack.chart.manifests import Container, Manifests, is_hook, merged, nested
+from hack.chart.render import Render
+from hack.chart.scenarios import OVERLAY
+from hack.chart.scenarios import model as source
 
 COMPONENTS = ["frontend", "prefill", "decode"]
 CREATED = {"create": {"enabled": True, "size": "100Gi"}}
@@ -182,7 +182,7 @@ def test_a_created_cache_without_a_job(render: Render, role: str) -> None:
 @pytest.mark.parametrize("component", ["frontend", "model"])
 def test_one_node_for_the_claim_is_the_workers(render: Render, component: str) -> None:
     """The node that the GPUs decide, with its taints."""
-    machine = {"global": {"hardware": "gke-a3ultra"}}
+    machine = {"global": {"hardware": "gke-a3ultra", "rdma": {"enabled": False}}}
     manifests = render(merged(merged(download(ONE_NODE), COLOCATED), machine))
     pod, worker = manifests.pod(component), manifests.pod("decode")
     assert pod.spec["affinity"]["podAffinity"] == worker.spec["affinity"]["podAffinity"]
@@ -234,15 +234,16 @@ def test_a_deployment_has_the_time_its_pods_need(render: Render, role: str, valu
 
 
 def test_waiting_takes_time_too(render: Render) -> None:
-    """30 GiB at 100 MiB/s."""
+    """30 GiB at 100 MiB/s, once more for the workers to load them."""
     deadlines = [
         render(values).one("Deployment", component="frontend")["spec"]["progressDeadlineSeconds"]
         for values in (source("pvc", claimName="weights"), download())
     ]
-    assert deadlines == [600, 900]
+    assert deadlines == [600 + 900, 900 + 900]
 
 
 def test_a_simulation_downloads_nothing(render: Render) -> None:
     manifests = render(download(), [OVERLAY])
-    assert not [o for kind in ("Job", "PersistentVolumeClaim", "ConfigMap") for o in manifests.all(kind)]
+    assert not [o for kind in ("Job", "PersistentVolumeClaim") for o in manifests.all(kind)]
+    assert not manifests.all("ConfigMap", component="model")
     assert not [pod.id for pod in manifests.pods() if "initContainers" in pod.spec]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.paths import ROOT
-from tests.conftest import Render
-from tests.harness import kubeschema, podsecurity
-from tests.harness.helm import Helm, HelmError
-from tests.harness.manifests import PodTemplate, merged
-from tests.harness.scenarios import model as source
+from hack.base.paths import ROOT
+from hack.chart import kubeschema, podsecurity
+from hack.chart.helm import Helm, HelmError
+from hack.chart.manifests import PodTemplate, merged
+from hack.chart.render import Render
+from hack.chart.scenarios import model as source
 
 COMPONENTS = ["frontend", "prefill", "decode"]
 GUIDE = [
@@ -144,7 +144,7 @@ def test_who_reads_the_bucket(render: Render, role: str) -> None:
     assert manifests.pod(role).spec["serviceAccountName"] == account["metadata"]["name"]
 
 
-# One source in place of another: Helm cannot remove the keys of a lower values file, so each source has its block.
+# One source instead of another: Helm cannot remove the keys of a lower values file, so each source has its block.
 
 BLOCKS: dict[str, dict[str, Any]] = {
     "huggingface": {"repository": "org/weights"},

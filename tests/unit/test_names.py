@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.manifests import COMPONENT, Manifests, merged, nested, object_id
+from hack.chart.manifests import COMPONENT, Manifests, merged, nested, object_id
+from hack.chart.render import Render
 
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", COMPONENT}
 EVERYTHING = {
@@ -41,6 +41,34 @@ def test_a_name_override_keeps_two_copies_of_one_release_apart(render: Render) -
     assert not set(one.ids()) & set(two.ids())
     for name, selector in selectors(one).items():
         assert selector["app.kubernetes.io/instance"] == "demo-one", name
+
+
+def test_a_name_of_ones_own_is_the_whole_prefix(render: Render) -> None:
+    manifests = render(merged(EVERYTHING, nested("global.fullnameOverride", "llm")))
+    for item in manifests:
+        assert item["metadata"]["name"].startswith("llm-"), object_id(item)
+    for name, selector in selectors(manifests).items():
+        assert selector["app.kubernetes.io/instance"] == "llm", name
+
+
+def test_labels_and_annotations_of_the_release_are_on_everything(render: Render) -> None:
+    own = {"labels": {"team": "search"}, "annotations": {"example.com/owner": "search"}}
+    manifests = render(merged(EVERYTHING, {"global": own, "canary": {"enabled": True}, "preflight": {"enabled": True}}))
+    for item in manifests:
+        assert item["metadata"]["labels"]["team"] == "search", object_id(item)
+        assert item["metadata"]["annotations"]["example.com/owner"] == "search", object_id(item)
+    for pod in manifests.pods():
+        assert pod.labels["team"] == "search", pod.id
+
+
+def test_a_queue_reads_the_workload_and_not_its_pods(render: Render, role: str) -> None:
+    own = {"labels": {"kueue.x-k8s.io/queue-name": "llm", "team": "a"}, "annotations": {"note": "b"}}
+    for values, kind in ((own, "Deployment"), (own | {"parallelism": {"tensor": 16}}, "LeaderWorkerSet")):
+        workload = render({"global": {"labels": {"team": "b"}}, role: values}).one(kind, component=role)
+        assert own["labels"].items() <= workload["metadata"]["labels"].items()
+        assert workload["metadata"]["annotations"]["note"] == "b"
+    for pod in render({role: own}).pods(role):
+        assert "kueue.x-k8s.io/queue-name" not in pod.labels
 
 
 def test_objects_are_in_the_releases_namespace(render: Render) -> None:

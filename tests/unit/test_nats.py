@@ -8,23 +8,28 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import Manifests, merged
+from hack.chart.helm import HelmError
+from hack.chart.manifests import Manifests, merged
+from hack.chart.render import Render
 
 INSTALLED = {"nats": {"enabled": True}, "global": {"requestPlane": "nats"}}
 CLUSTER = {"replicas": 3}
+USER = ("username", "password")
 JETSTREAM = {"jetstream": {"enabled": True}}
 
 
-def install(render: Render, values: Any = None, **options: Any) -> Manifests:
-    return render(merged(INSTALLED, {"nats": values or {}}), **options)
+def install(render: Render, values: Any = None, more: Any = None, **options: Any) -> Manifests:
+    return render(merged(merged(INSTALLED, {"nats": values or {}}), more or {}), **options)
 
 
 def config(manifests: Manifests) -> dict[str, Any]:
-    """nats.conf. NATS reads JSON as its own format, so any JSON parser can check it."""
-    content: dict[str, Any] = json.loads(manifests.one("ConfigMap", component="nats")["data"]["nats.conf"])
+    """nats.conf. NATS reads JSON as its own format, so any JSON parser can check it, but for a variable of the pod."""
+    content: dict[str, Any] = json.loads(text(manifests).replace("$POD_NAME", '"$POD_NAME"'))
     return content
+
+
+def text(manifests: Manifests) -> str:
+    return str(manifests.one("ConfigMap", component="nats")["data"]["nats.conf"])
 
 
 def mounts(manifests: Manifests) -> dict[str, str]:
@@ -40,7 +45,29 @@ def test_it_runs_from_any_image_without_a_shell(render: Render) -> None:
 
 
 def test_servers_have_names_of_their_own(render: Render) -> None:
-    assert install(render, CLUSTER).pod("nats").container().flag("name") == "$(POD_NAME)"
+    manifests = install(render, CLUSTER)
+    assert '"server_name": $POD_NAME' in text(manifests)
+    assert "POD_NAME" in manifests.pod("nats").container().env()
+    # With the flag it refuses to reload, also its certificates.
+    assert not [a for a in manifests.pod("nats").container().spec["args"] if a.startswith("--name")]
+
+
+def test_clients_show_a_user_of_a_secret(render: Render) -> None:
+    manifests = install(render, {}, {"global": {"natsSecret": "demo-nats"}})
+    container = manifests.pod("nats").container()
+    assert (container.flag("user"), container.flag("pass")) == ("$(NATS_AUTH_USERNAME)", "$(NATS_AUTH_PASSWORD)")
+    asked = {f"NATS_AUTH_{key.upper()}": {"secretKeyRef": {"name": "demo-nats", "key": key}} for key in USER}
+    for component in ("nats", "frontend", "prefill", "decode"):
+        env = manifests.pod(component).containers()[-1].env()
+        assert {name: value for name, value in env.items() if name.startswith("NATS_AUTH_")} == asked
+    assert "NATS_AUTH" not in text(manifests)
+    assert "NATS_AUTH" not in json.dumps(install(render).objects)
+
+
+def test_clients_show_it_to_another_nats(render: Render) -> None:
+    values = {"requestPlane": "nats", "natsUrl": "nats://nats.infra:4222", "natsSecret": "infra"}
+    env = render({"global": values}).pod("decode").containers()[-1].env()
+    assert env["NATS_AUTH_PASSWORD"] == {"secretKeyRef": {"name": "infra", "key": "password"}}
 
 
 def test_ports(render: Render) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness import chart, scenarios
-from tests.harness.manifests import merged
-from tests.harness.renderer import Renderer
+from hack.chart import render as chart
+from hack.chart import scenarios
+from hack.chart.manifests import merged
+from hack.chart.renderer import Renderer
 
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "defaults": ({}, []),
@@ -41,7 +42,10 @@ def test_the_first_request_goes_to_the_service_and_asks_for_the_model(case: tupl
 
 def test_the_proof_is_named(case: tuple[Any, Any]) -> None:
     text, aggregated = chart.notes(*case), chart.render(*case).all("Deployment", component="prefill") == []
-    assert f"Prove that {'a worker answers' if aggregated else 'both pools answer'}:\n" in text
+    assert (
+        f"Prove that {'a worker answers' if aggregated else 'both pools answer, and how fast the KV cache moves'}:\n"
+        in text
+    )
     assert "helm test demo -n " in text
 
 
@@ -97,3 +101,88 @@ def test_a_kv_cache_over_tcp_is_warned_of(
     for file in files:
         values = merged(scenarios.content(file), values)
     assert (WARNED in render_fast(values).notes) is warned
+
+
+LWS = {"parallelism": {"tensor": 16}}
+
+
+@pytest.mark.parametrize(
+    ("values", "calm", "says"),
+    [
+        (
+            {"etcd": {"enabled": True}, "global": {"discovery": {"backend": "etcd"}}},
+            {"etcd": {"replicas": 3}},
+            "etcd.replicas is 1",
+        ),
+        (
+            {"frontend": {"migrationLimit": 0}, "decode": {"replicas": 2}},
+            {"decode": {"replicas": 1}},
+            "frontend.migrationLimit is 0: an answer whose worker fails",
+        ),
+        (
+            {"prefill": {"probes": {"startup": {"budgetSeconds": 7200}}}},
+            {"frontend": {"probes": {"startup": {"budgetSeconds": 7200}}}},
+            "set frontend.probes.startup.budgetSeconds=7200",
+        ),
+        (
+            {"decode": LWS | {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}},
+            {"decode": {"rollingUpdate": {"maxSurge": "", "maxUnavailable": ""}}},
+            "decode.rollingUpdate.maxUnavailable is 0",
+        ),
+        (
+            {"prefill": {"engineArgs": {"max-model-len": 200000}}},
+            {"frontend": {"streamTimeoutSeconds": 100}},
+            "a prompt of 200000 tokens (prefill.engineArgs.max-model-len) takes 100 s",
+        ),
+    ],
+    ids=["one etcd", "no migration", "a long start", "LeaderWorkerSet", "a long context"],
+)
+def test_what_makes_a_fault_an_outage_is_warned_of(values: dict[str, Any], calm: dict[str, Any], says: str) -> None:
+    assert says in chart.notes(values)
+    assert says not in chart.notes(merged(values, calm))
+
+
+def test_one_etcd_is_enough_for_a_simulation() -> None:
+    values = {"etcd": {"enabled": True}, "global": {"discovery": {"backend": "etcd"}}}
+    assert "etcd.replicas" not in chart.notes(values, ["values/overlays/simulate.yaml"])
+
+
+def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
+    text = " ".join(chart.notes(files=["values/a3u-multi.yaml"]).split())
+    assert (
+        "An upgrade that changes the workers is an outage here, because the only worker of prefill and of decode"
+        in text
+    )
+    deployment = chart.render(None, ["values/a3u-multi.yaml"]).pod("decode")
+    assert f"({deployment.spec['terminationGracePeriodSeconds']} s at most)" in text
+    assert "outage here" not in chart.notes()
+    assert "outage here" not in chart.notes(
+        {role: {"replicas": 2} for role in ("prefill", "decode")}, ["values/a3u-multi.yaml"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("frontend", "door"),
+    [
+        ({"service": {"type": "LoadBalancer"}}, "frontend.service.type=LoadBalancer"),
+        ({"service": {"type": "NodePort"}}, "frontend.service.type=NodePort"),
+        ({"ingress": {"enabled": True, "hosts": ["a.example.com"]}}, "frontend.ingress"),
+        ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]}}, "frontend.httpRoute"),
+    ],
+)
+@pytest.mark.parametrize("simulated", [True, False])
+def test_an_open_door_is_said_to_be_open(
+    render_fast: Renderer, frontend: dict[str, Any], door: str, simulated: bool
+) -> None:
+    text = render_fast({"frontend": frontend, "global": {"simulation": {"enabled": simulated}}}).notes
+    assert f"WARNING: {door} opens the API, and Dynamo asks for no key or token" in text
+    assert "asks for no key" not in render_fast({}).notes
+
+
+@pytest.mark.parametrize("plane", ["zmq", "nats"])
+def test_what_tls_leaves_out_is_said(render_fast: Renderer, plane: str) -> None:
+    values = {
+        "global": {"tls": {"secretName": "demo-tls"}, "eventPlane": plane},
+        "nats": {"enabled": plane == "nats"},
+    }
+    assert ("does not cover KV events over zmq" in render_fast(values).notes) == (plane == "zmq")

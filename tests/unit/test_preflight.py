@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hack.paths import ROOT
-from tests.conftest import Render
-from tests.harness.manifests import COMPONENT, Manifests, is_hook, merged
-from tests.harness.scenarios import EVERYTHING, FEATURES, NAMED, SIMULATED, Scenario
+from hack.base.paths import ROOT
+from hack.chart.manifests import COMPONENT, Manifests, is_hook, merged
+from hack.chart.render import Render
+from hack.chart.scenarios import EVERYTHING, FEATURES, METRICS, NAMED, SIMULATED, Scenario
 
 ENABLED = {"preflight": {"enabled": True}}
 
@@ -39,7 +39,7 @@ def test_everything_is_a_hook_that_success_removes(render: Render) -> None:
         weights[item["kind"]] = int(annotations["helm.sh/hook-weight"])
     job = weights.pop("Job")
     assert weights.keys() == {
-        *("ServiceAccount", "ConfigMap", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+        *("ServiceAccount", "ConfigMap", "NetworkPolicy", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
     }
     assert max(weights.values()) < job, "what the Job needs is there before it"
 
@@ -72,8 +72,8 @@ def test_it_asks_for_the_pods_that_are_rendered(scenario: Scenario, render: Rend
             asked[_placement(pool["component"], pod["spec"])] += pool["groups"] * pod["count"]
     made: Counter[str] = Counter()
     for template in manifests.pods():
-        # The download Job holds no GPU, and after its run holds nothing.
-        if not is_hook(template.owner) and template.owner["kind"] != "Job":
+        # The download and the canary hold no GPU, and after their run nothing.
+        if not is_hook(template.owner) and template.owner["kind"] not in ("Job", "CronJob"):
             made[_placement(template.labels[COMPONENT], template.spec)] += template.count
     assert asked == made
 
@@ -88,8 +88,8 @@ def _placement(component: str, spec: dict[str, Any]) -> str:
 def test_claims_say_their_class_and_number(render: Render) -> None:
     asked = needs(render(ENABLED, ["values/a4xmax-10p8d.yaml"]))
     assert asked["claimTemplates"] == {
-        "demo-compute-domain": {"deviceClassName": "compute-domain-default-channel.nvidia.com", "count": 1},
-        "demo-rdma": {"deviceClassName": "mrdma.google.com", "count": 8},
+        "demo-compute-domain": {"compute-domain-default-channel.nvidia.com": 1},
+        "demo-rdma": {"mrdma.google.com": 8},
     }
     names = {c["resourceClaimTemplateName"] for p in asked["pools"][:1] for c in p["pods"][0]["spec"]["resourceClaims"]}
     assert names == set(asked["claimTemplates"])
@@ -103,6 +103,11 @@ def test_apis_are_those_of_the_objects(render: Render) -> None:
         "resource.nvidia.com/v1beta1 ComputeDomain",
     ]
     assert needs(render(EVERYTHING | ENABLED))["apis"] == ["gateway.networking.k8s.io/v1 HTTPRoute"]
+    watched = needs(render(merged(EVERYTHING | ENABLED, {"metrics": METRICS})))["apis"]
+    assert [api for api in watched if "monitoring" in api] == [
+        "monitoring.coreos.com/v1 PodMonitor",
+        "monitoring.coreos.com/v1 PrometheusRule",
+    ]
 
 
 def test_secrets_and_claims_are_those_of_the_model_and_of_the_pods(render: Render) -> None:

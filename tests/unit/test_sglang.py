@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import Render
-from tests.harness.manifests import Container, merged, nested
+from hack.chart.manifests import Container, merged, nested
+from hack.chart.render import Render
 
 # Unchecked, because some flags here are made up; tests/schema/test_engine_flags.py checks the real ones.
 SGLANG = {"global": {"engine": {"name": "sglang", "version": "unchecked"}, "model": {"name": "org/model"}}}
@@ -35,7 +35,6 @@ def test_the_command_line_names_the_file(render: Render, role: str) -> None:
 def test_vllm_has_no_file(render: Render, role: str) -> None:
     manifests = render()
     assert manifests.all("ConfigMap", component=role) == []
-    assert "checksum/engine-config" not in manifests.pod(role).metadata.get("annotations", {})
 
 
 def test_derived_flags_of_a_role(render: Render, role: str) -> None:

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from hack.paths import ROOT
-from tests.conftest import Render
-from tests.harness.manifests import Container, PodTemplate, object_id
-from tests.harness.scenarios import OVERLAY
+from hack.base.paths import ROOT
+from hack.chart.manifests import COMPONENT, Container, Manifests, Object, PodTemplate, object_id
+from hack.chart.render import Render
+from hack.chart.scenarios import OVERLAY
 
 SCENARIOS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "values").glob("*.yaml"))
 
 
-# What a simulation has no use for: the engine's configuration file, NVLink domains and claimed NICs.
+# What a simulation has no use for: files of the engine, NVLink domains and claimed NICs.
 DROPPED = ("ConfigMap", "ComputeDomain", "ResourceClaimTemplate")
+# What proves a release, and the pods' scripts, simulated or not.
+KEPT = ("verify", "scripts")
 
 
 def main(pod: PodTemplate) -> Container:
@@ -23,15 +25,36 @@ def main(pod: PodTemplate) -> Container:
     return next(c for c in pod.containers() if c.name != "rendezvous")
 
 
+def without_rack(affinity: Any) -> Any:
+    """An affinity without the NVLink domain of a ComputeDomain, which a simulation has not."""
+    terms = (affinity or {}).get("podAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", [])
+    if [term["topologyKey"] for term in terms] == ["nvidia.com/gpu.clique"]:
+        return {kind: rules for kind, rules in affinity.items() if kind != "podAffinity"} or None
+    return affinity
+
+
+def component(item: Object) -> str:
+    return str(item["metadata"]["labels"][COMPONENT])
+
+
 def gpus(pod: PodTemplate) -> dict[str, Any]:
     limits = main(pod).spec["resources"]["limits"]
     return {name: count for name, count in limits.items() if name.endswith("/gpu")}
 
 
+def claimed(manifests: Manifests, pod: PodTemplate) -> dict[str, Any]:
+    """GPUs that a pod has by its claims: faked ones are a device plugin's."""
+    names = [claim.get("resourceClaimTemplateName") for claim in pod.spec.get("resourceClaims", [])]
+    templates = [item for item in manifests.all("ResourceClaimTemplate") if item["metadata"]["name"] in names]
+    requests = [request for item in templates for request in item["spec"]["spec"]["devices"]["requests"]]
+    count = sum(request["exactly"]["deviceClassName"] == "gpu.nvidia.com" for request in requests)
+    return {"nvidia.com/gpu": count} if count else {}
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_topology_stays(render: Render, scenario: str) -> None:
     real, simulated = render(None, [scenario]), render(None, [scenario, OVERLAY])
-    dropped = {object_id(item) for kind in DROPPED for item in real.all(kind)}
+    dropped = {object_id(item) for kind in DROPPED for item in real.all(kind) if component(item) not in KEPT}
     assert set(simulated.ids()) == set(real.ids()) - dropped
     by_id = {pod.id: pod for pod in simulated.pods()}
     for before in real.pods():
@@ -44,9 +67,10 @@ def test_the_topology_stays(render: Render, scenario: str) -> None:
         # The kubelet sets the architecture's label from its own machine.
         selector = {k: v for k, v in before.spec.get("nodeSelector", {}).items() if k != "kubernetes.io/arch"}
         assert after.spec.get("nodeSelector", {}) == selector, before.id
-        for key in ("tolerations", "affinity", "terminationGracePeriodSeconds", "serviceAccountName"):
+        assert after.spec.get("affinity") == without_rack(before.spec.get("affinity")), before.id
+        for key in ("tolerations", "terminationGracePeriodSeconds", "serviceAccountName"):
             assert after.spec.get(key) == before.spec.get(key), f"{before.id} {key}"
-        assert gpus(after) == gpus(before), before.id
+        assert gpus(after) == gpus(before) | claimed(real, before), before.id
         for key in ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "ports"):
             assert main(after).spec.get(key) == main(before).spec.get(key), f"{before.id} {key}"
     for kind in ("Service", "Role", "RoleBinding", "ServiceAccount", "PodDisruptionBudget"):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import Manifests, merged, nested
-from tests.harness.renderer import Cluster, Renderer
+from hack.chart.helm import HelmError
+from hack.chart.manifests import Manifests, merged, nested
+from hack.chart.render import Render
+from hack.chart.renderer import Cluster, Renderer
 
 # Values with which each subchart is installed, with volumes.
 INSTALLED: dict[str, dict[str, Any]] = {

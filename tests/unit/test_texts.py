@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.harness import chart
-from tests.harness.manifests import Container
+from hack.chart import render as chart
+from hack.chart.manifests import Container
 
 # What YAML, shells and templates trip over, beside what hypothesis thinks of.
 AWKWARD = [

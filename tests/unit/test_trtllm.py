@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import Render
-from tests.harness.helm import HelmError
-from tests.harness.manifests import Container, Manifests, Object, PodTemplate, merged, nested
-from tests.harness.renderer import Cluster, Renderer
+from hack.chart.helm import HelmError
+from hack.chart.manifests import Container, Manifests, Object, PodTemplate, merged, nested
+from hack.chart.render import Render
+from hack.chart.renderer import Cluster, Renderer
 
 TRTLLM = {"global": {"engine": {"name": "trtllm"}, "model": {"name": "org/model"}}}
 FILE = "/etc/dynamo/engine.yaml"
@@ -39,7 +39,6 @@ def test_the_command_line_names_the_file(render: Render, role: str) -> None:
     assert container.spec["image"] == "nvcr.io/nvidia/ai-dynamo/tensorrtllm-runtime:1.6.1"
     mounts = {m["name"]: m["mountPath"] for m in container.spec["volumeMounts"]}
     assert FILE.startswith(mounts["engine-config"] + "/")
-    assert "checksum/engine-config" in manifests.pod(role).metadata["annotations"]
 
 
 def test_derived_flags_of_a_role(render: Render, role: str) -> None:
@@ -109,7 +108,7 @@ def test_what_the_file_always_has(render: Render) -> None:
 def test_settings_of_the_engine_go_into_the_file(render: Render, role: str) -> None:
     shared = {"trtllm.kv_cache_config.free_gpu_memory_fraction": 0.85, "trtllm.max_draft_len": 1000000}
     own = {
-        "trtllm.kv_cache_config": {"dtype": "fp8"},
+        "trtllm.kv_cache_config": {"host_cache_size": 1024},
         "trtllm.cache_transceiver_config.max_tokens_in_buffer": 16384,
         "trtllm.cuda_graph_config.batch_sizes": [1, 2, 1024],
         "trtllm.trust_remote_code": True,
@@ -117,7 +116,7 @@ def test_settings_of_the_engine_go_into_the_file(render: Render, role: str) -> N
     }
     values = merged(nested("global.engine.args", shared), {role: {"engineArgs": own}})
     assert settings(render, role, values) == {
-        "kv_cache_config": {"free_gpu_memory_fraction": 0.85, "dtype": "fp8", "tokens_per_block": 128},
+        "kv_cache_config": {"free_gpu_memory_fraction": 0.85, "host_cache_size": 1024, "tokens_per_block": 128},
         "cache_transceiver_config": {"backend": "NIXL", "max_tokens_in_buffer": 16384},
         "cuda_graph_config": {"batch_sizes": [1, 2, 1024]},
         "trust_remote_code": True,
@@ -125,6 +124,22 @@ def test_settings_of_the_engine_go_into_the_file(render: Render, role: str) -> N
         "max_draft_len": 1000000,
     }
     assert [a for a in engine(render, role, values).args() if a.startswith("--trtllm")] == []
+
+
+def test_settings_may_be_one_map(render: Render, role: str) -> None:
+    one = {"kv_cache_config": {"host_cache_size": 1024}, "stream_interval": 4}
+    shared = nested("global.engine.args", {"trtllm": one})
+    own = {role: {"engineArgs": {"trtllm.stream_interval": 8}}}
+    found = settings(render, role, merged(shared, own))
+    assert found["kv_cache_config"] == {"host_cache_size": 1024, "tokens_per_block": 128}
+    assert found["stream_interval"] == 8
+
+
+def test_the_null_of_a_setting_reaches_the_file(render: Render, role: str) -> None:
+    shared = nested("global.engine.args", {"trtllm.cuda_graph_config": {"max_batch_size": 8}})
+    own = {"trtllm.cuda_graph_config": None, "trtllm.kv_cache_config": {"host_cache_size": None}}
+    found = settings(render, role, merged(shared, {role: {"engineArgs": own}}))
+    assert found["cuda_graph_config"] is None
 
 
 @pytest.mark.parametrize(
@@ -201,22 +216,26 @@ def test_every_rank_mounts_the_key(render: Render, controller: str, role: str) -
 def test_only_the_leader_has_dynamos_flags(render: Render, controller: str, role: str) -> None:
     manifests = spread(render, controller, {role: {"extraArgs": ["--skip-warmup"]}})
     (leader,) = manifests.leaders(role)
-    script, name, *command = leader.container().args()[2:]
-    assert (name, command[:3]) == ("lead", ["python3", "-m", "dynamo.trtllm"])
+    bash, script, *command = leader.container().args()
+    assert (bash, script, command[:3]) == ("bash", "/opt/ranks/lead.sh", ["python3", "-m", "dynamo.trtllm"])
     assert command[-1] == "--skip-warmup"
-    assert "mpirun" in script
     for pod in manifests.ranks(role):
-        (script,) = pod.container().args()[2:]
-        assert "sshd" in script
+        assert pod.container().args() == ["bash", "/opt/ranks/join.sh"]
         assert "args" not in pod.container().spec
 
 
-def test_kubernetes_leaves_the_scripts_alone(render: Render, controller: str) -> None:
-    """In a command it would replace $(NAME) of a variable, and make one dollar of two."""
-    for pod in spread(render, controller).pods("prefill"):
-        script = pod.container().args()[2]
-        assert "$$" not in script
-        assert [name for name in pod.container().env() if f"$({name})" in script] == []
+def test_every_rank_mounts_the_scripts(render: Render, controller: str, role: str) -> None:
+    manifests = spread(render, controller)
+    scripts = manifests.one("ConfigMap", component="ranks")
+    assert scripts["data"].keys() == {"lead.sh", "join.sh", "key.sh"}
+    for pod in manifests.pods(role):
+        assert pod.volumes()["ranks"]["configMap"] == {"name": scripts["metadata"]["name"]}
+        (mount,) = (m for m in pod.container().spec["volumeMounts"] if m["name"] == "ranks")
+        assert mount["mountPath"] == "/opt/ranks"
+
+
+def test_workers_of_one_node_need_no_scripts(render: Render) -> None:
+    assert render(TRTLLM).all("ConfigMap", component="ranks") == []
 
 
 def added(pod: PodTemplate) -> list[str]:

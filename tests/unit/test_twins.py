@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.manifests import Object, merged
+from hack.chart.manifests import Object, merged
+from hack.chart.render import Render
 
 # Engine flags that only one of the roles has, and why.
+LAUNCHER = ("/opt/dynamo-disagg/launch.py", "16384")
+KV_TRANSFER = "--kv-transfer-config"
 ONLY = {"kv-events-config": "the router indexes the caches of prefill workers, decode workers' it does not"}
 
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -29,7 +32,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {
             role: {
                 "replicas": 3,
-                "parallelism": {"tensor": 2, "pipeline": 2, "data": 2},
+                "parallelism": {"tensor": 4, "data": 2},
                 "engineArgs": {"max-model-len": 4096},
                 "extraArgs": ["--enforce-eager"],
                 "env": {"A": "b"},
@@ -49,10 +52,18 @@ def normalised(objects: list[Object], role: str) -> list[Object]:
     """A role's objects with the role's name, and the flags that only one role has, taken out."""
     result = []
     for item in objects:
-        text = json.dumps(item).replace(role, "ROLE")
+        other = {"prefill": "decode", "decode": "prefill"}[role]
+        text = json.dumps(item).replace(role, "ROLE").replace(f"{other}-peers", "OTHER-peers")
         neutral = json.loads(text)
-        for container in neutral.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
+        pod = neutral.get("spec", {}).get("template", {}).get("spec", {})
+        for container in pod.get("containers", []):
+            # The launcher that gives decode engines other process numbers: test_same_node.py.
+            if container["command"][1] == LAUNCHER[0]:
+                container["command"] = container["command"][3:]
             arguments: list[str] = container["args"]
+            if KV_TRANSFER in arguments:
+                at = arguments.index(KV_TRANSFER) + 1
+                arguments[at] = re.sub(r"kv_(producer|consumer)", "kv_role", arguments[at])
             for flag in ONLY:
                 if f"--{flag}" in arguments:
                     at = arguments.index(f"--{flag}")

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hack.paths import ROOT
-from tests.harness.chart import CHART_PARTS, KUBE_VERSION
-from tests.harness.helm import Helm, HelmResult
-from tests.harness.manifests import Manifests
+from hack.base.paths import ROOT
+from hack.chart.helm import Helm, HelmResult
+from hack.chart.manifests import Manifests
+from hack.chart.render import CHART_PARTS
+from hack.chart.renderer import KUBE_VERSION
 
 VERSION = yaml.safe_load((ROOT / "Chart.yaml").read_text())["version"]
 PARENT = {
@@ -94,3 +95,12 @@ def test_rules_apply_to_each_copy(parent: Path, each_helm: Helm) -> None:
     result = template(each_helm, parent, both(prefill={"parallelism": {"tensor": 12}}))
     assert result.code
     assert "prefill.parallelism: a worker of 12 GPUs does not divide" in result.stderr
+
+
+def test_two_copies_of_one_name_are_refused(parent: Path, each_helm: Helm) -> None:
+    """Helm would make the objects of one copy out of the other's, or stop in the middle."""
+    result = template(each_helm, parent, {"large": {"global": {"nameOverride": "large"}}, "small": {}})
+    assert result.code == 0, result.stderr
+    result = template(each_helm, parent, {"large": {}, "small": {}})
+    assert result.code
+    assert "large.global.nameOverride=large" in result.stderr or "small.global.nameOverride=small" in result.stderr

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
-from tests.harness.manifests import Container, PodTemplate, merged
+from hack.chart.manifests import Container, PodTemplate, merged, nested
+from hack.chart.render import Render
 
-# Steps of a shutdown, in seconds (dynamo/common/utils/graceful_shutdown.py of Dynamo 1.6.1).
-CALLBACKS = 30 + 30
+# The longest step of an engine's shutdown besides its grace period (dynamo/common/utils/graceful_shutdown.py, 1.6.1).
+CALLBACK = 30
+BY_ETCD = {"etcd": {"enabled": True}, "global": {"discovery": {"backend": "etcd"}}}
+# Its workers wait for no others.
+AGGREGATED = nested("global.serving", "aggregated")
 # For flags that no engine has.
 UNCHECKED = {"global": {"engine": {"version": "unchecked"}}}
 
@@ -22,14 +25,19 @@ def engine(render: Render, role: str, values: Any = None, **options: Any) -> Con
 
 def test_the_role_is_the_charts_name(render: Render, role: str) -> None:
     container = engine(render, role)
-    assert container.args()[:3] == ["python3", "-m", "dynamo.vllm"]
+    assert container.spec["command"][-3:] == ["python3", "-m", "dynamo.vllm"]
     assert container.flag("disaggregation-mode") == role
 
 
 def test_both_roles_use_one_connector(render: Render, role: str) -> None:
     """Dynamo refuses a prefill worker without it, and breaks silently on a decode worker without it."""
     config = json.loads(engine(render, role).flag("kv-transfer-config") or "")
-    assert config == {"kv_connector": "NixlConnector", "kv_role": "kv_both"}
+    assert config == {
+        "kv_connector": "NixlConnector",
+        "kv_role": {"prefill": "kv_producer", "decode": "kv_consumer"}[role],
+        "kv_load_failure_policy": "fail",
+        "kv_connector_extra_config": {"backends": ["UCX"], "kv_lease_duration": 30},
+    }
 
 
 def test_the_side_channel_is_the_pod_ip(render: Render, role: str) -> None:
@@ -68,7 +76,8 @@ def test_block_size_is_one_for_both_roles_and_the_router(render: Render, role: s
 def test_gpus_follow_from_parallelism(
     render: Render, role: str, parallelism: dict[str, int], gpus: int, flags: dict[str, str | None]
 ) -> None:
-    container = engine(render, role, {role: {"parallelism": parallelism}})
+    connector = {"global": {"kvTransfer": {"connector": "mooncake"}}}
+    container = engine(render, role, merged(connector, {role: {"parallelism": parallelism}}))
     assert {name: container.flag(name) for name in flags} == flags
     assert container.spec["resources"]["limits"]["nvidia.com/gpu"] == gpus
     assert container.spec["resources"]["requests"]["nvidia.com/gpu"] == gpus
@@ -76,14 +85,14 @@ def test_gpus_follow_from_parallelism(
 
 def test_the_other_role_keeps_its_own_values(render: Render, role: str) -> None:
     other = {"prefill": "decode", "decode": "prefill"}[role]
-    changed = {role: {"replicas": 3, "parallelism": {"tensor": 4}, "env": {"A": "b"}, "podLabels": {"a": "b"}}}
+    changed = {role: {"replicas": 3, "resources": {"requests": {"cpu": 3}}, "env": {"A": "b"}, "podLabels": {"a": "b"}}}
     assert render(changed).pod(other).owner == render().pod(other).owner
 
 
 def test_engine_flags_of_a_role_win_over_those_of_both(render: Render, role: str) -> None:
-    shared = {"global": {"engine": {"args": {"max-model-len": 4096, "seed": 1}}}}
-    container = engine(render, role, merged(shared, {role: {"engineArgs": {"max-model-len": 8192}}}))
-    assert container.flag("max-model-len") == "8192"
+    shared = {"global": {"engine": {"args": {"max-num-seqs": 64, "seed": 1}}}}
+    container = engine(render, role, merged(shared, {role: {"engineArgs": {"max-num-seqs": 128}}}))
+    assert container.flag("max-num-seqs") == "128"
     assert container.flag("seed") == "1"
 
 
@@ -145,7 +154,8 @@ def test_health_is_that_of_the_endpoint(render: Render, role: str) -> None:
     assert json.loads(container.env()["DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS"]) == ["generate"]
     ports = {p["name"]: p["containerPort"] for p in container.spec["ports"]}
     assert ports["system"] == 9090
-    for probe, path in {"startup": "/live", "liveness": "/live", "readiness": "/health"}.items():
+    # The first probe waits for the other role: test_generations.py.
+    for probe, path in {"liveness": "/live", "readiness": "/health"}.items():
         assert container.spec[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "system"}
 
 
@@ -155,52 +165,74 @@ def budget(container: Container) -> int:
 
 
 @pytest.mark.parametrize("size", [0.5, 2, 132, 700])
-def test_the_startup_budget_follows_from_the_model(render: Render, role: str, size: float) -> None:
+def test_the_startup_budget_follows_from_the_model(render: Render, size: float) -> None:
     """Ten minutes for the engine, and the weights at 100 MiB/s, never less and hardly more."""
-    seconds = budget(engine(render, role, {"global": {"model": {"sizeGiB": size}}}))
+    seconds = budget(engine(render, "decode", merged(AGGREGATED, nested("global.model.sizeGiB", size))))
     assert 600 + size * 1024 / 100 * 0.97 <= seconds <= 600 + size * 10 + 20
 
 
 @pytest.mark.parametrize("period", [5, 7, 30])
-def test_a_startup_budget_of_ones_own_is_kept_whatever_the_period(render: Render, role: str, period: int) -> None:
+def test_a_startup_budget_of_ones_own_is_kept_whatever_the_period(render: Render, period: int) -> None:
     startup = {"budgetSeconds": 1000, "periodSeconds": period}
-    seconds = budget(engine(render, role, {role: {"probes": {"startup": startup}}}))
+    seconds = budget(engine(render, "decode", merged(AGGREGATED, {"decode": {"probes": {"startup": startup}}})))
     assert 1000 <= seconds < 1000 + period
 
 
-def stop_seconds(pod: PodTemplate) -> tuple[int, int, int]:
-    """Grace period, preStop sleep and Dynamo's own bounds on unregistering and on requests in flight."""
-    container = pod.container()
-    variables = container.env()
-    sleep = container.spec["lifecycle"]["preStop"]["sleep"]["seconds"]
-    if "DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS" in variables:
-        return (
-            pod.spec["terminationGracePeriodSeconds"],
-            sleep,
-            int(variables["DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"]),
-        )
-    runtime = int(variables["DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"])
-    unregister = int(variables["DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS"])
-    return pod.spec["terminationGracePeriodSeconds"], sleep, unregister + CALLBACKS + runtime
+def drained(pod: PodTemplate) -> tuple[str, int, int, int]:
+    """The URL that the preStop hook asks, and the least, quiet and most seconds that it waits."""
+    script, url, *seconds = pod.container().spec["lifecycle"]["preStop"]["exec"]["command"][1:]
+    assert script == "/opt/dynamo-disagg/drain.py"
+    assert "/opt/dynamo-disagg" in {mount["mountPath"] for mount in pod.container().spec["volumeMounts"]}
+    least, quiet, most = map(int, seconds[:3])
+    return url, least, quiet, most
+
+
+def graces(pod: PodTemplate) -> tuple[int, int, int]:
+    """A worker's pod has all of them, its engine sleeps the second, Dynamo gives requests in flight the third."""
+    variables = pod.container().env()
+    names = "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS", "DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"
+    engine, runtime = (int(variables[name]) for name in names)
+    return pod.spec["terminationGracePeriodSeconds"], engine, runtime
 
 
 @pytest.mark.parametrize("seconds", [90, 180, 3600])
-def test_a_worker_stops_within_its_grace_period(render: Render, role: str, seconds: int) -> None:
+def test_a_worker_has_its_grace_period_for_what_is_in_flight(render: Render, role: str, seconds: int) -> None:
     pod = render({role: {"terminationGracePeriodSeconds": seconds}}).pod(role)
-    grace, sleep, own = stop_seconds(pod)
-    assert grace == seconds
-    assert sleep >= 5, "routers need a moment to see the pod go"
-    assert sleep + own < grace
-    assert int(pod.container().env()["DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"]) > 0
+    url, least, quiet, most = drained(pod)
+    assert url == "http://127.0.0.1:9090/metrics"
+    assert (least, quiet) == (5, 5), "routers need a moment to see the pod go, decode one to fetch the KV cache"
+    total, engine, runtime = graces(pod)
+    assert total == seconds
+    assert seconds / 2 <= most < seconds - engine - CALLBACK
+    assert runtime >= seconds, "it loses what SIGKILL has moved to another worker"
+
+
+def test_with_etcd_a_worker_leaves_the_routers_only_when_told_to_stop(render: Render, role: str) -> None:
+    pod = render(merged(BY_ETCD, {role: {"terminationGracePeriodSeconds": 300}})).pod(role)
+    assert pod.container().spec["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+    total, engine, _ = graces(pod)
+    assert 150 <= engine < total - 5 - CALLBACK
 
 
 @pytest.mark.parametrize("seconds", [20, 120, 3600])
-def test_a_frontend_stops_within_its_grace_period(render: Render, seconds: int) -> None:
-    grace, sleep, own = stop_seconds(render({"frontend": {"terminationGracePeriodSeconds": seconds}}).pod("frontend"))
-    assert grace == seconds
-    assert sleep >= 5, "load balancers need a moment to see the pod go"
-    assert own > 0
-    assert sleep + own < grace
+def test_a_frontend_serves_until_nothing_is_in_flight(render: Render, seconds: int) -> None:
+    """Streams in flight when it stops have as long again, and only for a second requests are refused."""
+    pod = render({"frontend": {"terminationGracePeriodSeconds": seconds}}).pod("frontend")
+    url, least, quiet, most = drained(pod)
+    assert url == "http://127.0.0.1:8000/metrics"
+    assert (least, quiet, most) == (10, 0, seconds // 2)
+    assert pod.container().spec["lifecycle"]["preStop"]["exec"]["command"][-1] == "hang-up"
+    assert pod.container().env()["DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS"] == "1"
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_a_process_that_hangs_is_given_no_time(render: Render, component: str) -> None:
+    """Ten seconds six times, and the last check's time-out: 75 s in all."""
+    spec = render().pod(component).container().spec
+    for name in ("startupProbe", "livenessProbe"):
+        assert spec[name]["terminationGracePeriodSeconds"] == 5
+    live = spec["livenessProbe"]
+    assert live["periodSeconds"] * live["failureThreshold"] + live["timeoutSeconds"] + 5 + 2 <= 75
 
 
 def test_shared_memory(render: Render, role: str) -> None:
@@ -226,6 +258,7 @@ def test_a_budget_for_more_than_one_pod(render: Render, role: str, replicas: int
     assert len(budgets) == (replicas > 1)
     for item in budgets:
         assert item["spec"]["maxUnavailable"] == 1
+        assert item["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
         assert item["spec"]["selector"]["matchLabels"].items() <= manifests.pod(role).labels.items()
 
 
@@ -252,3 +285,13 @@ def test_placement(render: Render, role: str) -> None:
     assert [t["key"] for t in spec["tolerations"]] == ["nvidia.com/gpu", "mine"]
     assert spec["priorityClassName"] == "high"
     assert spec["affinity"] == {"nodeAffinity": {}}
+
+
+def test_workers_of_one_node_prefer_different_nodes(render: Render, role: str) -> None:
+    pod = render().pod(role)
+    (term,) = pod.spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert term["podAffinityTerm"]["labelSelector"]["matchLabels"].items() <= pod.labels.items()
+    together = nested("global.colocation.topologyKey", "kubernetes.io/hostname")
+    assert "podAntiAffinity" not in render(together).pod(role).spec["affinity"]
+    assert all("affinity" not in pod.spec for pod in render({role: {"parallelism": {"tensor": 16}}}).pods(role))

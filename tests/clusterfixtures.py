@@ -1,0 +1,111 @@
+"""Fixtures on a real cluster, of the tiers scheduling and e2e.
+
+One kind cluster serves the whole run; every test has a namespace of its own. `--kubeconfig` names another cluster,
+which is used as it is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hack.cluster import leftovers, state
+from hack.cluster import lifecycle as cluster
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from hack.cluster.report import namespace_report
+from hack.containers import build_images
+
+MACHINE = "gke-a3ultra"
+# Not the demo's cluster: what somebody looks at there may hold all its GPUs.
+CLUSTER = "dynamo-disagg-e2e"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+@pytest.fixture(scope="session")
+def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
+    """The kind cluster: two workers that look like A3 Ultra nodes, eight faked GPUs each, all images loaded."""
+    if given := pytestconfig.getoption("kubeconfig"):
+        yield cluster.Cluster("", Path(given).resolve(), "", "")
+        return
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    existed = state.find(CLUSTER) is not None
+    with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
+        try:
+            made = cluster.up(CLUSTER, machine=MACHINE)
+        except state.HalfMadeError:  # an interrupted run left it, and nobody else uses this name
+            made = cluster.up(CLUSTER, machine=MACHINE, recreate=True)
+        cluster.load(build_images.archives(), made.name)
+    yield made
+    if not existed and not pytestconfig.getoption("keep_cluster"):
+        with capture.global_and_fixture_disabled():
+            cluster.down(made.name)
+
+
+@contextmanager
+def dressed(running: cluster.Cluster, machine: str, gpus: int) -> Iterator[None]:
+    """The cluster's workers as nodes of another machine with so many GPUs; afterwards they are A3 Ultra nodes again."""
+    try:
+        cluster.up(running.name, machine=machine, gpus=gpus)
+        yield
+    finally:
+        cluster.up(running.name, machine=MACHINE)
+
+
+@pytest.fixture(scope="session")
+def kube(running: cluster.Cluster) -> Kube:
+    """The cluster's API."""
+    return Kube(running.kubeconfig)
+
+
+@contextmanager
+def new_namespace(kube: Kube, **labels: str) -> Iterator[str]:
+    """A namespace with these labels, deleted afterwards; nobody waits until it is gone."""
+    name = f"e2e-{secrets.token_hex(3)}"
+    kube.core.create_namespace({"metadata": {"name": name, "labels": labels}})
+    try:
+        yield name
+    finally:
+        kube.core.delete_namespace(name)
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> Iterator[str]:
+    """A new namespace under the restricted Pod Security Standard."""
+    with new_namespace(kube, **RESTRICTED) as name:
+        yield name
+
+
+@pytest.fixture
+def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Release]]:
+    """A release of the chart in the test's namespace, not installed yet: release("name", helm=...).
+
+    What a test leaves installed is uninstalled: a namespace that is deleted with pods in it waits for half of
+    their termination grace period, however soon they end.
+    """
+    made: list[Release] = []
+
+    def make(name: str = "demo", **options: Any) -> Release:
+        made.append(Release(kube, namespace, name, **options))
+        return made[-1]
+
+    yield make
+    if getattr(request.node, "failed_phase", None):
+        print(namespace_report(kube, namespace))
+    for one in made:
+        one.attempt("uninstall", one.name, "--ignore-not-found")
+    leftovers.wait_until_gone(kube, namespace)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave word for the release fixture that the test failed."""
+    report = yield
+    if report.failed:
+        item.failed_phase = report.when  # type: ignore[attr-defined]
+    return report

@@ -1,0 +1,18 @@
+"""Clients lose nothing in planned changes: the cases of `make reliability` that have the most to lose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hack.cluster.release import Release
+from hack.reliability.cases import CASES
+from hack.reliability.trial import trial
+
+
+@pytest.mark.parametrize("case", ["an upgrade of the frontend", "a deleted decode pod"])
+def test_nothing_is_lost(release: Callable[..., Release], case: str) -> None:
+    outcome = trial(release(), case, CASES[case])
+    assert outcome.clients["sent"] > 100, outcome
+    assert not outcome.lost, outcome

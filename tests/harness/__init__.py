@@ -1,1 +1,0 @@
-"""What the tests are made of: rendering, looking things up, a cluster's state. Free of pytest."""

@@ -1,0 +1,86 @@
+"""Waiting, running programs, reading YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hack.base import process, wait
+from hack.base.log import UserError
+from hack.base.step import Step
+from hack.base.wait import NotReachedError, UnrecoverableError, wait_for
+from hack.base.yamlfile import parse_all, read_yaml
+
+
+def test_waiting_returns_the_observation() -> None:
+    states = iter([1, 2, 3])
+    assert wait_for("three", lambda: next(states), lambda s: s == 3, timeout=5, interval=0) == 3
+
+
+def test_waiting_in_vain_shows_the_last_state() -> None:
+    with pytest.raises(NotReachedError, match=r"pods ready: not reached in 0 s; last observed: 1 of 2 ready"):
+        wait_for("pods ready", lambda: "1 of 2 ready", lambda _: False, timeout=0.01, interval=0)
+
+
+def test_waiting_for_something_that_fails_shows_the_error() -> None:
+    def refuse() -> None:
+        raise ConnectionError("refused")
+
+    with pytest.raises(NotReachedError, match="last observed: ConnectionError: refused"):
+        wait_for("answer", refuse, lambda _: True, timeout=0.01, interval=0)
+
+
+def test_waiting_ends_where_it_cannot_help() -> None:
+    def broken() -> None:
+        raise UnrecoverableError("the image is missing")
+
+    with pytest.raises(UnrecoverableError, match="the image is missing"):
+        wait_for("pods ready", broken, lambda _: True, timeout=60)
+
+
+def test_waiting_says_what_it_sees(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(wait, "HEARTBEAT_SECONDS", -1)
+    states = iter([1, 2])
+    wait_for("2 pods", lambda: next(states), lambda n: n == 2, 5, 0, show=lambda n: f"{n} of 2", step=Step("pods"))
+    assert "waiting for 2 pods; 1 of 2" in capsys.readouterr().out
+
+
+def test_a_program_that_fails_says_so_in_its_own_words() -> None:
+    with pytest.raises(UserError, match=r"^copying: no space\n?$"):
+        process.output(["sh", "-c", "echo half; echo no space >&2; exit 3"], "copying")
+    with pytest.raises(UserError, match=r"^copying: exit code 3$"):
+        process.output(["sh", "-c", "exit 3"], "copying")
+
+
+def test_a_program_reads_a_text_or_a_file_or_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("of a file")
+    assert process.output(["cat"], "cat", stdin="a text") == "a text"
+    with (tmp_path / "file").open("rb") as file:
+        assert process.run(["cat"], stdin=file).stdout == "of a file"
+    assert process.output(["cat"], "cat") == ""
+
+
+def test_a_program_that_does_not_end() -> None:
+    with pytest.raises(process.NotFinishedError, match=r"no answer from `sh -c` within 0\.3 s") as error:
+        process.run(["sh", "-c", "echo halfway >&2; exec sleep 60"], timeout=0.3)
+    assert error.value.seen == "halfway\n"
+
+
+def test_a_program_in_the_background_ends_with_the_block() -> None:
+    with process.background(["sh", "-c", "echo ready; exec sleep 60"]) as program:
+        wait_for("its output", program.said, lambda text: text == "ready\n", 10, 0.05)
+        assert program.exit_code is None
+    assert program.exit_code is not None
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- a", "expected a map, found list")])
+def test_a_file_that_holds_no_map(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=f"values.yaml: {message}"):
+        read_yaml(file)
+
+
+def test_empty_documents_are_left_out() -> None:
+    assert parse_all("---\n---\na: 1\n---\n# nothing\n---\nb: 2\n") == [{"a": 1}, {"b": 2}]

@@ -1,0 +1,182 @@
+"""The clients of the reliability cases, against a frontend that answers as told; what is counted of a release."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hack.data import load
+from hack.reliability import report
+from hack.reliability.cases import CASES
+from hack.reliability.trial import Counters, Outcome
+
+TOKEN = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+class Frontend(http.server.ThreadingHTTPServer):
+    """Answers every request with a status and these events; closes without a word where there are none."""
+
+    request_queue_size = 64
+    status = 200
+    events: list[bytes]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One answer."""
+
+    server: Frontend
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.server.events:
+            return
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(b"".join(self.server.events))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def frontend() -> Iterator[Frontend]:
+    with Frontend(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "counted"),
+    [
+        (200, [TOKEN] * 3 + [DONE], {"right": 1}),
+        (200, [TOKEN] * 2 + [DONE], {"wrong": 1}),
+        (200, [TOKEN] * 4 + [DONE], {"wrong": 1}),
+        (200, [TOKEN] * 3, {"failed": {"no end marker": 1}}),
+        (200, [TOKEN, b'data: {"error":{}}\n\n', DONE], {"failed": {'error event data: {"error":{}}': 1}}),
+        (503, [b"not ready"], {"failed": {"503 not ready": 1}}),
+        (529, [b"overloaded"], {"shed": 1}),
+        (200, [], {"failed": {"RemoteDisconnected": 1}}),
+    ],
+    ids=str,
+)
+def test_what_came_of_a_request(
+    frontend: Frontend, tmp_path: Path, status: int, events: list[bytes], counted: dict[str, Any]
+) -> None:
+    frontend.status, frontend.events = status, events
+    account, stop = load.Account(), tmp_path / "stop"
+    client = load.Client(account, f"http://127.0.0.1:{frontend.server_port}", "m", 3, stop, keeps=True)
+    gaps: list[float] = []
+    account.add(*client._ask(gaps), 3, gaps)
+    line = json.loads(account.line())
+    assert line["sent"] == 1
+    nothing = {"right": 0, "wrong": 0, "shed": 0, "failed": {}}
+    assert {key: line[key] for key in nothing} == nothing | counted
+
+
+def test_clients_end_when_the_file_is_there(frontend: Frontend, tmp_path: Path, capsys: Any) -> None:
+    frontend.events = [TOKEN] * load.SHORT + [DONE]
+    stop = tmp_path / "stop"
+    threading.Timer(1.5, stop.touch).start()
+    load.main(f"http://127.0.0.1:{frontend.server_port}", "m", stop)
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["sent"] > 20
+    # Long answers come out too short here.
+    assert last["right"] + last["wrong"] == last["sent"]
+    assert last["longest_stall"] < 1
+
+
+def test_a_connection_that_the_server_closed_is_seen() -> None:
+    ours, theirs = socket.socketpair()
+    connection = http.client.HTTPConnection("a")
+    connection.sock = ours
+    assert not load.closed(connection)
+    theirs.close()
+    assert load.closed(connection)
+    ours.close()
+
+
+@pytest.mark.parametrize(
+    ("keeps", "counted"), [(True, {"right": 2, "asked_again": 1}), (False, {"right": 1, "asked_again": 0})]
+)
+def test_what_a_kept_connection_loses_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps: bool, counted: dict[str, int]
+) -> None:
+    stop = tmp_path / "stop"
+    account = load.Account()
+    client = load.Client(account, "http://127.0.0.1:9", "m", 3, stop, keeps=keeps)
+    results = iter([("", 3), ("RemoteDisconnected", 0), ("", 3)])
+
+    def ask(_: list[float]) -> tuple[str, int]:
+        client.connection = http.client.HTTPConnection("127.0.0.1:9")
+        if account.sent == 1:
+            stop.touch()
+        return next(results)
+
+    monkeypatch.setattr(client, "_ask", ask)
+    monkeypatch.setattr(load, "closed", lambda _: False)
+    client.run()
+    line = json.loads(account.line())
+    assert {key: line[key] for key in counted} == counted
+    assert line["sent"] == 2
+
+
+def counters(
+    counts: dict[tuple[str, str, str], int], before: dict[tuple[str, str, str], int] | None = None
+) -> Counters:
+    made = Counters(release=None)  # type: ignore[arg-type]
+    made.seen, made.before = counts, before or {}
+    return made
+
+
+def test_a_mixed_pair_is_counted() -> None:
+    old = {("prefill", "old", "p1"): 30, ("decode", "old", "d1"): 30}
+    new = {("prefill", "new", "p2"): 12, ("decode", "new", "d2"): 12}
+    assert counters(old | new).mixed() == 0
+    # Two prompts of the old generation were answered by the new one.
+    mixed = {**old, **new, ("decode", "old", "d1"): 28, ("decode", "new", "d2"): 14}
+    assert counters(mixed).mixed() == 2
+    assert counters(mixed, mixed).mixed() == 0, "all of it before the case"
+    # The old prefill worker went with its last numbers.
+    assert counters({**old, **new, ("prefill", "old", "p1"): 27}).mixed() == 0
+    assert counters({("frontend", "", "f1"): 5} | old, {("frontend", "", "f1"): 3}).moved() == 2
+
+
+def outcome_of(case: str, mixed: int = 0, **failed: int) -> Outcome:
+    clients = {"sent": 9, "right": 7, "wrong": 0, "shed": 1, "asked_again": 2, "failed": failed, "longest_stall": 0.5}
+    return Outcome(case, clients, 12, 3, mixed, CASES[case].loses)
+
+
+def test_a_row_says_what_was_lost() -> None:
+    outcome = outcome_of("a deleted decode pod", e503=1)
+    numbers = ["9", "7", "0", "1", "2", "1 x e503", "3", "0.5 s", "12 s", "0"]
+    assert report.row(outcome) == ["a deleted decode pod", *numbers]
+    assert outcome.lost
+    assert not outcome_of("a deleted decode pod").lost
+    assert outcome_of("a deleted decode pod", mixed=1).lost
+    # The reason is known, and stands beside it.
+    assert not outcome_of("another block size", e503=1).lost
+    assert outcome_of("another block size", mixed=1).lost
+
+
+def test_the_page_keeps_the_cases_that_did_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "reliability.md"
+    page.write_text("# Page\n<!-- Cases: begin -->\n<!-- Cases: end -->\nEnd\n")
+    monkeypatch.setattr(report, "PAGE", page)
+    page.write_text(report.page([outcome_of("another block size", e503=1), outcome_of("a drained node")]))
+    page.write_text(report.page([outcome_of("a drained node", e500=4)]))
+    lines = page.read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in lines[4:6]] == ["another block size", "a drained node"]
+    assert "1 x e503" in lines[4]
+    assert "asks again" in lines[4] or "ask again" in lines[4]
+    assert "4 x e500" in lines[5]
+    assert lines[-1] == "End"

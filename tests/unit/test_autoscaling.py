@@ -1,0 +1,116 @@
+"""Scalers: what they scale and by what, who owns the number of pods, and load that is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hack.chart.helm import HelmError
+from hack.chart.manifests import merged, nested
+from hack.chart.render import Render
+
+PROMETHEUS = nested("autoscaling.prometheusUrl", "http://prometheus:9090")
+WIDE = {role: {"parallelism": {"tensor": 16}} for role in ("prefill", "decode")}
+
+
+def scaled(component: str, **scaler: Any) -> dict[str, Any]:
+    return merged(PROMETHEUS, {component: {"autoscaling": {"enabled": True} | scaler}})
+
+
+def trigger(render: Render, role: str, values: Any) -> dict[str, Any]:
+    (first, *_) = render(values).one("ScaledObject", component=role)["spec"]["triggers"]
+    assert first["type"] == "prometheus"
+    found: dict[str, Any] = first["metadata"]
+    return found
+
+
+def test_nothing_scales_by_default(render: Render) -> None:
+    manifests = render()
+    assert manifests.all("ScaledObject") == manifests.all("HorizontalPodAutoscaler") == []
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_who_scales_owns_the_number(render: Render, component: str) -> None:
+    manifests = render(scaled(component, minReplicas=2, maxReplicas=9))
+    (scaler,) = manifests.all("HorizontalPodAutoscaler") + manifests.all("ScaledObject")
+    target = scaler["spec"]["scaleTargetRef"]
+    workload = manifests.one(target["kind"], component=component)
+    assert target["name"] == workload["metadata"]["name"]
+    assert target["apiVersion"] == workload["apiVersion"]
+    assert "replicas" not in workload["spec"]
+    least, most = ("minReplicas", "maxReplicas") if component == "frontend" else ("minReplicaCount", "maxReplicaCount")
+    assert (scaler["spec"][least], scaler["spec"][most]) == (2, 9)
+    for other in {"frontend", "prefill", "decode"} - {component}:
+        assert manifests.one("Deployment", component=other)["spec"]["replicas"] == 1
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_a_scaler_restarts_no_pod(render: Render, component: str) -> None:
+    before, after = (render(values).pod(component) for values in ({}, scaled(component, minReplicas=3)))
+    assert (before.metadata, before.spec) == (after.metadata, after.spec)
+
+
+def test_a_worker_of_several_nodes_is_scaled_as_a_whole(render: Render, role: str) -> None:
+    manifests = render(merged(WIDE, scaled(role)))
+    target = manifests.one("ScaledObject")["spec"]["scaleTargetRef"]
+    assert target == {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "name": f"demo-{role}-group",
+    }
+    assert "replicas" not in manifests.one("LeaderWorkerSet", component=role)["spec"]
+    with pytest.raises(HelmError, match="a StatefulSet for each rank"):
+        render(merged(merged(WIDE, scaled(role)), nested("global.multiNode.controller", "statefulset")))
+
+
+def test_prefill_scales_by_its_queue(render: Render) -> None:
+    metadata = trigger(render, "prefill", scaled("prefill", target=9000))
+    assert metadata["serverAddress"] == "http://prometheus:9090"
+    assert metadata["query"] == (
+        "sum(max by (worker_id, dp_rank) (dynamo_frontend_worker_active_prefill_tokens"
+        '{namespace="default",pod=~"demo-frontend-.*",worker_type="prefill"}))'
+    )
+    assert metadata["threshold"] == "9000"
+    assert metadata["ignoreNullValues"] == "false", "metrics that are gone are no load of 0"
+    assert trigger(render, "prefill", scaled("prefill"))["threshold"] == "16000"
+
+
+def test_decode_scales_by_its_cache(render: Render) -> None:
+    metadata = trigger(render, "decode", scaled("decode"))
+    assert metadata["query"] == (
+        "100 * sum(max by (worker_id, dp_rank) (dynamo_frontend_worker_active_decode_blocks"
+        '{namespace="default",pod=~"demo-frontend-.*",worker_type="decode"}))'
+        ' / max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-.*"})'
+    )
+    assert metadata["threshold"] == "70"
+
+
+def test_a_ratio_is_kept_where_asked(render: Render, role: str) -> None:
+    other = {"prefill": "decode", "decode": "prefill"}[role]
+    for values, also in (({}, ""), (WIDE, ",dynamo-disagg/rank=leader")):
+        (_, ratio) = render(merged(values, scaled(role, otherRolePerWorker=3))).one("ScaledObject")["spec"]["triggers"]
+        assert ratio["type"] == "kubernetes-workload"
+        assert ratio["metadata"]["value"] == "3"
+        assert ratio["metadata"]["podSelector"] == (
+            f"app.kubernetes.io/component={other},app.kubernetes.io/instance=demo,app.kubernetes.io/name=dynamo-disagg{also}"
+        )
+
+
+def test_a_frontend_scales_by_its_cpu(render: Render) -> None:
+    spec = render(scaled("frontend", target=55, scaleDownSeconds=77)).one("HorizontalPodAutoscaler")["spec"]
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 55
+    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 77
+
+
+def test_what_a_scaler_makes_has_a_budget(render: Render, role: str) -> None:
+    assert render(scaled(role)).all("PodDisruptionBudget", component=role)
+
+
+def test_load_that_is_too_much_is_refused(render: Render) -> None:
+    flags = ("active-decode-blocks-threshold", "active-prefill-tokens-threshold")
+    container = (
+        render(nested("frontend.rejection", {"kvUsagePercent": 85, "promptTokens": 64000})).pod("frontend").container()
+    )
+    assert [container.flag(flag) for flag in flags] == ["0.85", "64000"]
+    assert [render().pod("frontend").container().flag(flag) for flag in flags] == [None, None]

@@ -1,0 +1,143 @@
+"""Workers of different generations never meet: their namespaces, and when new ones take the place of old ones."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import pytest
+
+from hack.chart.manifests import merged, nested
+from hack.chart.render import Render
+
+SUFFIX = "DYN_NAMESPACE_WORKER_SUFFIX"
+SGLANG, TRTLLM = nested("global.engine.name", "sglang"), nested("global.engine.name", "trtllm")
+SIMULATED = nested("global.simulation.enabled", True)
+# Prefill of one node beside decode of two.
+WIDE = {"decode": {"parallelism": {"tensor": 16}}}
+
+
+def generation(render: Render, *values: Any, **options: Any) -> str:
+    """The one of all worker pods."""
+    nothing: dict[str, Any] = {}
+    manifests = render(functools.reduce(merged, values, nothing), **options)
+    pods = [*manifests.pods("prefill"), *manifests.pods("decode")]
+    (found,) = {pod.container("engine").env()[SUFFIX] for pod in pods}
+    assert {pod.labels["dynamo-disagg/generation"] for pod in pods} == {found}
+    assert re.fullmatch("[0-9a-f]{8}", found), "the frontends take no other suffix"
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        ({}, nested("global.kvCache.blockSize", 64)),
+        ({}, nested("global.engine.image.tag", "1.6.1-patched")),
+        ({}, nested("global.engine.image.digest", "sha256:" + "0" * 64)),
+        ({}, nested("global.model.name", "Qwen/Qwen3-1.7B")),
+        ({}, nested("global.engine.args", {"dtype": "float16"})),
+        ({}, nested("global.engine.args", {"max-model-len": 4096})),
+        ({}, {role: {"engineArgs": {"kv-cache-dtype": "fp8"}} for role in ("prefill", "decode")}),
+        ({}, {"decode": {"engineArgs": {"attention-backend": "FLASHINFER"}}}),
+        ({}, nested("global.kvTransfer.connector", "mooncake")),
+        ({}, {"prefill": {"parallelism": {"tensor": 2}}}),
+        ({}, {"decode": {"extraArgs": ["--enforce-eager"]}}),
+        ({}, nested("global.env", {"VLLM_KV_CACHE_LAYOUT": "HND"})),
+        (SIMULATED, nested("global.simulation.image.tag", "1.6.1-patched")),
+        (SIMULATED, nested("global.engine.args", {"dtype": "float16"})),
+        (SGLANG, nested("global.engine.args", {"kv-cache-dtype": "fp8_e5m2"})),
+        (SGLANG, nested("global.env", {"SGLANG_X": "1"})),
+        (TRTLLM, nested("global.engine.args", {"trtllm.kv_cache_config": {"dtype": "fp8"}})),
+        ({}, SGLANG),
+    ],
+    ids=str,
+)
+def test_what_changes_caches_is_a_new_generation(render: Render, base: Any, change: Any) -> None:
+    assert generation(render, base, change) != generation(render, base)
+
+
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        ({}, {role: {"replicas": 3, "resources": {"limits": {"memory": "99Gi"}}} for role in ("prefill", "decode")}),
+        ({}, {"decode": {"engineArgs": {"max-num-seqs": 64, "gpu-memory-utilization": 0.8}}}),
+        ({}, {"decode": {"env": {"NCCL_DEBUG": "INFO"}, "podLabels": {"a": "b"}, "podAnnotations": {"a": "b"}}}),
+        ({}, {"frontend": {"replicas": 2, "migrationLimit": 1}}),
+        ({}, nested("global.imageRegistry", "mirror.example.com")),
+        (SGLANG, nested("global.engine.args", {"mem-fraction-static": 0.8})),
+        (TRTLLM, nested("global.engine.args", {"max-batch-size": 64, "trtllm.max_num_tokens": 4096})),
+    ],
+    ids=str,
+)
+def test_what_does_not_keeps_the_generation(render: Render, base: Any, change: Any) -> None:
+    assert generation(render, base, change) == generation(render, base)
+
+
+def test_aggregated_workers_have_one_too(render: Render) -> None:
+    """New ones with another card in discovery would be refused beside the old ones."""
+    assert generation(render, nested("global.serving", "aggregated")) != generation(render)
+
+
+def test_frontends_serve_all_generations_and_restart_for_none(render: Render) -> None:
+    one, other = (render(nested("global.engine.args", {"dtype": word})).pod("frontend") for word in ("auto", "half"))
+    assert one.spec == other.spec
+    variables = one.container().env()
+    assert variables["DYN_NAMESPACE_PREFIX"] == render().pod("decode").container("engine").env()["DYN_NAMESPACE"]
+    assert variables["DYN_NAMESPACE_PREFIX_STRICT"] == "true"
+
+
+def matches(prefix: str, namespace: str) -> bool:
+    """As Dynamo's strict form does: findings/dynamo-namespace-prefix-takes-neighbours.sh."""
+    return bool(re.fullmatch(re.escape(prefix) + "(-[0-9a-fA-F]{8})?", namespace))
+
+
+def test_releases_whose_names_begin_alike_do_not_mix(render: Render) -> None:
+    releases = ("demo", "demo2", "demo-2", "demo-deadbeef", "demo-deadbeef-0badf00d", "demo-12345678")
+    namespaces, prefixes = {}, {}
+    for release in releases:
+        manifests = render(release=release)
+        variables = manifests.pod("decode").container("engine").env()
+        namespaces[release] = f"{variables['DYN_NAMESPACE']}-{variables[SUFFIX]}"
+        prefixes[release] = manifests.pod("frontend").container().env()["DYN_NAMESPACE_PREFIX"]
+    for release, prefix in prefixes.items():
+        assert [name for name, namespace in namespaces.items() if matches(prefix, namespace)] == [release]
+        # Workers of the chart that had no generations.
+        assert [name for name, other in prefixes.items() if matches(prefix, other)] == [release]
+
+
+@pytest.mark.parametrize("values", [{}, WIDE, merged(WIDE, nested("global.multiNode.controller", "statefulset"))])
+def test_a_worker_starts_with_one_of_the_other_role(render: Render, values: Any, role: str) -> None:
+    """Else its rollout would end the old generation before the new one can work."""
+    manifests, other = render(values), {"prefill": "decode", "decode": "prefill"}[role]
+    for pod in manifests.pods(role):
+        spec = pod.container("engine").spec
+        worker = "127.0.0.1:9090" if pod.leads else "$DYNAMO_LEADER_ADDRESS:9090"
+        asks = ["python3", "/opt/dynamo-disagg/pair.py", worker, f"demo-{other}-peers:9090"]
+        if pod.leads:
+            assert spec["startupProbe"]["exec"]["command"] == asks
+            assert spec["readinessProbe"]["httpGet"] == {"path": "/health", "port": "system"}
+        elif "readinessProbe" in spec:
+            assert spec["readinessProbe"]["exec"]["command"] == asks
+    service = next(s for s in manifests.all("Service", component=role) if s["metadata"]["name"] == f"demo-{role}-peers")
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert service["spec"]["clusterIP"] == "None"
+    assert not [name for name in service["metadata"]["labels"] if name.startswith("nvidia.com/")]
+    for pod in manifests.pods(role):
+        assert (service["spec"]["selector"].items() <= pod.labels.items()) == pod.leads
+
+
+def test_it_waits_as_long_as_the_slower_role_may_take(render: Render) -> None:
+    manifests = render({"decode": {"probes": {"startup": {"budgetSeconds": 5000}}}})
+    for role in ("prefill", "decode"):
+        pod = manifests.pod(role)
+        probe = pod.container("engine").spec["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 5600
+        assert pod.owner["spec"]["progressDeadlineSeconds"] > 5600
+        assert pod.owner["spec"]["minReadySeconds"] == 15, "both roles, and the frontends' view of them"
+
+
+def test_an_aggregated_worker_needs_no_other(render: Render) -> None:
+    manifests = render(nested("global.serving", "aggregated"))
+    assert "httpGet" in manifests.pod("decode").container("engine").spec["startupProbe"]
+    assert [s["metadata"]["name"] for s in manifests.all("Service", component="decode")] == ["demo-decode"]

@@ -1,0 +1,68 @@
+"""Schedulers, runtime classes, containers of one's own and namespaces of the node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hack.chart.manifests import merged, nested
+from hack.chart.render import Render
+
+SIMULATED = nested("global.simulation.enabled", True)
+CONTAINER = {"name": "warm", "image": "registry.example.com/tools:1"}
+
+
+def test_a_scheduler_for_all_and_one_for_a_role(render: Render) -> None:
+    values = merged(
+        {"global": {"schedulerName": "kai-scheduler"}, "etcd": {"enabled": True}}, {"canary": {"enabled": True}}
+    )
+    manifests = render(
+        merged(values, {"prefill": {"schedulerName": "volcano"}, "global": {"discovery": {"backend": "etcd"}}})
+    )
+    for pod in manifests.pods():
+        wanted = "volcano" if pod.labels["app.kubernetes.io/component"] == "prefill" else "kai-scheduler"
+        assert pod.spec["schedulerName"] == wanted, pod.id
+
+
+def test_the_machines_runtime_class_is_for_workers_and_not_for_a_laptop(render: Render) -> None:
+    values = nested("global.hardwareSpec.runtimeClassName", "nvidia")
+    manifests = render(merged(values, nested("decode.runtimeClassName", "kata-nvidia")))
+    assert manifests.pod("prefill").spec["runtimeClassName"] == "nvidia"
+    assert manifests.pod("decode").spec["runtimeClassName"] == "kata-nvidia"
+    assert "runtimeClassName" not in manifests.pod("frontend").spec
+    assert "runtimeClassName" not in render(merged(values, SIMULATED)).pod("prefill").spec
+
+
+@pytest.mark.parametrize("component", ["frontend", "prefill", "decode"])
+def test_a_container_of_ones_own_runs_after_the_model_is_there(render: Render, component: str) -> None:
+    download = {"cache": {"claimName": "weights"}, "download": {"enabled": True}}
+    values: dict[str, Any] = {
+        "global": {"model": {"source": {"huggingface": download}}},
+        component: {"initContainers": [CONTAINER | {"securityContext": {"runAsUser": 2000}}]},
+    }
+    init = render(values).pod(component).spec["initContainers"]
+    assert [c["name"] for c in init] == ["wait-for-model", "warm"]
+    assert init[1]["imagePullPolicy"] == "IfNotPresent"
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsUser": 2000}
+    assert init[1]["securityContext"] == security
+
+
+def test_namespaces_of_the_node_are_left_out_of_a_simulation(render: Render, role: str) -> None:
+    values = {role: {"hostIPC": True, "hostNetwork": True}}
+    spec = render(values).pod(role).spec
+    assert (spec["hostIPC"], spec["hostNetwork"], spec["dnsPolicy"]) == (True, True, "ClusterFirstWithHostNet")
+    assert not {"hostIPC", "hostNetwork", "dnsPolicy"} & render(merged(values, SIMULATED)).pod(role).spec.keys()
+
+
+def test_the_download_writes_as_whoever_may(render: Render) -> None:
+    job = {
+        "podSecurityContext": {"runAsUser": 0, "runAsNonRoot": False},
+        "securityContext": {"capabilities": {"add": ["CHOWN"]}},
+    }
+    download = {"cache": {"claimName": "weights"}, "download": {"enabled": True, **job}}
+    manifests = render(nested("global.model.source.huggingface", download))
+    pod = manifests.pod("model")
+    assert (pod.spec["securityContext"]["runAsUser"], pod.spec["securityContext"]["runAsNonRoot"]) == (0, False)
+    assert pod.container("download").spec["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN"]}
+    assert manifests.pod("decode").spec["securityContext"]["runAsUser"] == 1000

@@ -1,0 +1,157 @@
+"""The probe: two pods of one Job, as the workers are, without the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hack.base.paths import ROOT
+from hack.chart.manifests import Manifests, PodTemplate, merged
+from hack.chart.render import Render
+from hack.chart.scenarios import EVERYTHING, OVERLAY, TRTLLM
+
+TEST: dict[str, Any] = {"test": {"probe": {"enabled": True}}}
+BOTH = TEST | {"preflight": {"probe": {"enabled": True}}}
+NODES = {"matchExpressions": [{"key": "pool", "operator": "Exists"}]}
+COLOCATED = {"global": {"colocation": {"topologyKey": "kubernetes.io/hostname"}}}
+
+
+def probe(manifests: Manifests, component: str = "probe") -> PodTemplate:
+    (found,) = manifests.pods(component)
+    return found
+
+
+def environment(pod: PodTemplate) -> dict[str, Any]:
+    (container,) = pod.containers()
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in container.spec["env"]}
+
+
+def test_off_by_default_and_in_simulation(render: Render) -> None:
+    assert render(EVERYTHING).pods("probe") == []
+    simulated = render(BOTH, ["values/a3u-multi.yaml", OVERLAY])
+    assert [simulated.all(component=name) for name in ("probe", "preflight-probe")] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("component", "hook", "seconds"), [("probe", "test", 280), ("preflight-probe", "pre-install", 900)]
+)
+def test_one_job_of_two_pods_that_find_each_other(component: str, hook: str, seconds: int, render: Render) -> None:
+    manifests = render(BOTH, ["values/a3u-multi.yaml"])
+    weights = {}
+    for item in manifests.all(component=component):
+        annotations = item["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == hook
+        assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
+        weights[item["kind"]] = int(annotations["helm.sh/hook-weight"])
+    job = weights.pop("Job")
+    assert weights.keys() == {"ConfigMap", "Service"}
+    assert max(weights.values()) < job, "what the Job needs is there before it"
+    spec = manifests.one("Job", component=component)["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 2, 2)
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, seconds)
+    service = manifests.one("Service", component=component)
+    name = service["metadata"]["name"]
+    assert (service["spec"]["clusterIP"], service["spec"]["publishNotReadyAddresses"]) == ("None", True)
+    pod = probe(manifests, component)
+    assert pod.spec["subdomain"] == name
+    (container,) = pod.containers()
+    assert container.spec["command"] == ["python3", "/opt/probe/kv_probe.py", "pod", f"{name}-0.{name}.default.svc"]
+    arguments = container.spec["args"]
+    assert int(arguments[arguments.index("--wait") + 1]) < seconds, "it says what is missing before it is ended"
+    script = manifests.one("ConfigMap", component=component)["data"]["kv_probe.py"]
+    assert script == (ROOT / "files" / "kv_probe.py").read_text().strip()
+
+
+def test_it_takes_the_plugin_of_the_workers(render: Render) -> None:
+    efa = {"global": {"kvTransfer": {"backends": ["LIBFABRIC"]}}}
+    for values, plugin in (({}, "UCX"), (efa, "LIBFABRIC")):
+        (container,) = probe(render(merged(TEST, values))).containers()
+        assert container.spec["args"][2:4] == ["--backend", plugin]
+
+
+@pytest.mark.parametrize("file", ["a3u-multi", "a4xmax-1p1d", "aks-disagg", "tke-h20-multi", "a4x-10p8d"])
+def test_it_is_where_and_what_a_decode_worker_is(file: str, render: Render) -> None:
+    manifests = render(TEST, [f"values/{file}.yaml"])
+    pod = probe(manifests)
+    worker = manifests.leaders("decode")[0]
+    for key in ("nodeSelector", "tolerations", "resourceClaims", "securityContext", "imagePullSecrets"):
+        assert pod.spec.get(key) == worker.spec.get(key), key
+    (container,), (engine,) = pod.containers(), [c for c in worker.containers() if c.spec["name"] == "engine"]
+    for key in ("image", "imagePullPolicy", "securityContext"):
+        assert container.spec.get(key) == engine.spec.get(key), key
+    assert container.spec["resources"].get("claims") == engine.spec["resources"].get("claims")
+    asked, whole = (c.spec["resources"]["limits"] for c in (container, engine))
+    assert asked.pop("nvidia.com/gpu") == 1
+    assert {k: v for k, v in asked.items() if "/" in k} == {
+        k: v for k, v in whole.items() if "/" in k and k != "nvidia.com/gpu"
+    }
+    settings = {name: value for name, value in environment(worker).items() if name.startswith(("UCX_", "NCCL_"))}
+    assert settings.items() <= environment(pod).items()
+    assert "serviceAccountName" not in pod.spec, "before the installation it is not there"
+    assert not pod.spec.get("initContainers")
+
+
+def test_nothing_of_dynamo_and_the_model_is_in_it(render: Render) -> None:
+    values = {"decode": {"env": {"UCX_LOG_LEVEL": "info"}}}
+    pod = probe(render(merged(TEST, values), ["values/a3u-multi.yaml"]))
+    names = environment(pod)
+    assert [name for name in names if name.startswith(("DYN_", "HF_"))] == []
+    assert names["UCX_LOG_LEVEL"] == "info"
+    assert names["NODE_NAME"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    assert {v["name"] for v in pod.spec["volumes"]} == {"dshm", "gib", "nvidia", "probe"}
+
+
+def test_the_two_are_together_or_apart_as_the_workers_are(render: Render) -> None:
+    apart = probe(render(TEST)).spec["affinity"]
+    (term,) = apart["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    together = probe(render(merged(TEST, COLOCATED))).spec["affinity"]
+    (required,) = together["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required["topologyKey"] == "kubernetes.io/hostname"
+    # The scheduler places the first of pods that want each other's company only if it fits the selector itself.
+    labels = probe(render(merged(TEST, COLOCATED))).labels
+    assert required["labelSelector"]["matchLabels"].items() <= labels.items()
+    node = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [NODES]}}}
+    kept = probe(render(merged(TEST, {"decode": {"affinity": node}}))).spec["affinity"]
+    assert kept["nodeAffinity"] == node["nodeAffinity"]
+
+
+def test_its_floor_is_that_of_the_test(render: Render) -> None:
+    def floor(values: dict[str, Any], *files: str) -> str:
+        arguments = probe(render(merged(TEST, values), files)).containers()[0].spec["args"]
+        found: str = arguments[arguments.index("--min-gbps") + 1]
+        return found
+
+    assert (floor({}), floor({}, "values/a3u-multi.yaml")) == ("0", "1")
+    assert floor({"test": {"transport": {"minGBps": 2.5}}}) == "2.5"
+
+
+SEVERAL_NODES = {"global": {"multiNode": {"sshSecret": "ssh"}}, "decode": {"parallelism": {"tensor": 16, "expert": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "operation"),
+    [
+        ({}, "READ"),
+        ({"global": {"engine": {"name": "sglang"}}}, "WRITE"),
+        (TRTLLM, "WRITE"),
+        (merged(TRTLLM, SEVERAL_NODES), "WRITE"),
+    ],
+)
+def test_it_moves_as_the_engine_does(values: dict[str, Any], operation: str, render: Render) -> None:
+    (container,) = probe(render(merged(values, TEST))).containers()
+    arguments = container.spec["args"]
+    assert arguments[arguments.index("--operation") + 1] == operation
+
+
+def test_it_has_other_process_numbers_where_the_workers_have(render: Render) -> None:
+    """The engine's launcher is not the probe's, so it moves by itself."""
+
+    def apart(values: dict[str, Any], *files: str) -> bool:
+        return "--apart" in probe(render(merged(values, TEST), files)).containers()[0].spec["args"]
+
+    assert apart(COLOCATED)
+    assert not apart({}, "values/a3u-multi.yaml"), "a worker fills its node: there is nobody beside it"
+    one_namespace = {"global": {"engine": {"name": "sglang"}, "colocation": {"hostPID": True}}}
+    assert not apart(merged(COLOCATED, one_namespace)), "in the node's namespace all numbers differ"
