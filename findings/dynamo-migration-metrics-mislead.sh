@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Dynamo: the gauge of the migration limit shows 0 with a limit of 3, and lost streams count as migrations.
+#
+# Date:     2026-11-29
+# Versions: ai-dynamo and ai-dynamo-runtime 1.6.1 (PyPI), frontend and mocker, file discovery
+# Guess:    dynamo_frontend_model_migration_limit is the frontend's --migration-limit, and
+#           dynamo_frontend_model_migration_total counts the requests that went on at another worker.
+# Seen:     the gauge is 0 at both frontends. migration_total rises by one at the frontend with limit 0 too, where the
+#           stream ends in an error. What tells them apart is model_migration_duration_seconds_count{outcome=...}.
+# Output:   limit 0: migration_limit 0, migration_total 1, outcome="failure" 1, error event with code 503
+#           limit 3: migration_limit 0, migration_total 1, outcome="success" 1, all 1,500 tokens
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'kill -9 -- "-${job:-}" 2> /dev/null || true; rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+# Only what the frontend and the mocker import.
+venv/bin/pip install --quiet --no-compile --no-deps ai-dynamo==1.6.1 ai-dynamo-runtime==1.6.1 \
+  annotated-types==0.8.0 msgspec==0.22.0 packaging==26.3 pydantic==2.13.5 pydantic-core==2.46.5 pyyaml==6.0.3 \
+  typing-extensions==4.16.0 typing-inspection==0.4.5 uvloop==0.23.0
+export HOME=$work DYN_DISCOVERY_BACKEND=file DYN_FILE_KV=$work/discovery
+export DYN_TCP_RPC_HOST=127.0.0.1 DYN_EVENT_PLANE_HOST=127.0.0.1
+
+set -m # a process group of its own, which the trap ends
+venv/bin/python - << 'END' &
+import json, os, pathlib, random, re, subprocess, sys, threading, time, urllib.error, urllib.request
+
+# All that the mocker needs of a model. Each of the words w0 to w32767 is one token.
+tokenizer = {"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"},
+    "model": {"type": "WordLevel", "unk_token": "w0", "vocab": {f"w{i}": i for i in range(32768)}}}
+template = {"chat_template": "{% for message in messages %}{{ message['content'] }}{% endfor %}"}
+sizes = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 32768, "hidden_size": 64,
+    "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "eos_token_id": 32767,
+    "max_position_embeddings": 32768}
+pathlib.Path("model").mkdir()
+for name, content in {"tokenizer": tokenizer, "tokenizer_config": template, "config": sizes}.items():
+    pathlib.Path(f"model/{name}.json").write_text(json.dumps(content))
+
+def start(module, *args, **env):
+    with open("log", "a") as log:
+        return subprocess.Popen([sys.executable, "-m", module, *args], env=os.environ | env, stdout=log, stderr=log)
+
+def frontend(*args, **env):
+    port = str(random.randrange(20000, 32000))
+    process = start("dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", port, *args, **env)
+    return process, f"http://127.0.0.1:{port}"
+
+def mocker(role, *args, **env):
+    model = ["--model-path", "model", "--model-name", "m"]
+    return start("dynamo.mocker", *model, "--disaggregation-mode", role, *args, **env)
+
+def fetch(url, body=None):
+    """The status (0: no answer) and the text."""
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=90) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+def ask(url, words=4, **body):
+    prompt = " ".join(f"w{i}" for i in range(words))
+    body = {"model": "m", "max_tokens": 4, "messages": [{"role": "user", "content": prompt}]} | body
+    return fetch(url + "/v1/chat/completions", body)
+
+def stream(url, tokens, **body):
+    """Start a streamed answer: the thread that reads it, and its events, which become more."""
+    body = {"model": "m", "max_tokens": tokens, "stream": True, "messages": [{"role": "user", "content": "w1"}]} | body
+    events = []
+    def read():
+        data, kind = json.dumps(body | {"ignore_eos": True}).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(url + "/v1/chat/completions", data, kind)
+        with urllib.request.urlopen(request, timeout=90) as answer:
+            events.extend(line[6:].decode().strip() for line in answer if line.startswith(b"data: "))
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread, events
+
+def series(url, pattern):
+    return [line for line in fetch(url + "/metrics")[1].splitlines() if line[0] != "#" and re.search(pattern, line)]
+
+def until(condition, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "too late: " + pathlib.Path("log").read_text()[-3000:]
+        time.sleep(0.2)
+
+(_, without), (_, with_limit) = frontend(), frontend("--migration-limit", "3")
+mocker("prefill")
+first = mocker("decode")
+until(lambda: ask(without)[0] == ask(with_limit)[0] == 200)
+answers = [(url, *stream(url, 1500)) for url in (without, with_limit)]
+mocker("decode")
+for url in (without, with_limit):
+    until(lambda: '"decode":{"workers":2' in fetch(url + "/v1/models/m/ready")[1])
+first.kill()
+
+seen = []
+for url, thread, events in answers:
+    thread.join()
+    lines = series(url, "^dynamo_frontend_model_migration_(limit|total|duration_seconds_count)")
+    error = [event for event in events if '"error"' in event]
+    print(f"limit {0 if url == without else 3}:", f"{len(events)} events, errors: {error}", *lines, sep="\n  ")
+    seen.append((bool(error), lines))
+
+for (failed, lines), outcome in zip(seen, ("failure", "success"), strict=True):
+    assert failed == (outcome == "failure")
+    duration, limit, total = lines
+    assert f'outcome="{outcome}"' in duration and duration.endswith(" 1")
+    assert "_limit{" in limit and limit.endswith(" 0")
+    assert "_total{" in total and total.endswith(" 1")
+END
+job=$!
+wait $job

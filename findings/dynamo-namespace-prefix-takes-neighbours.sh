@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Dynamo: --namespace-prefix "rel" serves release "rel2" too; the strict form takes suffixes of eight hex digits only.
+#
+# Date:     2026-11-29
+# Versions: ai-dynamo and ai-dynamo-runtime 1.6.1 (PyPI), frontend and mocker, file discovery
+# Guess:    the help says that "ns" matches "ns", "ns-abc123" and "ns-def456", so the prefix ends at a dash, and
+#           DYN_NAMESPACE_WORKER_SUFFIX may be any word.
+# Seen:     the prefix is plain text: "rel2" is listed and answers. DYN_NAMESPACE_PREFIX_STRICT=true, which --help does
+#           not name, shuts it out, and with it each suffix that is not exactly eight hexadecimal digits: rel-blue,
+#           rel-1a2b3c.
+# Output:   prefix: ['rel', 'rel-1a2b3c', 'rel-1a2b3c4d', 'rel-blue', 'rel2']
+#           strict: ['rel', 'rel-1a2b3c4d']
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'kill -9 -- "-${job:-}" 2> /dev/null || true; rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+# Only what the frontend and the mocker import.
+venv/bin/pip install --quiet --no-compile --no-deps ai-dynamo==1.6.1 ai-dynamo-runtime==1.6.1 \
+  annotated-types==0.8.0 msgspec==0.22.0 packaging==26.3 pydantic==2.13.5 pydantic-core==2.46.5 pyyaml==6.0.3 \
+  typing-extensions==4.16.0 typing-inspection==0.4.5 uvloop==0.23.0
+export HOME=$work DYN_DISCOVERY_BACKEND=file DYN_FILE_KV=$work/discovery
+export DYN_TCP_RPC_HOST=127.0.0.1 DYN_EVENT_PLANE_HOST=127.0.0.1
+
+set -m # a process group of its own, which the trap ends
+venv/bin/python - << 'END' &
+import json, os, pathlib, random, subprocess, sys, time, urllib.error, urllib.request
+
+# All that the mocker needs of a model. Each of the words w0 to w32767 is one token.
+tokenizer = {"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"},
+    "model": {"type": "WordLevel", "unk_token": "w0", "vocab": {f"w{i}": i for i in range(32768)}}}
+template = {"chat_template": "{% for message in messages %}{{ message['content'] }}{% endfor %}"}
+sizes = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 32768, "hidden_size": 64,
+    "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "eos_token_id": 32767,
+    "max_position_embeddings": 32768}
+pathlib.Path("model").mkdir()
+for name, content in {"tokenizer": tokenizer, "tokenizer_config": template, "config": sizes}.items():
+    pathlib.Path(f"model/{name}.json").write_text(json.dumps(content))
+
+def start(module, *args, **env):
+    with open("log", "a") as log:
+        return subprocess.Popen([sys.executable, "-m", module, *args], env=os.environ | env, stdout=log, stderr=log)
+
+def frontend(*args, **env):
+    port = str(random.randrange(20000, 32000))
+    process = start("dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", port, *args, **env)
+    return process, f"http://127.0.0.1:{port}"
+
+def fetch(url, body=None):
+    """The status (0: no answer) and the text."""
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=90) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+def ask(url, words=4, **body):
+    prompt = " ".join(f"w{i}" for i in range(words))
+    body = {"model": "m", "max_tokens": 4, "messages": [{"role": "user", "content": prompt}]} | body
+    return fetch(url + "/v1/chat/completions", body)
+
+def until(condition, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "too late: " + pathlib.Path("log").read_text()[-3000:]
+        time.sleep(0.2)
+
+for suffix in ("", "1a2b3c4d", "1a2b3c", "blue"):
+    name = f"rel-{suffix}".rstrip("-")
+    env = {"DYN_NAMESPACE": "rel", "DYN_NAMESPACE_WORKER_SUFFIX": suffix}
+    start("dynamo.mocker", "--model-path", "model", "--model-name", name, **env)
+start("dynamo.mocker", "--model-path", "model", "--model-name", "rel2", DYN_NAMESPACE="rel2")
+prefix = ["--namespace-prefix", "rel"]
+(_, loose), (_, strict) = frontend(*prefix), frontend(*prefix, DYN_NAMESPACE_PREFIX_STRICT="true")
+
+def models(url):
+    return sorted(model["id"] for model in json.loads(fetch(url + "/v1/models")[1])["data"])
+until(lambda: fetch(loose + "/live")[0] == fetch(strict + "/live")[0] == 200)
+until(lambda: len(models(loose)) == 5 and len(models(strict)) >= 2)
+time.sleep(3)
+print("prefix:", models(loose), "answer of rel2:", ask(loose, model="rel2")[0])
+print("strict:", models(strict), "answer of rel2:", ask(strict, model="rel2")[0])
+
+assert models(loose) == ["rel", "rel-1a2b3c", "rel-1a2b3c4d", "rel-blue", "rel2"]
+assert models(strict) == ["rel", "rel-1a2b3c4d"]
+assert ask(loose, model="rel2")[0] == 200 and ask(strict, model="rel2")[0] == 404
+END
+job=$!
+wait $job
