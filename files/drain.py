@@ -3,22 +3,27 @@ preStop hook of frontends and workers: wait until the pod has nothing in flight,
 
   drain.py <metrics URL> <least> <quiet> <most> [hang-up]
 
-It ends when no request was in flight for <quiet> seconds, and not before <least> seconds. With `hang-up` it then
-tells the container's process to close its connections and stop (frontend.py): before the kubelet's signal, which comes
-some tenths of a second later, a client that keeps its connection could begin another request.
+It ends when no request was in flight for <quiet> seconds, and not before <least> seconds. With `hang-up` it then has
+the container's process (frontend.py) close its port and its connections, and waits until all are closed.
 $NAME in the URL is a variable of the container.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import sys
 import time
+import urllib.parse
 import urllib.request
+from pathlib import Path
 
 INTERVAL = 0.1
+# A client that asks without a pause would keep its connection for ever.
+HANG_UP_SECONDS = 5
+ESTABLISHED = "01"
 # A server that does not answer is gone or hangs: nothing of it can be waited for.
 GIVE_UP_AFTER = 3
 # A proxy for the hub (HTTP_PROXY) is none for the pod itself.
@@ -30,8 +35,29 @@ def in_flight(metrics: str) -> float:
     return sum(map(float, re.findall(r"^\w+_inflight_requests(?:\{.*\})? (\S+)$", metrics, re.MULTILINE)))
 
 
-def drain(url: str, least: float, quiet: float, most: float) -> str:
-    """Wait; why it ended."""
+def connected(port: int) -> int:
+    """How many connections to a port are open, in the tables of this network namespace."""
+    count = 0
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            count += state == ESTABLISHED and int(local.rpartition(":")[2], 16) == port
+    return count
+
+
+def hang_up(port: int, streams: bool, process: int = 1) -> str:
+    """Have the frontend close what is idle, until nothing is open or once while streams are; how that ended."""
+    end = time.monotonic() + HANG_UP_SECONDS
+    while True:
+        os.kill(process, signal.SIGUSR2 if streams else signal.SIGUSR1)
+        time.sleep(INTERVAL / 2)
+        left = connected(port)
+        if not left or streams or time.monotonic() > end:
+            return f"connections left open: {left}"
+
+
+def drain(url: str, least: float, quiet: float, most: float) -> tuple[bool, str]:
+    """Wait; whether requests are still in flight, and why it ended."""
     started = busy = time.monotonic()
     failures = 0
     while time.monotonic() < started + most:
@@ -42,30 +68,27 @@ def drain(url: str, least: float, quiet: float, most: float) -> str:
         except (OSError, ValueError) as error:
             failures += 1
             if failures == GIVE_UP_AFTER:
-                return f"{url}: {error}"
+                return False, f"{url}: {error}"
         else:
             now = time.monotonic()
             if count:
                 busy = now
             elif now >= started + least and now >= busy + quiet:
-                return "nothing is in flight"
+                return False, "nothing is in flight"
         time.sleep(INTERVAL)
-    return f"requests were in flight for all of {most:g} s"
+    return True, f"requests were in flight for all of {most:g} s"
 
 
 def main(url: str, *arguments: str) -> None:
-    """Wait, say why it ended where the container's log is, and tell the process to hang up if told to."""
+    """Wait, have the process hang up if told to, and say how it ended where the container's log is."""
     least, quiet, most = map(float, arguments[:3])
     started = time.monotonic()
-    why = drain(os.path.expandvars(url), least, quiet, most)
-    try:
-        with open("/proc/1/fd/2", "w", encoding="utf-8") as log:
-            log.write(f"preStop: {why}, after {time.monotonic() - started:.1f} s\n")
-    except OSError:
-        # A pod in the node's PID namespace, or another user's log.
-        pass
+    streams, why = drain(os.path.expandvars(url), least, quiet, most)
     if "hang-up" in arguments[3:]:
-        os.kill(1, signal.SIGUSR1)
+        why += ", " + hang_up(urllib.parse.urlsplit(url).port or 80, streams)
+    # A pod in the node's PID namespace, or another user's log.
+    with contextlib.suppress(OSError), open("/proc/1/fd/2", "w", encoding="utf-8") as log:
+        log.write(f"preStop: {why}, after {time.monotonic() - started:.1f} s\n")
 
 
 if __name__ == "__main__":

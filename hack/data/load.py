@@ -84,7 +84,11 @@ class Account:
 
 def closed(connection: http.client.HTTPConnection) -> bool:
     """Whether the server has closed a connection on which nothing is under way."""
-    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
+    if connection.sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Client(threading.Thread):

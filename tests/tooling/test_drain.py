@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from hack.base.paths import ROOT
+from hack.base.wait import wait_for
+from tests.prometheus import free_port
 from tests.scripts import script
-
-SCRIPT = ROOT / "files" / "drain.py"
 
 drain = script("drain")
 
@@ -60,7 +62,8 @@ def wait(server: Server, busy: float, *, least: float = 0, quiet: float = 0, mos
     """How long it waits for a server that is busy for some seconds, and why it ends."""
     started = time.monotonic()
     server.idle_at = started + busy
-    why = drain.drain(f"http://127.0.0.1:{server.server_port}/metrics", least, quiet, most)
+    streams, why = drain.drain(f"http://127.0.0.1:{server.server_port}/metrics", least, quiet, most)
+    assert streams == why.startswith("requests were in flight")
     return time.monotonic() - started, why
 
 
@@ -94,3 +97,60 @@ def test_a_process_that_does_not_answer_is_not_waited_for(server: Server) -> Non
     seconds, why = wait(server, busy=60, least=10, most=60)
     assert seconds < 3
     assert "refused" in why
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_open_connections_of_a_port_are_counted(family: int, host: str) -> None:
+    with socket.create_server((host, 0), family=family) as server:
+        port = server.getsockname()[1]
+        assert drain.connected(port) == 0
+        with socket.create_connection((host, port)) as client, server.accept()[0]:
+            assert drain.connected(port) == 1
+            assert drain.connected(client.getsockname()[1]) == 1
+        wait_for("it is closed", lambda: drain.connected(port), lambda count: count == 0, 5)
+
+
+# A server with one connection, which it keeps for so many signals; it notes them.
+KEEPS = """
+import signal, socket, sys
+left = int(sys.argv[2])
+def told(number, _):
+    global left
+    left -= 1
+    print(signal.Signals(number).name, flush=True)
+    if not left:
+        kept.shutdown(socket.SHUT_RDWR)
+signal.signal(signal.SIGUSR1, told)
+signal.signal(signal.SIGUSR2, told)
+kept = socket.create_server(("127.0.0.1", int(sys.argv[1]))).accept()[0]
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("streams", "signals", "ended"),
+    [(False, ["SIGUSR1"] * 3, "connections left open: 0"), (True, ["SIGUSR2"], "connections left open: 1")],
+)
+def test_the_process_hangs_up_until_nothing_is_open(streams: bool, signals: list[str], ended: str) -> None:
+    port = free_port()
+    command = [sys.executable, "-c", KEEPS, str(port), "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        client = wait_for("it listens", lambda: socket.create_connection(("127.0.0.1", port)), bool, 10)
+        try:
+            wait_for("it has the connection", lambda: drain.connected(port), lambda count: count == 1, 5)
+            assert drain.hang_up(port, streams, process.pid) == ended
+        finally:
+            client.close()
+            process.kill()
+        assert process.stdout
+        assert process.stdout.read().split() == signals
+
+
+def test_a_client_without_a_pause_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(drain.os, "kill", lambda number, _: told.append(number))
+    monkeypatch.setattr(drain, "connected", lambda _: 1)
+    monkeypatch.setattr(drain, "HANG_UP_SECONDS", 0.2)
+    assert drain.hang_up(8000, False) == "connections left open: 1"
+    assert len(told) > 2

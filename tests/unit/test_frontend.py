@@ -112,6 +112,7 @@ def test_probes_ask_the_http_server(render: Render) -> None:
     for probe, path in {"liveness": "/live", "readiness": "/live"}.items():
         assert container.spec[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "http"}
     assert "terminationGracePeriodSeconds" not in container.spec["readinessProbe"]
+    assert container.spec["readinessProbe"]["successThreshold"] == 2
 
 
 def test_it_begins_when_it_knows_the_model(render: Render) -> None:
