@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hack.base.wait import wait_for
+from hack.base.wait import pause, wait_for
 from hack.cluster.kube import Kube
 
 SYSTEM_PORT = 9090
+HTTP_PORT = 8000
+# A prefill router works a little after its model is listed: findings/dynamo-ready-before-its-prefill-router.sh.
+ROUTER_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,14 @@ class Endpoint:
         return [str(model["id"]) for model in self._get("v1/models")["data"]]
 
     def wait_for_model(self, model: str, timeout: float = 120) -> None:
-        """Wait until the model is listed; in Kubernetes discovery that follows the pods' readiness."""
-        wait_for(f"{self.release}: {model} in /v1/models", self.models, lambda seen: model in seen, timeout)
+        """Wait until every frontend lists the model and answers; each sees the workers come in its own time."""
+        wait_for(
+            f"{self.release}: {model} in /v1/models of every frontend",
+            self._listed,
+            lambda seen: bool(seen) and all(model in models for models in seen.values()),
+            timeout,
+        )
+        pause(ROUTER_SECONDS)
 
     def chat(self, model: str, prompt: str = "Hello!", *, max_tokens: int = 16, stream: bool = False) -> Answer:
         """One chat completion. Raises RequestFailedError."""
@@ -84,6 +93,16 @@ class Endpoint:
                     metrics = self.kube.pod(self.namespace, name, SYSTEM_PORT, "metrics", timeout=10)
                     metrics.raise_for_status()
                     found.setdefault(component, {})[name] = request_count(metrics.text)
+        return found
+
+    def _listed(self) -> dict[str, list[str]]:
+        """The models that each frontend pod lists."""
+        found = {}
+        for pod in self.kube.pods(self.namespace, instance=self.release, component="frontend"):
+            if not pod.metadata.deletion_timestamp:
+                answer = self.kube.pod(self.namespace, pod.metadata.name, HTTP_PORT, "v1/models", timeout=10)
+                answer.raise_for_status()
+                found[pod.metadata.name] = [str(model["id"]) for model in answer.json()["data"]]
         return found
 
     def _get(self, path: str) -> Any:

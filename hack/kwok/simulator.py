@@ -115,11 +115,20 @@ class Simulator:
         return stored
 
     def provide(self, collection: str, item: Object) -> None:
-        """Make sure that a cluster-wide object exists; one that did not is removed at the end."""
+        """Make sure that a cluster-wide object exists; one that did not is removed at the end.
+
+        One that is being removed, as another simulator's at its end, goes first.
+        """
+        path = f"{collection}/{item['metadata']['name']}"
         response = self.request("POST", collection, json=item)
-        if response.status_code != 409:
-            _checked(response)
-            self._made.append(f"{collection}/{item['metadata']['name']}")
+        if response.status_code == 409:
+            state: Callable[[], str] = lambda: self._state(path)  # noqa: E731
+            self.wait(f"{path} stays, or is gone", state, lambda seen: seen != "leaves", REMOVE_SECONDS)
+            if state() == "is there":
+                return
+            response = self.request("POST", collection, json=item)
+        _checked(response)
+        self._made.append(path)
 
     def delete(self, path: str, options: Object | None = None) -> None:
         """DELETE an object or a collection; nothing there is fine."""
@@ -189,6 +198,13 @@ class Simulator:
             if conditions.get("Ready") == "True" and not passing:
                 found.add(item["metadata"]["name"])
         return found
+
+    def _state(self, path: str) -> str:
+        """Of one object: "is there", "leaves" or "is gone"."""
+        answer = self.request("GET", path)
+        if answer.status_code == 404:
+            return "is gone"
+        return "leaves" if _checked(answer).json()["metadata"].get("deletionTimestamp") else "is there"
 
     def _terminating(self) -> list[str]:
         """Namespaces of this object that are being removed."""

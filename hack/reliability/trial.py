@@ -19,7 +19,7 @@ from hack.chart.manifests import merged
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
-from hack.cluster.serving import SYSTEM_PORT, request_count
+from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count
 from hack.reliability.cases import Case, Subject
 
 SCRIPT = ROOT / "hack" / "data" / "load.py"
@@ -78,7 +78,7 @@ class Counters:
 
     def _read(self) -> None:
         kube, namespace = self.release.kube, self.release.namespace
-        for component, port in (("prefill", SYSTEM_PORT), ("decode", SYSTEM_PORT), ("frontend", 8000)):
+        for component, port in (("prefill", SYSTEM_PORT), ("decode", SYSTEM_PORT), ("frontend", HTTP_PORT)):
             for pod in kube.pods(namespace, instance=self.release.name, component=component):
                 try:
                     answer = kube.pod(namespace, pod.metadata.name, port, "metrics", timeout=2)

@@ -17,7 +17,7 @@ from hack.kwok.simulator import Simulator
 ROWS = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def simulator(running: Cluster) -> Iterator[Simulator]:
     """KWOK nodes in the cluster of the run, and the kinds that the chart's machines need; gone before other tiers."""
     with simulators.running(running.kubeconfig) as made:

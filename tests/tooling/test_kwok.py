@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from hack.base.log import UserError
@@ -93,3 +95,46 @@ def test_kwok_never_outlives_an_error(broken: str, tmp_path: Path, monkeypatch: 
         pass
     (process,) = started
     assert process.poll() is not None
+
+
+class Server:
+    """An API server with one object, which is in these states one question after the other."""
+
+    url = "https://127.0.0.1"
+
+    def __init__(self, *states: str) -> None:
+        self.states = [*states]
+        self.asked: list[str] = []
+
+    def request(self, method: str, path: str, **_: Any) -> requests.Response:
+        self.asked.append(f"{method} {path}")
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        answer = requests.Response()
+        found = {"metadata": {"name": "it", **({"deletionTimestamp": "now"} if state == "leaves" else {})}}
+        answer._content = json.dumps(found).encode()
+        statuses = {"POST": 201 if state == "is gone" else 409, "GET": 404 if state == "is gone" else 200}
+        answer.status_code = statuses[method]
+        return answer
+
+
+class Running:
+    exit_code = None
+
+
+@pytest.mark.parametrize(
+    ("states", "made"),
+    [
+        (["is gone"], ["/things/it"]),
+        (["is there"], []),
+        # Another simulator's, which ends: seen going, or gone by the time it is looked at.
+        (["leaves", "leaves", "leaves", "is gone"], ["/things/it"]),
+        (["leaves", "is gone"], ["/things/it"]),
+    ],
+)
+def test_what_is_provided_stays(states: list[str], made: list[str]) -> None:
+    server: Any = Server(*states)
+    running: Any = Running()
+    simulated = simulator.Simulator(server, "owner", running)
+    simulated.provide("/things", {"metadata": {"name": "it"}})
+    assert simulated._made == made
+    assert server.asked[-1].startswith("POST" if made else "GET")
