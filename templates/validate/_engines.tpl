@@ -23,4 +23,7 @@ Its rules are in engines/.
 {{ include "validate.lengths" $roles }}
 {{- end }}
 {{ include "validate.responsePlane" (dict "root" . "roles" $roles) }}
+{{- if and .Values.global.multiNode.sshSecret (not (contains "global.multiNode.sshSecret" (include (printf "common.engine.%s.needs" $engine) (dict "root" .)))) }}
+global.multiNode.sshSecret: {{ $engine }} starts the ranks of a worker without ssh: remove it
+{{- end }}
 {{- end }}
