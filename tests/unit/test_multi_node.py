@@ -27,7 +27,7 @@ def fixed(controller: str, engine: str, **roles: Any) -> dict[str, Any]:
             "kvTransfer": {"connector": connector},
             "hardware": "nvidia",
             "hardwareSpec": {"gpusPerNode": 4},
-            "multiNode": {"controller": controller, "sshSecret": "mpi-ssh"},
+            "multiNode": {"controller": controller, **({"sshSecret": "mpi-ssh"} if engine == "trtllm" else {})},
         },
         "prefill": shape,
         "decode": shape,
