@@ -10,7 +10,7 @@ from hack.cluster.lifecycle import Cluster
 from hack.containers import node_build
 from hack.data import kube_router
 
-READY_SECONDS = 55
+READY_SECONDS = 170
 
 
 def install(running: Cluster, kube: Kube) -> None:

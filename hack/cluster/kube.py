@@ -14,8 +14,8 @@ from hack.base.log import UserError
 from hack.base.paths import TOOLS_BIN
 from hack.cluster.apiserver import ApiServer, NoAnswerError
 
-REQUEST_SECONDS = 30
-KUBECTL_SECONDS = 60
+REQUEST_SECONDS = 60
+KUBECTL_SECONDS = 180
 
 
 def client(kubeconfig: Path | None = None, context: str | None = None) -> Any:

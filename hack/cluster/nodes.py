@@ -15,7 +15,7 @@ CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 # Fake nodes of the scheduling tests: they have no container.
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
 
-REQUEST_SECONDS = 10
+REQUEST_SECONDS = 30
 ADDONS = ("coredns", "kube-proxy", "local-path-provisioner")
 
 

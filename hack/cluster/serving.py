@@ -90,7 +90,7 @@ class Endpoint:
             for pod in self.kube.pods(self.namespace, instance=self.release, component=component):
                 if pod.metadata.labels.get("dynamo-disagg/rank") != "worker":
                     name = pod.metadata.name
-                    metrics = self.kube.pod(self.namespace, name, SYSTEM_PORT, "metrics", timeout=10)
+                    metrics = self.kube.pod(self.namespace, name, SYSTEM_PORT, "metrics", timeout=30)
                     metrics.raise_for_status()
                     found.setdefault(component, {})[name] = request_count(metrics.text)
         return found
@@ -100,13 +100,13 @@ class Endpoint:
         found = {}
         for pod in self.kube.pods(self.namespace, instance=self.release, component="frontend"):
             if not pod.metadata.deletion_timestamp:
-                answer = self.kube.pod(self.namespace, pod.metadata.name, HTTP_PORT, "v1/models", timeout=10)
+                answer = self.kube.pod(self.namespace, pod.metadata.name, HTTP_PORT, "v1/models", timeout=30)
                 answer.raise_for_status()
                 found[pod.metadata.name] = [str(model["id"]) for model in answer.json()["data"]]
         return found
 
     def _get(self, path: str) -> Any:
-        response = self._request(path, timeout=10)
+        response = self._request(path, timeout=30)
         response.raise_for_status()
         return response.json()
 

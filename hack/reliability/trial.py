@@ -182,7 +182,7 @@ def load(kube: Kube, release: Release) -> Iterator[Clients]:
     )
 
     try:
-        wait_for("answers arrive", clients.last, lambda seen: seen["right"] > 0, 60, 1)
+        wait_for("answers arrive", clients.last, lambda seen: seen["right"] > 0, 120, 1)
         yield clients
     finally:
         kube.kubectl("--namespace", namespace, "delete", f"pod/{name}", f"configmap/{name}", "--now")

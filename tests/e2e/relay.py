@@ -20,7 +20,7 @@ from hack.cluster.load import CTR
 from hack.containers import build_images
 from tests.release.registry import Registry
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 PROGRAM = """
 import asyncio, os, ssl
 host, port = os.environ["REGISTRY"].rsplit(":", 1)

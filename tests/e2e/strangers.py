@@ -10,7 +10,7 @@ from hack.cluster import leftovers
 from hack.cluster.kube import Kube
 from hack.containers import build_images
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 LISTENING = """
 import json
 ports = set()

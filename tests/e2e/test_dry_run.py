@@ -53,7 +53,7 @@ def leader_worker_sets(kube: Kube) -> Iterator[None]:
         # Not `kubectl wait`: it fails on a definition that has no conditions yet.
         established = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
         look = ("get", f"--filename={file}", f"--output={established}")
-        wait_for("LeaderWorkerSet is defined", lambda: kube.kubectl(*look), lambda status: status == "True", 30)
+        wait_for("LeaderWorkerSet is defined", lambda: kube.kubectl(*look), lambda status: status == "True", 90)
         yield
     finally:
         kube.kubectl("delete", f"--filename={file}")

@@ -38,7 +38,7 @@ WRITTEN = {
     "namespace: gateways": "namespace: {gateways}",
     "kubernetes.io/metadata.name: gateways": "kubernetes.io/metadata.name: {gateways}",
 }
-READY_SECONDS = 90
+READY_SECONDS = 180
 # Prints what comes without a token and with each of those given: the status, the pieces of the stream, and its end.
 KNOCK = """
 import json, sys, urllib.error, urllib.request

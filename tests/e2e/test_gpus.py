@@ -34,8 +34,8 @@ def test_gpus_survive_a_restart_of_the_kubelet(running: Cluster, kube: Kube) -> 
     assert found
     registrations = registered(kube, node)
     found.runtime.output("exec", node, "systemctl", "restart", "kubelet")
-    wait_for("the plugin registers again", lambda: registered(kube, node), lambda now: now > registrations, 60)
-    wait_for("eight GPUs again", lambda: allocatable(running)[node], lambda count: count == 8, 60)
+    wait_for("the plugin registers again", lambda: registered(kube, node), lambda now: now > registrations, 180)
+    wait_for("eight GPUs again", lambda: allocatable(running)[node], lambda count: count == 8, 180)
 
 
 def registered(kube: Kube, node: str) -> int:
@@ -66,12 +66,12 @@ def test_a_container_is_told_its_gpus(release: Callable[..., Release], kube: Kub
         },
     }
     # Refused while the namespace is so new that its default service account is not there yet.
-    wait_for("the probe is made", lambda: kube.core.create_namespaced_pod(demo.namespace, probe), bool, 30)
+    wait_for("the probe is made", lambda: kube.core.create_namespaced_pod(demo.namespace, probe), bool, 90)
 
     def phase() -> str:
         return str(kube.core.read_namespaced_pod("probe", demo.namespace).status.phase)
 
-    wait_for("the probe ends", phase, lambda now: now == "Succeeded", 60)
+    wait_for("the probe ends", phase, lambda now: now == "Succeeded", 180)
     devices = kube.core.read_namespaced_pod_log("probe", demo.namespace).strip().split(",")
     kube.core.delete_namespaced_pod("probe", demo.namespace, grace_period_seconds=0)
     assert len(set(devices)) == 3

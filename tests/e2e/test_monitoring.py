@@ -80,7 +80,7 @@ def test_queries_and_alerts(release: MakeRelease, kube: Kube, tmp_path: Path) ->
                 demo.endpoint.chat(MODEL, "Hello! " * 200, stream=True)
 
     with prometheus.running(tmp_path, [scrape(kube, demo.namespace)], rule) as server:
-        wait_for("all pods are scraped", server.up, lambda up: up == {"frontend": 1, "prefill": 2, "decode": 2}, 90)
+        wait_for("all pods are scraped", server.up, lambda up: up == {"frontend": 1, "prefill": 2, "decode": 2}, 180)
         # A class of failures that is there in every release, sooner or later.
         with contextlib.suppress(RequestFailedError):
             demo.endpoint.chat(MODEL, max_tokens=0)

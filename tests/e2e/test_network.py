@@ -34,6 +34,6 @@ def test_services_survive_a_full_sync_of_kube_proxy(release: Callable[..., Relea
     def renewed() -> list[bool]:
         return [has_synced(kube, pod) for uid, pod in proxies(kube).items() if uid not in old]
 
-    wait_for("new kube-proxies have written their rules", renewed, lambda seen: seen == [True] * len(old), 60)
+    wait_for("new kube-proxies have written their rules", renewed, lambda seen: seen == [True] * len(old), 180)
     # Its request goes through the frontend's Service and the cluster's DNS.
     assert "OK: 2 proved, 2 simulated" in demo.test()

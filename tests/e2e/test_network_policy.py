@@ -21,7 +21,7 @@ from tests.e2e import strangers
 FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 MODEL = "Qwen/Qwen3-0.6B"
 # Enforcers follow the cluster within a second or two.
-ENFORCED_SECONDS = 30
+ENFORCED_SECONDS = 90
 
 MakeRelease = Callable[..., Release]
 

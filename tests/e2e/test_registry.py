@@ -194,4 +194,4 @@ def test_without_the_pull_secret_the_mirror_refuses(
         states = [s.state.waiting for pod in kube.pods(namespace) for s in pod.status.container_statuses or []]
         return {state.reason for state in states if state is not None}
 
-    wait_for("pull refused", reasons, lambda seen: bool(seen & {"ErrImagePull", "ImagePullBackOff"}), 60)
+    wait_for("pull refused", reasons, lambda seen: bool(seen & {"ErrImagePull", "ImagePullBackOff"}), 180)

@@ -78,8 +78,8 @@ def test_two_releases_in_one_namespace_never_answer_for_each_other(release: Make
     one, two = release("one"), release("two")
     for demo, model in ((one, "example/first"), (two, "example/second")):
         demo.install(merged(FAST, {"global": {"model": {"name": model}}}), files=[SIMULATE])
-    wait_for("one lists its model", one.endpoint.models, lambda models: models == ["example/first"], 60)
-    wait_for("two lists its model", two.endpoint.models, lambda models: models == ["example/second"], 60)
+    wait_for("one lists its model", one.endpoint.models, lambda models: models == ["example/first"], 120)
+    wait_for("two lists its model", two.endpoint.models, lambda models: models == ["example/second"], 120)
     before = two.endpoint.served()
     assert totals(ask(one, "example/first", 10)) == {"prefill": 10, "decode": 10}
     assert totals(difference(before, two.endpoint.served())) == {"prefill": 0, "decode": 0}

@@ -75,7 +75,7 @@ def test_a_renewed_certificate_costs_no_answer(release: Callable[..., Release], 
         server = ("-n", demo.namespace, f"{demo.name}-nats-0")
         kube.kubectl("exec", *server, "--", "nats-server", "--signal", "reload=1")
         log = partial(kube.kubectl, "logs", *server)
-        wait_for("NATS reloads", log, lambda text: "Reloaded server configuration" in text, 30)
+        wait_for("NATS reloads", log, lambda text: "Reloaded server configuration" in text, 90)
 
     case = Case(renew, values=merged(merged(secured(kube, demo, authority), PEERS), pace))
     outcome = trial(demo, "a renewed certificate", case)
