@@ -3,8 +3,7 @@ dynamo-disagg.kvPath: the way that the values give the KV cache, fastest first. 
 only what is named here carries their KV cache.
   rdma      the workers have the machine's RDMA fabric
   nvlink    they share an NVIDIA ComputeDomain (NVLink between nodes)
-  cuda_ipc  they share a node, and their engine was measured to use cuda_ipc between pods (common.sameNode)
-  tcp       none of these
+  tcp       none of these, one node included: cuda_ipc needs the other role's GPUs in the container (common.sameNode)
 in: root context; out: one of them, or nothing where no KV cache is moved
 */}}
 {{- define "dynamo-disagg.kvPath" -}}
@@ -12,7 +11,6 @@ in: root context; out: one of them, or nothing where no KV cache is moved
 {{- if and (eq $global.serving "disaggregated") (not $global.simulation.enabled) }}
 {{- if include "common.hardware.hasRdma" . }}rdma
 {{- else if (include "common.hardware" . | fromJson).computeDomain }}nvlink
-{{- else if and (eq $global.colocation.topologyKey "kubernetes.io/hostname") (include "common.sameNode" .Subcharts.decode) }}cuda_ipc
 {{- else }}tcp
 {{- end }}
 {{- end }}

@@ -6,8 +6,7 @@ in:  root context
 {{- define "dynamo-disagg.verify.promise" -}}
 {{- $paths := dict
       "rdma" "RDMA (global.rdma)"
-      "nvlink" (printf "NVLink (a ComputeDomain of %s)" .Values.global.hardware)
-      "cuda_ipc" "one node (global.colocation)" }}
+      "nvlink" (printf "NVLink (a ComputeDomain of %s)" .Values.global.hardware) }}
 {{- get $paths (include "dynamo-disagg.kvPath" . | trim) }}
 {{- end }}
 

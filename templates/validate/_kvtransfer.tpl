@@ -73,7 +73,7 @@ global.kvTransfer: with global.serving=aggregated no KV cache is moved: remove b
 {{- $wants := include (printf "common.engine.%s.cudaIpc" $engine) .Subcharts.decode | trim }}
 {{- if .Values.global.colocation.hostPID }}
 {{- if ne $wants "namespace" }}
-global.colocation.hostPID: {{ $engine }} {{ ternary "moves the KV cache over cuda_ipc without it" "was not seen to gain by it" (eq $wants "numbers") }}: remove it
+global.colocation.hostPID: {{ $engine }} {{ ternary "needs other process numbers for cuda_ipc, and has them without it" "was not seen to gain by it" (eq $wants "numbers") }}: remove it
 {{- else if ne .Values.global.colocation.topologyKey "kubernetes.io/hostname" }}
 global.colocation.hostPID: it serves workers of one node: set global.colocation.topologyKey=kubernetes.io/hostname, or remove it
 {{- else if not (include "common.sameNode" .Subcharts.decode) }}

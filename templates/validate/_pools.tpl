@@ -72,9 +72,8 @@ in: dict "root" <root context> "roles" role -> component context
 {{- if and (kindIs "string" $of.prefill) (kindIs "string" $of.decode) (ne $of.prefill $of.decode) }}
 prefill.env.UCX_TLS, decode.env.UCX_TLS: {{ $of.prefill | default "unset" }} and {{ $of.decode | default "unset" }}, but both ends of a KV transfer must use one fabric: set it once, in global.env
 {{- end }}
-{{- /* NVLink between nodes (a ComputeDomain) needs no RDMA, nor does cuda_ipc within one where it works between pods. */}}
-{{- $together := and (eq $global.colocation.topologyKey "kubernetes.io/hostname") (include "common.sameNode" .roles.decode) }}
-{{- $nvlink := or (include "common.hardware" .root | fromJson).computeDomain $together }}
+{{- /* NVLink between nodes (a ComputeDomain) needs no RDMA. */}}
+{{- $nvlink := (include "common.hardware" .root | fromJson).computeDomain }}
 {{- range $role, $text := $of }}
 {{- if and (kindIs "string" $text) $text (include "common.hardware.hasRdma" $.root) }}
 {{- $names := splitList "," (trimPrefix "^" $text) }}

@@ -15,7 +15,7 @@ GET = "UCX_CUDA_IPC_ENABLE_GET_ZCOPY"
 
 
 def test_decode_engines_start_behind_the_launcher(render: Render) -> None:
-    """Their process numbers differ from prefill's then, which is what UCX needs."""
+    """Their process numbers differ from prefill's then, which cuda_ipc needs."""
     decode = render().pod("decode").container("engine")
     assert decode.spec["command"] == [*LAUNCHER, "python3", "-m", "dynamo.vllm"]
     assert render().pod("prefill").container("engine").spec["command"] == ["python3", "-m", "dynamo.vllm"]
@@ -80,7 +80,8 @@ def test_a_share_has_its_own_annotations_and_variables(render: Render, role: str
     ("files", "values", "says"),
     [
         ([], {}, "between nodes the KV cache goes over TCP"),
-        ([], TOGETHER, "needs cuda_ipc between pods"),
+        ([], TOGETHER, "kubernetes.io/hostname alone gives it no other way. Measured"),
+        ([], TOGETHER, "NVLink is taken only where the container that moves the cache has the other role's GPUs, too"),
         (
             [],
             merged(TOGETHER, nested("global.engine.name", "trtllm")),
@@ -91,9 +92,9 @@ def test_a_share_has_its_own_annotations_and_variables(render: Render, role: str
             nested("global.colocation.topologyKey", "topology.kubernetes.io/zone"),
             "zone alone gives it no other way",
         ),
-        (["values/a3u-single.yaml"], nested("global.rdma.enabled", False), "needs cuda_ipc between pods"),
+        (["values/a3u-single.yaml"], nested("global.rdma.enabled", False), "WARNING: the KV cache goes over TCP"),
     ],
-    ids=["apart", "together", "together without cuda_ipc", "one zone", "fabric off"],
+    ids=["apart", "together", "together on NVLink", "together without cuda_ipc", "one zone", "fabric off"],
 )
 def test_an_installation_warns_of_what_was_not_measured(files: list[str], values: Any, says: str) -> None:
     assert says in " ".join(notes(values, files=files).split())

@@ -92,7 +92,7 @@ def test_an_aggregated_release_has_one_pool(render: Render) -> None:
             1,
             "NVLink (a ComputeDomain of gke-a4x)",
         ),
-        ([], {"global": {"colocation": {"topologyKey": "kubernetes.io/hostname"}}}, 1, "one node (global.colocation)"),
+        ([], {"global": {"colocation": {"topologyKey": "kubernetes.io/hostname"}}}, 0, "no RDMA"),
         ([], {"global": {"colocation": {"topologyKey": "topology.kubernetes.io/zone"}}}, 0, "no RDMA"),
         (["values/aks-disagg.yaml"], {}, 0, "no RDMA"),
         (["values/a3u-multi.yaml", OVERLAY], {}, 0, "no RDMA"),

@@ -1,13 +1,16 @@
 {{/*
-Prefill and decode on one node, measured on an H200 (docs/kv-path.md): the KV cache moves between two pods over cuda_ipc
-if their processes have different numbers. Every container counts from 1, so the numbers are equal, CUDA refuses the
-memory, and UCX takes TCP in silence. So decode engines start behind files/launch.py, which moves their numbers away; KV
-caches move between the roles only. Newer UCX wants one PID namespace besides: global.colocation.hostPID.
+Prefill and decode on one node, measured on two H200s (docs/kv-path.md): the KV cache moves between two pods over cuda_ipc
+if both of this hold, and else over TCP, in silence.
+  numbers  The processes have different numbers. Every container counts from 1, so they are equal, and CUDA refuses the
+           memory. So decode engines start behind files/launch.py, which moves theirs away; KV caches move between
+           the roles only. Newer UCX wants one PID namespace besides: global.colocation.hostPID.
+  devices  The container that moves the cache (.moves of the engine) has the device nodes of the other role's GPUs. A device
+           plugin gives it its own alone, so the values promise TCP; a GPU that both roles share is in both.
 */}}
 
 {{/*
 common.sameNode: "true" where this role's worker may share its node with one of the other role and, as the values are,
-the KV cache was measured to go over cuda_ipc between them. in: component context
+the KV cache was measured to go over cuda_ipc between them once the devices are there. in: component context
 */}}
 {{- define "common.sameNode" -}}
 {{- $global := .Values.global }}
