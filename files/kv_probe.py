@@ -263,7 +263,7 @@ def move(options: argparse.Namespace) -> int:
                 f"prefill  {_place(prefill)}",
                 f"decode   {_place(decode)}",
                 f"lane     {lane.name}: {options.operation}, {lane.words}",
-                f"speed    {speed:.2f} GB/s (the first, which connects, took {seconds[0]:.2f} s)",
+                f"speed    {speed:.2f} GB/s (the first, which connects, took {1000 * seconds[0]:.0f} ms)",
                 verdict(lane, speed, right, prefill, decode, options.min_gbps),
             ]
             print("\n".join(lines))
@@ -337,7 +337,8 @@ def _advice(lane: Lane, one: dict[str, Any], other: dict[str, Any]) -> str:
     if one["node"] != other["node"]:
         return f"{text}: see global.rdma, UCX_TLS and UCX_NET_DEVICES, and the NICs of the pods"
     if one["process"] == other["process"]:
-        return f"{text}: both processes have number {one['process']}, and the driver refuses its own: try --apart"
+        refused = f"both have number {one['process']}, and the driver refuses its own"
+        return f"{text}: {refused}: try --apart, and with NIXL 1.5 one PID namespace ({DOCS})"
     return f"{text} on one node: see {DOCS} for UCX_CUDA_IPC_ENABLE_GET_ZCOPY and what NIXL 1.5 needs"
 
 

@@ -132,8 +132,8 @@ def _fast_enough(plan: Plan, moved: list[Transfer]) -> Proof:
     figure = f"{speed:.2f} GB/s for each GPU ({megabytes:.0f} MB in {len(moved)} answers)"
     if speed < plan.floor:
         text = (
-            f"{figure} is below the floor of {plan.floor:g} GB/s ({plan.floor_reason}); TCP has 0.1 to 0.5: see "
-            f"UCX_TLS and UCX_NET_DEVICES of the workers and run the probe ({DOCS}), or set "
+            f"{figure} is below the floor of {plan.floor:g} GB/s ({plan.floor_reason}); TCP has 0.1 to 0.5: run "
+            f"the probe, see the workers' UCX_TLS, UCX_NET_DEVICES and, on one node, process numbers ({DOCS}), or set "
             "test.transport.minGBps=0 where TCP is meant"
         )
         return Proof(FAIL, TRANSPORT, text)

@@ -232,7 +232,7 @@ def test_a_transfer_below_the_floor_fails() -> None:
     found = cache_moved(PLAN, two(decode={**MOVED, SECONDS: 0.164}))
     assert found.status == "FAIL"
     assert "0.50 GB/s for each GPU (164 MB in 2 answers) is below the floor of 1 GB/s" in found.detail
-    assert "UCX_TLS" in found.detail
+    assert "run the probe, see the workers' UCX_TLS, UCX_NET_DEVICES and, on one node, process numbers" in found.detail
     assert "test.transport.minGBps=0" in found.detail
 
 
