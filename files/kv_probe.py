@@ -339,7 +339,7 @@ def _advice(lane: Lane, one: dict[str, Any], other: dict[str, Any]) -> str:
     if one["process"] == other["process"]:
         refused = f"both have number {one['process']}, and the driver refuses its own"
         return f"{text}: {refused}: try --apart, and with NIXL 1.5 one PID namespace ({DOCS})"
-    return f"{text} on one node: see {DOCS} for UCX_CUDA_IPC_ENABLE_GET_ZCOPY and what NIXL 1.5 needs"
+    return f"{text} on one node: the side that moves it needs the other's GPU among its devices, too ({DOCS})"
 
 
 # The command line

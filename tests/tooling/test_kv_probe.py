@@ -97,13 +97,13 @@ def side(node: str = "a", process: int = 1, memory: str = "NVIDIA H200") -> dict
             Lane("TCP", "software emulation, tcp/lo"),
             side(),
             side(process=10),
-            "WARN: the KV cache goes over TCP on one node: see docs/kv-path.md for UCX_CUDA_IPC_ENABLE_GET_ZCOPY",
+            "WARN: the KV cache goes over TCP on one node: the side that moves it needs",
         ),
         (
             Lane("shared memory of the host", "software emulation, sysv/memory"),
             side(),
             side(process=10),
-            "shared memory of the host on one node: see docs/kv-path.md",
+            "shared memory of the host on one node: the side that moves it",
         ),
         (
             Lane("shared memory of the host", "zero-copy, cma/memory"),
