@@ -133,8 +133,8 @@ def _fast_enough(plan: Plan, moved: list[Transfer]) -> Proof:
     if speed < plan.floor:
         text = (
             f"{figure} is below the floor of {plan.floor:g} GB/s ({plan.floor_reason}); TCP has 0.1 to 0.5: run "
-            f"the probe, see the workers' UCX_TLS, UCX_NET_DEVICES and, on one node, process numbers and devices ({DOCS}), "
-            "or set test.transport.minGBps=0 where TCP is meant"
+            "the probe, see the workers' UCX_TLS, UCX_NET_DEVICES and, on one node, process numbers and devices "
+            f"({DOCS}), or set test.transport.minGBps=0 where TCP is meant"
         )
         return Proof(FAIL, TRANSPORT, text)
     if not plan.floor and not plan.floor_set:
