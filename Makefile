@@ -127,7 +127,7 @@ requirements: python ## Pin the dependencies (of this project and of the runtime
 	@cd hack/data/runtime && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --override overrides.txt --excludes excludes.txt requirements.in -o requirements.txt
 	@cd hack/data/aiperf && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url requirements.in -o requirements.txt
+		--no-header --no-annotate --no-emit-index-url --excludes excludes.txt requirements.in -o requirements.txt
 	@cd tests/tooling/nixl && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-deps requirements.in -o requirements.txt
 

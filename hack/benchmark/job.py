@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hack.base import process
-from hack.base.log import UserError
+from hack.base.log import UserError, console
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.wait import UnrecoverableError, wait_for
@@ -120,6 +120,7 @@ def _fetch(place: Place, job: str, folder: Path) -> None:
         part.write_text(json.dumps(json.loads(results[-1]), indent=1))
         part.rename(folder / FILE)
     if not results or state == "failed":
+        console.print(f"its log: {folder / 'job.log'}")
         raise failed(lines, f"Job {job} in namespace {place.namespace}")
 
 
