@@ -108,6 +108,10 @@ bench-arms: python ## Disaggregated and aggregated on the same GPUs, one after t
 bench-compare: python ## A table, pictures, a page and a verdict of two result folders (A=folder B=folder)
 	@$(RUN) bench compare "$(A)" "$(B)" $(BENCH_OUT)
 
+.PHONY: bench-predict
+bench-predict: cluster ## Is `hack size` right? Its prediction beside a benchmark in simulation, to docs/benchmark.md
+	@$(RUN) bench predict --write
+
 .PHONY: generate
 generate: python ## Rebuild values.schema.json, docs/values.md, values/README.md, the templates of flags, and tables in pages
 	@$(RUN) schema bundle
