@@ -89,7 +89,8 @@ def measure(place: Place, release: str, values: Values, folder: Path, step: Step
         f"the end of Job {job}",
         lambda: _state(place, job),
         lambda state: state[0] != "running",
-        seconds + 60,
+        # The Job's controller may say late that it has ended.
+        seconds + 120,
         2,
         show=lambda state: state[1],
         step=step,
