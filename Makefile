@@ -108,6 +108,10 @@ bench-arms: python ## Disaggregated and aggregated on the same GPUs, one after t
 bench-compare: python ## A table, pictures, a page and a verdict of two result folders (A=folder B=folder)
 	@$(RUN) bench compare "$(A)" "$(B)" $(BENCH_OUT)
 
+.PHONY: bench-predict
+bench-predict: cluster ## Is `hack size` right? Its prediction beside a benchmark in simulation, to docs/benchmark.md
+	@$(RUN) bench predict --write
+
 .PHONY: generate
 generate: python ## Rebuild values.schema.json, docs/values.md, values/README.md, the templates of flags, and tables in pages
 	@$(RUN) schema bundle
@@ -127,7 +131,7 @@ requirements: python ## Pin the dependencies (of this project and of the runtime
 	@cd hack/data/runtime && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --override overrides.txt --excludes excludes.txt requirements.in -o requirements.txt
 	@cd hack/data/aiperf && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url requirements.in -o requirements.txt
+		--no-header --no-annotate --no-emit-index-url --excludes excludes.txt requirements.in -o requirements.txt
 	@cd tests/tooling/nixl && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-deps requirements.in -o requirements.txt
 

@@ -35,6 +35,7 @@ a4x-10p8d: {promptTokens: [8192], answerTokens: 1024, concurrencies: [2048], req
 {{- $pool := get $.Subcharts $role }}
 {{- $_ := set $pools $role (dict "replicas" (int64 $pool.Values.replicas) "gpus" (include "common.worker.gpus" $pool | int64)) }}
 {{- end }}
+{{- /* The Job waits for the model, but not until Kubernetes ends it without a word. */}}
 {{- $frontends := printf "%s.%s.svc:%s" (include "common.name" (dict "root" . "component" "benchmark")) .Release.Namespace (include "common.port.http" .) }}
 {{- dict
       "model" $global.model.name
@@ -47,5 +48,5 @@ a4x-10p8d: {promptTokens: [8192], answerTokens: 1024, concurrencies: [2048], req
       "pools" $pools
       "engine" $global.engine.name
       "simulated" $global.simulation.enabled
-      "wait_seconds" 300 | toJson }}
+      "wait_seconds" (min 300 (div .Values.benchmark.timeoutSeconds 2)) | toJson }}
 {{- end }}

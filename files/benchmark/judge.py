@@ -71,7 +71,9 @@ def _problems(
             "them for good ones: look at the workers' logs"
         )
     if others := found["failed"] - found["without_usage"]:
-        yield f"{others} requests failed: AIPerf's records say why"
+        errors = [r["error"] for r in records if r["metadata"]["phase_kind"] == "profiling" and r.get("error")]
+        kinds = Counter(str(error.get("code") or error.get("type")) for error in errors)
+        yield f"{others} requests failed ({', '.join(f'{count} x {kind}' for kind, count in kinds.most_common(3))})"
     whole = sum(_whole(record) for record in records)
     served, other = counted.pop("success", 0), {name: count for name, count in counted.items() if count}
     if served != whole:

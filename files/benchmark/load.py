@@ -65,5 +65,5 @@ def run(aiperf: Sequence[str], given: list[str], folder: Path) -> tuple[list[dic
         with log.open(errors="replace") as text:
             tail = deque((line.rstrip() for line in text if line.strip()), 15)
         print("\n".join(tail), file=sys.stderr)
-        raise FailedError(f"AIPerf ended with exit code {code} and without figures: its last lines are above")
+        raise FailedError(f"AIPerf ended with exit code {code} and without figures: the log has its last lines")
     return [json.loads(line) for line in records.read_text().splitlines()], json.loads(summary.read_text())

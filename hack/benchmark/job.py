@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hack.base import process
-from hack.base.log import UserError
+from hack.base.log import UserError, console
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.wait import UnrecoverableError, wait_for
@@ -89,7 +89,8 @@ def measure(place: Place, release: str, values: Values, folder: Path, step: Step
         f"the end of Job {job}",
         lambda: _state(place, job),
         lambda state: state[0] != "running",
-        seconds + 60,
+        # The Job's controller may say late that it has ended.
+        seconds + 120,
         2,
         show=lambda state: state[1],
         step=step,
@@ -120,6 +121,7 @@ def _fetch(place: Place, job: str, folder: Path) -> None:
         part.write_text(json.dumps(json.loads(results[-1]), indent=1))
         part.rename(folder / FILE)
     if not results or state == "failed":
+        console.print(f"its log: {folder / 'job.log'}")
         raise failed(lines, f"Job {job} in namespace {place.namespace}")
 
 

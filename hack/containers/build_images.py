@@ -1,7 +1,8 @@
 """Container images of a test cluster, as archives in the cache that can be loaded into its nodes.
 
-sim-runtime is always built: the Dynamo frontend and mocker, and the fake GPU plugin. The others are pulled where a
-registry answers; else stand-ins with the same binaries at the same paths are built from source.
+sim-runtime is always built: the Dynamo frontend and mocker, and the fake GPU plugin; so is aiperf, which the Job of the
+benchmark runs, where it is asked for. The others are pulled where a registry answers; else stand-ins with the same
+binaries at the same paths are built from source.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from hack.base.versions import versions
 from hack.containers import archive, context, roots, runtimes
 from hack.containers.node_build import BUILT_NAMES, OTHER_COMMANDS
 from hack.containers.runtimes import Runtime
-from hack.data import fake_gpu
+from hack.data import aiperf, fake_gpu
 from hack.data import runtime as simulated
 from hack.tools import gobuild
 
+# Of Python packages, on the same base.
+BUILT: dict[str, Callable[[Path, Step], None]] = {"sim-runtime": context.runtime, "aiperf": context.benchmark}
 FIREWALL_PARTS = ("", "-save", "-restore")
 # Never pulled: the name exists in no registry.
 REPOSITORY = "docker.io/dynamo-disagg"
@@ -55,6 +58,8 @@ class Image:
     version: str
     pulled: str
     key: str
+    # Made when it is asked for by name.
+    on_demand: bool
 
     @property
     def reference(self) -> str:
@@ -79,6 +84,12 @@ def images() -> dict[str, Image]:
             fake_gpu.PROTO,
             simulated.RENDEZVOUS,
         ],
+        "aiperf": [
+            aiperf.FOLDER / "Containerfile",
+            aiperf.FOLDER / "requirements.txt",
+            simulated.FOLDER / "model.py",
+            Path(context.__file__),
+        ],
         "etcd": [gobuild.GO_MODULES / "etcd"],
         "nats": [gobuild.GO_MODULES / "nats"],
         "kube-router": [gobuild.GO_MODULES / "kube-router"],
@@ -89,13 +100,14 @@ def images() -> dict[str, Image]:
 
 def _image(name: str, entry: dict[str, Any], inputs: Sequence[Path]) -> Image:
     key = content_key(*inputs, str(sorted(entry.items())), platform.machine())
-    return Image(name=name, version=str(entry["version"]), pulled=str(entry["pulled"]), key=key)
+    demanded = bool(entry.get("on-demand"))
+    return Image(name=name, version=str(entry["version"]), pulled=str(entry["pulled"]), key=key, on_demand=demanded)
 
 
 def archives(names: Iterable[str] | None = None) -> list[Path]:
-    """The archives of the named images (default: all), building what is missing."""
+    """The archives of the named images (default: all that every cluster gets), building what is missing."""
     known = images()
-    wanted = list(names) if names is not None else list(known)
+    wanted = list(names) if names is not None else [name for name, image in known.items() if not image.on_demand]
     for name in wanted:
         if name not in known:
             raise UserError(f'unknown image "{name}": choose from {", ".join(known)}')
@@ -117,7 +129,7 @@ def _provide(image: Image, runtime: Runtime) -> None:
         with tempfile.TemporaryDirectory(dir=image.archive.parent, prefix=f".{image.name}-") as folder:
             output = Path(folder) / "image.tar"
             make: Callable[[Image, Runtime, Step, Path], str]
-            make = _make_runtime if image.name == "sim-runtime" else _make_upstream
+            make = _make_built if image.name in BUILT else _make_upstream
             how = make(image, runtime, step, output)
             _prune(image)
             output.replace(image.archive)
@@ -150,13 +162,13 @@ def _make_upstream(image: Image, runtime: Runtime, step: Step, output: Path) -> 
     return "built from its Go module"
 
 
-def _make_runtime(image: Image, runtime: Runtime, step: Step, output: Path) -> str:
+def _make_built(image: Image, runtime: Runtime, step: Step, output: Path) -> str:
     with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        context.prepare(Path(folder), step)
+        BUILT[image.name](Path(folder), step)
         base, how = image.pulled, f"on {image.pulled}"
         if not _pulled(image.pulled, runtime, step):
             base, how = f"{REPOSITORY}/base:{image.key}", "on a Debian root file system made here"
-            root = _root_file_system(step)
+            root = _root_file_system(image, step)
             step.say("importing the root file system")
             runtime.output("import", root, base)
         # Podman's RUN in a container of its own needs rights a restricted host does not have; a chroot does not.
@@ -194,12 +206,12 @@ def _save(reference: str, runtime: Runtime, step: Step, output: Path) -> None:
     runtime.run("image", "rm", reference)
 
 
-def _root_file_system(step: Step) -> Path:
+def _root_file_system(image: Image, step: Step) -> Path:
     """A minimal Debian with Python as a tar archive, from the cache or made now."""
     _check_debian(step)
     # With the links of a merged /usr there from the start, no package has to bring Perl to make them.
     links = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
-    suite = str(versions()["images"]["sim-runtime"]["debian"])
+    suite = str(versions()["images"][image.name]["debian"])
     licenses = "--dpkgopt=path-include=/usr/share/doc/*/copyright"
     return roots.make("runtime-base", suite, "essential", BASE_PACKAGES, [links, licenses])
 

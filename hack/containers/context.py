@@ -1,4 +1,4 @@
-"""The build context of the simulated runtime: what its Containerfile copies."""
+"""The build contexts of the images that are built here of Python packages: what their Containerfiles copy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hack.base.log import UserError
 from hack.base.step import Step
-from hack.data import fake_gpu
+from hack.data import aiperf, fake_gpu
 from hack.data.runtime import FOLDER, PYTHON_VERSION, RENDEZVOUS
 from hack.data.runtime.model import write_model
 
@@ -19,21 +19,9 @@ UNNEEDED = ("tests", "sboms", "__pycache__")
 PROCESSORS = {"arm64": "aarch64", "AMD64": "x86_64"}
 
 
-def prepare(folder: Path, step: Step) -> None:
+def runtime(folder: Path, step: Step) -> None:
     """Fill the build context of the simulated runtime."""
-    packages = folder / "site-packages"
-    step.say("installing the pinned Python packages")
-    processor = PROCESSORS.get(platform.machine(), platform.machine())
-    install: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", packages]
-    target = ["--python-version", PYTHON_VERSION, "--python-platform", f"{processor}-manylinux_2_28"]
-    source = ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", f"{FOLDER}/requirements.txt"]
-    step.run([*install, *target, "--link-mode", "copy", *source], "uv pip install")
-    # Commands of packages, made to run with this machine's Python.
-    shutil.rmtree(packages / "bin")
-    for name in UNNEEDED:
-        for useless in packages.rglob(name):
-            shutil.rmtree(useless)
-    write_model(folder / "model")
+    _start(folder, FOLDER, step)
     plugin = folder / "fake-gpu"
     plugin.mkdir()
     shutil.copy(fake_gpu.PROGRAM, plugin)
@@ -41,8 +29,31 @@ def prepare(folder: Path, step: Step) -> None:
     simulation = folder / "simulation"
     simulation.mkdir()
     shutil.copy(RENDEZVOUS, simulation)
-    shutil.copy(FOLDER / "Containerfile", folder)
     _world_readable(folder)
+
+
+def benchmark(folder: Path, step: Step) -> None:
+    """Fill the build context of AIPerf, with the tokenizer of the simulated runtime."""
+    _start(folder, aiperf.FOLDER, step)
+    _world_readable(folder)
+
+
+def _start(folder: Path, image: Path, step: Step) -> None:
+    """What both have: the Containerfile, the pinned packages without what nothing runs, and the model's folder."""
+    packages = folder / "site-packages"
+    step.say("installing the pinned Python packages")
+    processor = PROCESSORS.get(platform.machine(), platform.machine())
+    install: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", packages]
+    target = ["--python-version", PYTHON_VERSION, "--python-platform", f"{processor}-manylinux_2_28"]
+    source = ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", f"{image}/requirements.txt"]
+    step.run([*install, *target, "--link-mode", "copy", *source], "uv pip install")
+    # Commands of packages, made to run with this machine's Python.
+    shutil.rmtree(packages / "bin")
+    for name in UNNEEDED:
+        for useless in packages.rglob(name):
+            shutil.rmtree(useless)
+    write_model(folder / "model")
+    shutil.copy(image / "Containerfile", folder)
 
 
 def generate_stubs(folder: Path) -> None:

@@ -33,7 +33,7 @@ from hack.kwok import simulator as simulators
 from hack.kwok.nodes import Object
 from hack.kwok.simulator import Simulator
 from hack.tools import pinned
-from hack.verbs import benchmarks
+from hack.verbs import benchmarks, predictions
 from hack.verbs.cli import NEW_FILE, examples, test_cluster
 
 SCENARIO = ROOT / "values" / "a4x-10p8d.yaml"
@@ -192,6 +192,7 @@ def show(arms: Sequence[Arm], count: int) -> None:
         "bench arms -f mine.yaml -f bench.yaml -n llm  # disaggregated and aggregated on the same GPUs",
         "bench compare dist/bench/a dist/bench/b",
         "bench fetch demo -n llm",
+        "bench predict --write         # is `hack size` right? On the cluster of `make cluster`",
         "bench scale                   # on the cluster of `make cluster`",
         "bench scale --releases 5      # a tenth of it",
         "bench scale --out scale.json  # where the counts of every second go",
@@ -201,7 +202,7 @@ def command() -> None:
     """Releases under load (docs/benchmark.md), and how long scheduling takes (docs/benchmarks.md)."""
 
 
-for subcommand in benchmarks.COMMANDS:
+for subcommand in (*benchmarks.COMMANDS, predictions.predict):
     command.add_command(subcommand)
 
 

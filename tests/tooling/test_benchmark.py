@@ -111,7 +111,7 @@ def test_an_answer_without_usage_has_failed() -> None:
         (records(), {"success": 9}, "the frontends counted 9 answers and AIPerf 6: has it another client"),
         (records(), {"success": 5}, "the frontends counted 5 answers and AIPerf 6"),
         (records(), {"success": 6, "overload": 2}, "other outcomes that AIPerf did not see: 2 overload"),
-        ([*records()[:5], record(3) | {"error": {"code": 503}}], {"success": 5}, "1 requests failed"),
+        ([*records()[:5], record(3) | {"error": {"code": 503}}], {"success": 5}, "1 requests failed (1 x 503)"),
         ([*records()[:5], record(3, usage_completion_tokens=4)], {"success": 6}, "1 answers have not the 10 tokens"),
         ([*records()[:5], record(2)], {"success": 6}, "1 prompts were asked twice"),
         (
@@ -206,7 +206,8 @@ def test_simulated_figures_say_so(tmp_path: Path) -> None:
     results = pair(tmp_path, APART | {"simulated": True}, TOGETHER | {"simulated": True})
     assert verdict(results)[-1].startswith("Simulated: ")
     page = report.write(results, tmp_path / "out").read_text()
-    assert "class=simulated" in page
+    assert page.count("Simulated: ") == 1
+    assert page.index("<p class=simulated>Simulated: ") < page.index("Disaggregate: "), "before any figure"
 
 
 def test_the_page_needs_no_other_file(tmp_path: Path) -> None:

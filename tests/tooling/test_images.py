@@ -20,7 +20,7 @@ from hack.cluster import enforcer
 from hack.containers import build_images
 from hack.containers.context import generate_stubs
 from hack.containers.runtimes import Runtime
-from hack.data import fake_gpu, runtime
+from hack.data import aiperf, fake_gpu, runtime
 from hack.data.runtime.model import SPECIAL_TOKENS, VOCABULARY_SIZE, write_model
 from hack.tools import gobuild
 
@@ -46,7 +46,9 @@ class TestCache:
         for image in build_images.images().values():
             image.archive.parent.mkdir(parents=True, exist_ok=True)
             image.archive.write_bytes(b"")
-        assert build_images.archives() == [image.archive for image in build_images.images().values()]
+        everywhere = [image.archive for image in build_images.images().values() if image.name != "aiperf"]
+        assert build_images.archives() == everywhere, "AIPerf is for whoever asks for it"
+        assert build_images.archives(["aiperf"]) == [build_images.images()["aiperf"].archive]
         assert build_images.archives(["nats"]) == [build_images.images()["nats"].archive]
 
     @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ class TestCache:
         assert after["nats"].reference == "docker.io/dynamo-disagg/nats:9.9.9"
 
     def test_an_unknown_image_is_named(self) -> None:
-        with pytest.raises(UserError, match='unknown image "natz": choose from sim-runtime, etcd, nats, kube-router'):
+        with pytest.raises(UserError, match='unknown image "natz": choose from sim-runtime, aiperf, etcd, nats'):
             build_images.archives(["natz"])
 
 
@@ -109,6 +111,12 @@ class TestPins:
         pinned = pins(runtime.FOLDER / "requirements.txt")
         version = versions()["images"]["sim-runtime"]["version"]
         assert pinned["ai-dynamo"] == pinned["ai-dynamo-runtime"] == version
+
+    def test_aiperf(self) -> None:
+        pinned = pins(aiperf.FOLDER / "requirements.txt")
+        assert pinned["aiperf"] == versions()["images"]["aiperf"]["version"]
+        left_out = {line for line in (aiperf.FOLDER / "excludes.txt").read_text().splitlines() if line[0] != "#"}
+        assert left_out.isdisjoint(pinned)
 
     def test_generated_stubs_fit_the_image(self, tmp_path: Path) -> None:
         """The image's packages must not be older than those the stubs are generated for."""

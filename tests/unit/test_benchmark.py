@@ -94,6 +94,12 @@ def test_workloads_of_the_sources(name: str, expected: Workload, render: Render)
     assert plan(render(values(workload={"name": name}))).workload == expected
 
 
+@pytest.mark.parametrize(("timeout", "wait"), [(60, 30), (599, 299), (7200, 300)])
+def test_the_wait_for_the_model_ends_before_the_job(timeout: int, wait: int, render: Render) -> None:
+    """Else Kubernetes ends it without a word of why."""
+    assert plan(render(values(timeoutSeconds=timeout))).wait_seconds == wait
+
+
 def test_the_aggregated_arm_has_one_pool(render: Render) -> None:
     made = plan(render(merged(values(), {"global": {"serving": "aggregated"}, "decode": {"replicas": 2}})))
     assert made.pools == {"decode": {"replicas": 2, "gpus": 1}}
