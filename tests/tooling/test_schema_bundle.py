@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from hack.base.log import UserError
 from hack.schema import bundle as schema
+from hack.schema import draft7
 from hack.verbs import cli
 
 
@@ -59,7 +60,7 @@ def test_properties_may_be_shared(tmp_path: Path) -> None:
 def test_keywords_beside_a_reference_hold_in_draft_7(tmp_path: Path) -> None:
     """There they would count for nothing."""
     root = "properties: {a: {$ref: x.yaml#/y, minimum: 2, description: A number.}, b: {$ref: x.yaml#/y, default: 1}}"
-    bundled = schema.for_helm(bundle(tmp_path, root, x="y: {type: [integer, 'null'], minimum: 1}"))
+    bundled = draft7.for_helm(bundle(tmp_path, root, x="y: {type: [integer, 'null'], minimum: 1}"))
     assert bundled["properties"]["a"] == {"type": ["integer", "null"], "minimum": 2, "description": "A number."}
     assert bundled["properties"]["b"] == {"$ref": "#/definitions/x.y", "default": 1}
     assert bundled["definitions"].keys() == {"x.y"}
@@ -68,7 +69,7 @@ def test_keywords_beside_a_reference_hold_in_draft_7(tmp_path: Path) -> None:
 def test_keywords_beside_a_reference_narrow_it(tmp_path: Path) -> None:
     root = "properties: {a: {$ref: x.yaml#/y, minimum: 0}}"
     with pytest.raises(UserError, match=r"minimum: 0 beside a \$ref does not narrow its minimum: 1"):
-        schema.for_helm(bundle(tmp_path, root, x="y: {type: integer, minimum: 1}"))
+        draft7.for_helm(bundle(tmp_path, root, x="y: {type: integer, minimum: 1}"))
 
 
 def test_defaults_are_data(tmp_path: Path) -> None:
