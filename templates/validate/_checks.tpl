@@ -38,14 +38,12 @@ validate.checks.of: what a table has for the flags that are given, because parsi
 in: dict "facts" validate.facts "table" text; out: text
 */}}
 {{- define "validate.checks.of" -}}
-{{- $given := .facts.values }}{{ $isOf := false }}
-{{- range $line := splitList "\n" .table }}
-{{- if not (or (hasPrefix "-" $line) (hasPrefix "#" $line)) }}
-{{- $isOf = false }}
-{{- range $flag := splitList ":" $line | first | splitList ", " }}{{ if hasKey $given $flag }}{{ $isOf = true }}{{ end }}{{ end }}
-{{- end }}
+{{- $given := .facts.values }}
+{{- range $flags := regexFindAll "(?m)^[^-#:\\n][^:\\n]*:" .table -1 }}
+{{- $isOf := false }}
+{{- range $flag := trimSuffix ":" $flags | splitList ", " }}{{ if hasKey $given $flag }}{{ $isOf = true }}{{ end }}{{ end }}
 {{- if $isOf }}
-{{ $line }}
+{{ regexFind (printf "(?m)^%s.*(\\n[-#].*)*" (regexQuoteMeta $flags)) $.table }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -120,12 +120,15 @@ to which it adds those of the volumes
 
 {{/* validate.quantity: what Kubernetes takes as an amount as a number, else nothing. in: "500m", "16Gi", "1e3", 2 */}}
 {{- define "validate.quantity" -}}
-{{- $text := include "common.args.value" . }}
+{{- if has (kindOf .) (list "float64" "int64" "int") }}{{ mulf . 1 }}
+{{- else if kindIs "string" . }}
+{{- $text := . }}
 {{- $number := regexFind "^([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?" $text }}
 {{- $units := dict "" 1 "n" 1e-9 "u" 1e-6 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024
       "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
 {{- $unit := trimPrefix $number $text }}
 {{- if and $number (hasKey $units $unit) (or (not $unit) (eq $number (lower $number | replace "e" ""))) }}{{ mulf (float64 $number) (get $units $unit) }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* validate.amount: what is no amount of CPU, memory or storage. in: dict "where" "amount", which may be nothing */}}
