@@ -72,6 +72,37 @@ def test_keywords_beside_a_reference_narrow_it(tmp_path: Path) -> None:
         draft7.for_helm(bundle(tmp_path, root, x="y: {type: integer, minimum: 1}"))
 
 
+def test_helm_compiles_what_stands_in_two_places_once(tmp_path: Path) -> None:
+    """With what is said of each place kept there; a plain type is no smaller as a reference."""
+    root = """
+    properties:
+      a: {type: object, description: The first., properties: {c: {type: string, pattern: x}}}
+      b: {type: object, description: The second., properties: {c: {type: string, pattern: x}}}
+      d: {type: string}
+      e: {type: string}
+    """
+    bundled = draft7.for_helm(bundle(tmp_path, root))
+    reference = {"$ref": "#/definitions/values.a"}
+    assert bundled["properties"]["a"] == reference | {"description": "The first."}
+    assert bundled["properties"]["b"] == reference | {"description": "The second."}
+    assert bundled["properties"]["d"] == {"type": "string"}
+    assert bundled["definitions"] == {
+        "values.a": {"type": "object", "properties": {"c": {"type": "string", "pattern": "x"}}}
+    }
+
+
+def test_an_object_or_something_else_is_one_schema(tmp_path: Path) -> None:
+    root = "properties: {a: {if: {type: object}, then: {$ref: x.yaml#/y, minProperties: 1}, else: {type: 'null'}}}"
+    bundled = draft7.for_helm(bundle(tmp_path, root, x="y: {type: object, additionalProperties: false}"))
+    expected = {"type": ["object", "null"], "additionalProperties": False, "minProperties": 1}
+    assert bundled["properties"]["a"] == expected
+
+
+def test_what_is_asked_of_more_than_objects_is_asked_still(tmp_path: Path) -> None:
+    root = "properties: {a: {if: {type: object}, then: {type: object, enum: [{}]}, else: {type: 'null'}}}"
+    assert "if" in draft7.for_helm(bundle(tmp_path, root))["properties"]["a"]
+
+
 def test_defaults_are_data(tmp_path: Path) -> None:
     bundled = bundle(tmp_path, 'properties: {a: {default: {"$ref": not-a-reference}}}')
     assert bundled["properties"]["a"]["default"] == {"$ref": "not-a-reference"}
