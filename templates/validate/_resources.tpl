@@ -120,7 +120,7 @@ to which it adds those of the volumes
 
 {{/* validate.quantity: what Kubernetes takes as an amount as a number, else nothing. in: "500m", "16Gi", "1e3", 2 */}}
 {{- define "validate.quantity" -}}
-{{- if has (kindOf .) (list "float64" "int64" "int") }}{{ mulf . 1 }}
+{{- if has (kindOf .) (list "float64" "int64" "int") }}{{ if ge (float64 .) 0.0 }}{{ mulf . 1 }}{{ end }}
 {{- else if kindIs "string" . }}
 {{- $text := . }}
 {{- $number := regexFind "^([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?" $text }}
