@@ -113,10 +113,6 @@ def page(results: list[Result], pictures: list[Path]) -> str:
     return "\n".join([*lines, "</ul></body></html>", ""])
 
 
-def _base64(file: Path) -> str:
-    return base64.b64encode(file.read_bytes()).decode()
-
-
 def write(results: list[Result], folder: Path) -> Path:
     """Pictures and page; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)

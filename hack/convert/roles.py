@@ -17,9 +17,6 @@ from hack.convert.tree import Tree, a_map, get, maps
 ENGINES = {"dynamo.vllm": "vllm", "dynamo.sglang": "sglang", "dynamo.trtllm": "trtllm", "dynamo.mocker": "mocker"}
 MULTIMODAL = ("multimodal-encode-worker", "multimodal-processor", "multimodal-encode-prefill-worker", "encoder-only")
 PLANNERS = ("dynamo.planner", "dynamo.global_planner", "planner_sla")
-NO_PLANNER = (
-    "the planner needs the operator: prefill.autoscaling and decode.autoscaling scale the pools (docs/autoscaling.md)"
-)
 # Variables that programs read, whatever else a script does with them.
 LIBRARIES = re.compile(
     r"^(DYN|VLLM|SGL|SGLANG|TRTLLM|TLLM|NCCL|UCX|NIXL|HF|HUGGING|CUDA|NVIDIA|TORCH|PYTORCH|LD|PATH|HOME|GLOO|FLASHINFER"

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from hack.base.log import UserError
@@ -24,6 +24,7 @@ from hack.base.paths import ROOT
 from hack.base.yamlfile import read_yaml
 from hack.schema import flagtypes
 from hack.schema import kubernetes as openapi
+from hack.schema.draft7 import for_helm
 
 Schema = dict[str, Any]
 
@@ -46,11 +47,6 @@ KEYWORDS = {
     *("minProperties", "maxProperties"),
 }
 CORE = "io.k8s.api.core.v1."
-# Keywords that limit nothing.
-ANNOTATIONS = {
-    *("$schema", "$comment", "$defs", "definitions"),
-    *("title", "description", "default", "examples", "deprecated"),
-}
 
 
 class Bundler:
@@ -291,72 +287,6 @@ def bundled(
     except SchemaError as error:
         raise UserError(f"schemas: not a valid schema at {error.json_path}: {error.message}") from error
     return schema
-
-
-LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-
-
-def narrowed(schema: Schema, beside: Schema) -> Schema:
-    """A schema and the keywords beside a reference to it as one, which holds where both hold.
-
-    Raises UserError for a keyword that would not narrow the schema.
-    """
-    result = dict(schema)
-    for key, new in beside.items():
-        old = schema.get(key)
-        if old is None or key in ANNOTATIONS or old == new:
-            result[key] = new
-        elif key == "properties":
-            result[key] = {name: narrowed(old.get(name, {}), new.get(name, {})) for name in old | new}
-        elif key == "required":
-            result[key] = sorted({*old, *new})
-        elif (
-            (key == "type" and {*_listed(new)} <= {*_listed(old)})
-            or (key == "enum" and all(choice in old for choice in new))
-            or (key in LEAST and new >= old)
-            or (key in MOST and new <= old)
-        ):
-            result[key] = new
-        else:
-            raise UserError(f"schemas: {key}: {new} beside a $ref does not narrow its {key}: {old}")
-    return result
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def of_draft_7(schema: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The same schema in draft 7, in which a `$ref` stands alone."""
-    while "$ref" in schema and schema.keys() - ANNOTATIONS - {"$ref"}:
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        schema = narrowed(definitions[schema["$ref"].removeprefix("#/$defs/")], beside)
-    result: Schema = {}
-    for key, value in schema.items():
-        if key == "$ref":
-            result[key] = value.replace("#/$defs/", "#/definitions/")
-        elif key in openapi.NAMED_SCHEMAS:
-            name = key.replace("$defs", "definitions")
-            result[name] = {inner: of_draft_7(child, definitions) for inner, child in value.items()}
-        elif key in openapi.DATA:
-            result[key] = value
-        elif isinstance(value, dict):
-            result[key] = of_draft_7(value, definitions)
-        elif isinstance(value, list):
-            result[key] = [of_draft_7(child, definitions) if isinstance(child, dict) else child for child in value]
-        else:
-            result[key] = value
-    return result
-
-
-def for_helm(schema: Schema) -> Schema:
-    """The schema of values.schema.json, checked to be valid: draft 7, which Helm compiles in two thirds of the time."""
-    result = of_draft_7(schema, schema["$defs"]) | {"$schema": "http://json-schema.org/draft-07/schema#"}
-    definitions = result.pop("definitions")
-    result["definitions"] = openapi.reachable(definitions, openapi.references(result))
-    Draft7Validator.check_schema(result)
-    return result
 
 
 def generated() -> dict[Path, str]:

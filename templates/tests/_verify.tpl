@@ -72,8 +72,7 @@ restartPolicy: Never
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: 5
-securityContext:
-  {{- include "common.podSecurityContext" (dict "root" $root) | fromJson | toYaml | nindent 2 }}
+securityContext: {{ include "common.podSecurityContext" (dict "root" $root) }}
 {{- with include "common.model.placement" (dict "root" $frontend "model" dict "values" $frontend.Values) | trim }}
 {{ . }}
 {{- end }}
@@ -88,8 +87,7 @@ containers:
     resources:
       requests: {cpu: 50m, memory: 64Mi}
       limits: {memory: 256Mi}
-    securityContext:
-      {{- include "common.securityContext" (dict "root" $root) | fromJson | toYaml | nindent 6 }}
+    securityContext: {{ include "common.securityContext" (dict "root" $root) }}
     volumeMounts:
       - {name: verify, mountPath: /opt/verify, readOnly: true}
 volumes:

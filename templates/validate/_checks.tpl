@@ -38,14 +38,12 @@ validate.checks.of: what a table has for the flags that are given, because parsi
 in: dict "facts" validate.facts "table" text; out: text
 */}}
 {{- define "validate.checks.of" -}}
-{{- $given := .facts.values }}{{ $isOf := false }}
-{{- range $line := splitList "\n" .table }}
-{{- if not (or (hasPrefix "-" $line) (hasPrefix "#" $line)) }}
-{{- $isOf = false }}
-{{- range $flag := splitList ":" $line | first | splitList ", " }}{{ if hasKey $given $flag }}{{ $isOf = true }}{{ end }}{{ end }}
-{{- end }}
+{{- $given := .facts.values }}
+{{- range $flags := regexFindAll "(?m)^[^-#:\\n][^:\\n]*:" .table -1 }}
+{{- $isOf := false }}
+{{- range $flag := trimSuffix ":" $flags | splitList ", " }}{{ if hasKey $given $flag }}{{ $isOf = true }}{{ end }}{{ end }}
 {{- if $isOf }}
-{{ $line }}
+{{ regexFind (printf "(?m)^%s.*(\\n[-#].*)*" (regexQuoteMeta $flags)) $.table }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -53,11 +51,16 @@ in: dict "facts" validate.facts "table" text; out: text
 {{/* validate.checks.holds: "true" where a value passes a test. in: dict "facts" "text" the value, "" where there is none, "test" */}}
 {{- define "validate.checks.holds" -}}
 {{- $words := splitList " " .test }}
-{{- $than := last $words }}{{ $than = get .facts $than | default $than | include "validate.checks.number" }}
-{{- $one := include "validate.checks.number" .text }}
-{{- $number := "^-?[0-9.]+$" }}
-{{- $numbers := and (regexMatch $number $one) (regexMatch $number $than) }}
 {{- $kind := first $words }}
+{{- $than := last $words }}{{ $than = get .facts $than | default $than }}
+{{- $one := .text }}
+{{- $number := "^-?[0-9.]+$" }}
+{{- $numbers := false }}
+{{- if has $kind (list "contains" "above" "below" "no") }}
+{{- $than = include "validate.checks.number" $than }}
+{{- $one = include "validate.checks.number" .text }}
+{{- $numbers = and (regexMatch $number $one) (regexMatch $number $than) }}
+{{- end }}
 {{- if eq $kind "given" }}{{ ne .text "" }}
 {{- else if eq $kind "absent" }}{{ eq .text "" }}
 {{- else if eq $kind "contains" }}{{ contains $than .text }}

@@ -146,12 +146,6 @@ in:  dict "context" <component context> "owned" variables that the chart sets, "
 {{- define "validate.env" -}}
 {{- $component := .context.Chart.Name }}
 {{- $owned := .owned }}
-{{- /* Dynamo reads a flag's variable too. */}}
-{{- $twins := dict }}
-{{- range $flag, $instead := .flags }}
-{{- $twin := dict "flag" $flag "instead" (replace "{role}" $component $instead) }}
-{{- range $.prefixes }}{{ $_ := set $twins (printf "%s_%s" . ($flag | upper | replace "-" "_")) $twin }}{{ end }}
-{{- end }}
 {{- range $where, $env := dict (printf "%s.env" $component) .context.Values.env "global.env" .context.Values.global.env }}
 {{- range $name := keys $env | sortAlpha }}
 {{- if hasKey $owned $name }}
@@ -159,8 +153,12 @@ in:  dict "context" <component context> "owned" variables that the chart sets, "
 {{- else if and (hasPrefix "DYN_ROUTER_" $name) (or (eq $where "global.env") (ne $component "frontend")) }}
 {{ $where }}.{{ $name }}: a worker advertises router settings and they override the frontend's: move it to frontend.env
 {{- else }}
-{{- with get $twins $name }}
-{{ $where }}.{{ $name }}: it stands for --{{ .flag }}, which the chart sets: {{ include "validate.flags.owner" (dict "owner" .instead "role" $component) }}
+{{- /* Dynamo reads a flag's variable too. */}}
+{{- range $prefix := $.prefixes }}
+{{- $flag := trimPrefix (printf "%s_" $prefix) $name | replace "_" "-" }}
+{{- with ternary (get $.flags (lower $flag)) "" (and (hasPrefix (printf "%s_" $prefix) $name) (eq $flag (upper $flag))) }}
+{{ $where }}.{{ $name }}: it stands for --{{ lower $flag }}, which the chart sets: {{ include "validate.flags.owner" (dict "owner" . "role" $component) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -5,6 +5,7 @@ Its rules are in engines/.
 {{- define "validate.engines" -}}
 {{- $engine := .Values.global.engine.name }}
 {{- $checks := ternary "" (include (printf "validate.engine.%s.checks" $engine) .) (eq .Values.global.engine.version "unchecked") }}
+{{- $ofWorkers := include "validate.worker.checks" . | fromYaml }}
 {{- $roles := dict }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
@@ -12,7 +13,7 @@ Its rules are in engines/.
 {{- $of := dict "context" . "parallelism" .Values.parallelism "facts" $facts }}
 {{- $_ := set $roles $role $of }}
 {{ include "validate.checks" (dict "facts" $facts "table" (include "validate.checks.of" (dict "facts" $facts "table" $checks) | fromYaml)) }}
-{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.worker.checks" . | fromYaml)) }}
+{{ include "validate.checks" (dict "facts" $facts "table" $ofWorkers) }}
 {{ include "validate.hostMemory" (merge (dict "table" (include (printf "validate.engine.%s.hostMemory" $engine) . | fromYamlArray)) $of) }}
 {{ include (printf "validate.engine.%s.role" $engine) $of }}
 {{- end }}

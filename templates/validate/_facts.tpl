@@ -63,7 +63,8 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- include "validate.facts.add" (dict "facts" $.facts "where" $.where "name" $name "value" $part) }}
 {{- end }}
 {{- end }}
-{{- if not (kindIs "invalid" $value) }}{{ $_ := set .facts .name (include "common.args.value" $value) }}{{ end }}
+{{- if kindIs "string" $value }}{{ $_ := set .facts .name $value }}
+{{- else if not (kindIs "invalid" $value) }}{{ $_ := set .facts .name (include "common.args.value" $value) }}{{ end }}
 {{- end }}
 
 {{- define "validate.facts.env" -}}

@@ -45,7 +45,14 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- range $flag := keys .flags | sortAlpha }}
 {{- $_ := set $asked "flag" $flag }}
 {{- $_ := set $asked "value" (get $.flags $flag) }}
-{{- $line := include "validate.flag" $asked | trim }}
+{{- $kind := get $known.flags $flag }}
+{{- $line := "" }}
+{{- /* Most flags are known, and nobody else's. */}}
+{{- if and $.checked $kind (not (has $kind (list "router" "dotted"))) (not (hasKey $owned $flag)) (not (contains "." $flag)) }}
+{{- $line = include "validate.flags.value" (dict "value" $asked.value "kind" $kind "type" (get $types $flag)) | trim }}
+{{- else }}
+{{- $line = include "validate.flag" $asked | trim }}
+{{- end }}
 {{- $name := get $known.aliases $flag | default $flag }}
 {{- if $line }}
 {{ $.where }}.{{ $flag }}: {{ $line }}

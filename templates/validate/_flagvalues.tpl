@@ -57,14 +57,14 @@ in: dict "value" "kind" of the flag (flags/_<program>.tpl) "type" of validate.ty
 {{- define "validate.flags.typed" -}}
 {{- $ofOne := trimSuffix "s" .type }}
 {{- $takesMany := ne $ofOne .type }}
-{{- $suffixes := "also with k, m, g (thousands) or K, M, G (powers of 1024)" }}
-{{- $is := dict
-      "integer" "a whole number" "number" "a number" "json" "a map, a list or JSON as text"
-      "count" (printf "a whole number, %s" $suffixes) "countOrAuto" (printf "a whole number, %s, or auto" $suffixes) }}
 {{- $isList := and $takesMany (kindIs "slice" .value) }}
 {{- $type := ternary $ofOne .type $isList }}
 {{- range ternary .value (list .value) $isList }}
 {{- if not (include "validate.flags.fits" (dict "value" . "type" $type)) -}}
+{{- $suffixes := "also with k, m, g (thousands) or K, M, G (powers of 1024)" }}
+{{- $is := dict
+      "integer" "a whole number" "number" "a number" "json" "a map, a list or JSON as text"
+      "count" (printf "a whole number, %s" $suffixes) "countOrAuto" (printf "a whole number, %s, or auto" $suffixes) -}}
 {{ include "validate.flags.shown" . }} is not {{ get $is $ofOne }}: write one{{ if $takesMany }}, or a list of them{{ end }}
 {{- break }}
 {{- end }}
@@ -73,13 +73,13 @@ in: dict "value" "kind" of the flag (flags/_<program>.tpl) "type" of validate.ty
 
 {{/* validate.flags.fits: "true" where a value is of a type, else empty. in: dict "value" "type" name */}}
 {{- define "validate.flags.fits" -}}
+{{- if kindIs "string" .value }}
 {{- $texts := dict
       "integer" "^([-+]?[0-9_]+|None)?$" "integers" "^[-+]?[0-9_]+$"
       "number" "^([-+]?[0-9_]*[.]?[0-9_]+([.]|[eE][-+]?[0-9]+)?|None|inf)?$" "numbers" ""
       "count" "^([0-9]+([.][0-9]+)?[kKmMgGtT]?|None)?$"
       "countOrAuto" "^([0-9]+([.][0-9]+)?[kKmMgGtT]?|-1|[aA][uU][tT][oO])$"
       "json" "^\\s*[{\\[]|^(None|null)?$" }}
-{{- if kindIs "string" .value }}
 {{- $isBroken := false }}
 {{- /* Of what is no JSON these make a map or a list that holds the parser's words. */}}
 {{- if and (eq .type "json") (hasPrefix "{" (trim .value)) }}{{ $isBroken = and (hasKey (fromJson .value) "Error") (not (contains "\"Error\"" .value)) }}{{ end }}

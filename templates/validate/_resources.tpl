@@ -66,10 +66,10 @@ them after other objects were created.
 {{ include "validate.storage" (dict "root" . "sizes" $sizes) }}
 {{- range $where, $size := $sizes }}
 {{- $text := include "common.args.value" $size }}
-{{- $bytes := 1048576.0 }}
-{{- if include "validate.isQuantity" $size }}{{ $bytes = include "validate.quantity" $size | float64 }}{{ end }}
+{{- $quantity := include "validate.quantity" $size }}
+{{- $bytes := $quantity | default "1048576" | float64 }}
 {{- if regexMatch "^(prefill|decode)[.]resources[.]limits[.]memory$" $where }}
-{{- if and (ge $bytes 1048576.0) (lt $bytes 1073741824.0) (include "validate.isQuantity" $size) }}
+{{- if and (ge $bytes 1048576.0) (lt $bytes 1073741824.0) $quantity }}
 {{ $where }}: {{ $text }} is less than an engine takes before it has a model: write {{ regexFind "^[0-9.]+" $text }}Gi
 {{- end }}
 {{- end }}
@@ -118,25 +118,24 @@ to which it adds those of the volumes
 {{- end }}
 {{- end }}
 
-{{/* validate.quantity: a Kubernetes quantity as a number. in: "500m", "16Gi", "1e3", 2 */}}
+{{/* validate.quantity: what Kubernetes takes as an amount as a number, else nothing. in: "500m", "16Gi", "1e3", 2 */}}
 {{- define "validate.quantity" -}}
-{{- $text := toString . }}
-{{- $number := regexFind "^[0-9.]+([eE][+-]?[0-9]+)?" $text }}
+{{- if has (kindOf .) (list "float64" "int64" "int") }}{{ if ge (float64 .) 0.0 }}{{ mulf . 1 }}{{ end }}
+{{- else if kindIs "string" . }}
+{{- $text := . }}
+{{- $number := regexFind "^([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,2})?" $text }}
 {{- $units := dict "" 1 "n" 1e-9 "u" 1e-6 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024
       "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
-{{- mulf (float64 $number) (get $units (trimPrefix $number $text)) }}
+{{- $unit := trimPrefix $number $text }}
+{{- if and $number (hasKey $units $unit) (or (not $unit) (eq $number (lower $number | replace "e" ""))) }}{{ mulf (float64 $number) (get $units $unit) }}{{ end }}
 {{- end }}
-
-{{/* validate.isQuantity: "true" for what Kubernetes takes as an amount, else empty. in: any value */}}
-{{- define "validate.isQuantity" -}}
-{{- if regexMatch "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?$" (include "common.args.value" .) }}true{{ end }}
 {{- end }}
 
 {{/* validate.amount: what is no amount of CPU, memory or storage. in: dict "where" "amount", which may be nothing */}}
 {{- define "validate.amount" -}}
 {{- $text := include "common.args.value" .amount }}
 {{- $isCpu := hasSuffix ".cpu" .where }}
-{{- $isRight := and (include "validate.isQuantity" .amount) (not (and $isCpu (regexMatch "[KMGTPE]i?$" $text))) }}
+{{- $isRight := and (include "validate.quantity" .amount) (not (and $isCpu (regexMatch "[KMGTPE]i?$" $text))) }}
 {{- if not (or (kindIs "invalid" .amount) (eq $text "") $isRight) }}
 {{- $number := regexFind "^[0-9]+([.][0-9]+)?" $text }}
 {{- $unit := trimPrefix $number $text | trim | upper | trunc 1 }}
@@ -148,7 +147,9 @@ to which it adds those of the volumes
 {{/* validate.exceeds: "true" where one amount is above another, both given; else empty. in: list of the two */}}
 {{- define "validate.exceeds" -}}
 {{- $one := index . 0 }}{{ $other := index . 1 }}
-{{- if and (include "validate.isQuantity" $one) (include "validate.isQuantity" $other) }}
-{{- if gt (include "validate.quantity" $one | float64) (include "validate.quantity" $other | float64) }}true{{ end }}
+{{- if not (or (kindIs "invalid" $one) (kindIs "invalid" $other) (eq (toString $one) (toString $other))) }}
+{{- $first := include "validate.quantity" $one }}
+{{- $second := include "validate.quantity" $other }}
+{{- if and $first $second }}{{ if gt (float64 $first) (float64 $second) }}true{{ end }}{{ end }}
 {{- end }}
 {{- end }}

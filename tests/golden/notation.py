@@ -17,7 +17,7 @@ import yaml
 # What may name the entries of a list.
 FIELDS = ("name", "mountPath", "key")
 FLAGS = "--"
-ONE_LINE = 100
+ONE_LINE = 120
 
 Map = dict[str, Any]
 

@@ -24,7 +24,7 @@ SCENARIOS = {
         Scenario("a3u-multi+simulate", ("values/a3u-multi.yaml", OVERLAY)),
     ]
 }
-# These are whole; any other file is a change of one of them.
+# These are whole; any other file is a change of one of them, or of a nearer file that its `base` names.
 BASES = ("defaults", "a3u-multi", "a4x-10p8d", "everything", "trtllm-statefulset")
 
 
@@ -60,12 +60,12 @@ def golden(name: str) -> Map:
 
 
 def written(name: str) -> Map:
-    """What a golden file has to hold: a change of the base that it has, or of the nearest."""
+    """What a golden file has to hold: a change of the base that it names, or of the nearest whole one."""
     objects = keyed(rendered(name))
     if name in BASES:
         return dict(objects)
     known = (FOLDER / f"{name}.yaml").exists() and content(name).get("base")
-    changes = {base: difference(keyed(rendered(base)), objects) for base in ([known] if known in BASES else BASES)}
+    changes = {base: difference(keyed(rendered(base)), objects) for base in ([known] if known in SCENARIOS else BASES)}
     base, change = min(changes.items(), key=lambda one: len(text(one[1] or {})))
     assert change is not None, f"{name}: {base} cannot be changed into it: add it to BASES"
     return {"base": base, **change}

@@ -18,6 +18,7 @@ from hack.chart.helm import Helm, values_arguments
 from hack.chart.manifests import Manifests, nested
 from hack.chart.render import CHART_PARTS
 from hack.schema import bundle as schema
+from hack.schema import draft7
 
 TEXT = (ROOT / "docs" / "machines.md").read_text()
 OWN, PRESET = (textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
@@ -39,7 +40,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text, count = re.subn(r"(?m)^(      enum: \[nvidia, .*)\]$", rf"\1, {NAME}]", listed.read_text())
     assert count == 1, "the list of machine types is not where the guide says"
     listed.write_text(text)
-    bundle = schema.dumped(schema.for_helm(schema.bundled(folder / "schemas", folder / "values.yaml")))
+    bundle = schema.dumped(draft7.for_helm(schema.bundled(folder / "schemas", folder / "values.yaml")))
     (folder / "values.schema.json").write_text(bundle)
     return folder
 

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from hack.base.log import UserError
 from hack.schema import bundle as schema
+from hack.schema import draft7
 from hack.verbs import cli
 
 
@@ -59,7 +60,7 @@ def test_properties_may_be_shared(tmp_path: Path) -> None:
 def test_keywords_beside_a_reference_hold_in_draft_7(tmp_path: Path) -> None:
     """There they would count for nothing."""
     root = "properties: {a: {$ref: x.yaml#/y, minimum: 2, description: A number.}, b: {$ref: x.yaml#/y, default: 1}}"
-    bundled = schema.for_helm(bundle(tmp_path, root, x="y: {type: [integer, 'null'], minimum: 1}"))
+    bundled = draft7.for_helm(bundle(tmp_path, root, x="y: {type: [integer, 'null'], minimum: 1}"))
     assert bundled["properties"]["a"] == {"type": ["integer", "null"], "minimum": 2, "description": "A number."}
     assert bundled["properties"]["b"] == {"$ref": "#/definitions/x.y", "default": 1}
     assert bundled["definitions"].keys() == {"x.y"}
@@ -68,7 +69,38 @@ def test_keywords_beside_a_reference_hold_in_draft_7(tmp_path: Path) -> None:
 def test_keywords_beside_a_reference_narrow_it(tmp_path: Path) -> None:
     root = "properties: {a: {$ref: x.yaml#/y, minimum: 0}}"
     with pytest.raises(UserError, match=r"minimum: 0 beside a \$ref does not narrow its minimum: 1"):
-        schema.for_helm(bundle(tmp_path, root, x="y: {type: integer, minimum: 1}"))
+        draft7.for_helm(bundle(tmp_path, root, x="y: {type: integer, minimum: 1}"))
+
+
+def test_helm_compiles_what_stands_in_two_places_once(tmp_path: Path) -> None:
+    """With what is said of each place kept there; a plain type is no smaller as a reference."""
+    root = """
+    properties:
+      a: {type: object, description: The first., properties: {c: {type: string, pattern: x}}}
+      b: {type: object, description: The second., properties: {c: {type: string, pattern: x}}}
+      d: {type: string}
+      e: {type: string}
+    """
+    bundled = draft7.for_helm(bundle(tmp_path, root))
+    reference = {"$ref": "#/definitions/values.a"}
+    assert bundled["properties"]["a"] == reference | {"description": "The first."}
+    assert bundled["properties"]["b"] == reference | {"description": "The second."}
+    assert bundled["properties"]["d"] == {"type": "string"}
+    assert bundled["definitions"] == {
+        "values.a": {"type": "object", "properties": {"c": {"type": "string", "pattern": "x"}}}
+    }
+
+
+def test_an_object_or_something_else_is_one_schema(tmp_path: Path) -> None:
+    root = "properties: {a: {if: {type: object}, then: {$ref: x.yaml#/y, minProperties: 1}, else: {type: 'null'}}}"
+    bundled = draft7.for_helm(bundle(tmp_path, root, x="y: {type: object, additionalProperties: false}"))
+    expected = {"type": ["object", "null"], "additionalProperties": False, "minProperties": 1}
+    assert bundled["properties"]["a"] == expected
+
+
+def test_what_is_asked_of_more_than_objects_is_asked_still(tmp_path: Path) -> None:
+    root = "properties: {a: {if: {type: object}, then: {type: object, enum: [{}]}, else: {type: 'null'}}}"
+    assert "if" in draft7.for_helm(bundle(tmp_path, root))["properties"]["a"]
 
 
 def test_defaults_are_data(tmp_path: Path) -> None:

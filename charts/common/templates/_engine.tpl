@@ -1,17 +1,20 @@
 {{/*
 common.runtimeImage: the Dynamo image of this release: the simulation's, or global.engine.image over the
 engine's own default.
-out: JSON map {registry, repository, tag, digest, pullPolicy}
+in: any context, which keeps it; out: JSON map {registry, repository, tag, digest, pullPolicy}
 */}}
 {{- define "common.runtimeImage" -}}
+{{- if not (hasKey . "image") }}
 {{- with .Values.global }}
-{{- if .simulation.enabled }}
-{{- toJson .simulation.image }}
-{{- else }}
+{{- $image := toJson .simulation.image }}
+{{- if not .simulation.enabled }}
 {{- $default := include (printf "common.engine.%s.image" .engine.name) $ | fromYaml }}
-{{- include "common.mergedImage" (dict "image" .engine.image "fallback" $default) }}
+{{- $image = include "common.mergedImage" (dict "image" .engine.image "fallback" $default) }}
+{{- end }}
+{{- $_ := set $ "image" $image }}
 {{- end }}
 {{- end }}
+{{- .image }}
 {{- end }}
 
 {{/* common.engineName: what the workers run: the engine, or the mocker in simulation. */}}

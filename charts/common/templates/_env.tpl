@@ -8,17 +8,19 @@ in:  list of maps {NAME: "text" | {valueFrom source}}; a later map wins over an 
 {{- range . }}
 {{- range $name, $value := . }}{{ $_ := set $merged $name $value }}{{ end }}
 {{- end }}
-{{- $front := first . }}
-{{- range $isFront := list true false }}
-{{- range $name, $value := $merged }}
-{{- if and (eq $isFront (hasKey $front $name)) (not (kindIs "invalid" $value)) }}
+{{- $front := dict }}
+{{- range $name, $value := first . }}
+{{- $_ := set $front $name (get $merged $name) }}
+{{- $_ := unset $merged $name }}
+{{- end }}
+{{- range list $front $merged }}
+{{- range $name, $value := . }}
+{{- if kindIs "map" $value }}
 - name: {{ quote $name }}
-  {{- if kindIs "map" $value }}
-  valueFrom:
-    {{- include "common.withoutNulls" $value | fromJson | toYaml | nindent 4 }}
-  {{- else }}
+  valueFrom: {{ include "common.withoutNulls" $value }}
+{{- else if not (kindIs "invalid" $value) }}
+- name: {{ quote $name }}
   value: {{ $value | toString | quote }}
-  {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

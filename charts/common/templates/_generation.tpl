@@ -20,7 +20,9 @@ without the flags that change neither cache nor card (.tuning of the engine); it
 {{- if $counts }}{{ $arguments = append $arguments $word }}{{ end }}
 {{- end }}
 {{- $config := dict }}
-{{- range $key, $value := include (printf "common.engine.%s.config" $engine) $context | fromYaml }}
+{{- $text := include "common.worker.config" . }}
+{{- if ne $engine (include "common.engineName" .) }}{{ $text = include (printf "common.engine.%s.config" $engine) $context }}{{ end }}
+{{- range $key, $value := fromYaml $text }}
 {{- if not (has (replace "_" "-" $key) $tuning.flags) }}{{ $_ := set $config $key $value }}{{ end }}
 {{- end }}
 {{- $variables := dict }}

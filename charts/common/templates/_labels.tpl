@@ -17,8 +17,8 @@ app.kubernetes.io/part-of: dynamo-disagg
 helm.sh/chart: dynamo-disagg-{{ .root.Chart.Version | replace "+" "_" }}
 {{- $shared := .root.Values.global.labels }}
 {{- if or $shared .labels }}
-{{- with include "common.overlay" (list $shared .labels) | fromJson }}
-{{ toYaml . }}
+{{- range $name, $value := include "common.overlay" (list $shared .labels) | fromJson }}
+{{ quote $name }}: {{ toJson $value }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -52,8 +52,7 @@ labels:
 {{- $shared := .root.Values.global.annotations }}
 {{- if or $shared .annotations }}
 {{- with include "common.overlay" (list $shared .annotations) | fromJson }}
-annotations:
-  {{- toYaml . | nindent 2 }}
+annotations: {{ toJson . }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -78,8 +78,7 @@ spec:
       # A Service called "etcd" would otherwise put ETCD_* variables here, which etcd reads as flags.
       enableServiceLinks: false
       terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
-      securityContext:
-        {{- include "common.podSecurityContext" (dict "root" .root "overrides" $values.podSecurityContext) | fromJson | toYaml | nindent 8 }}
+      securityContext: {{ include "common.podSecurityContext" (dict "root" .root "overrides" $values.podSecurityContext) }}
       {{- $apart := dict }}
       {{- if gt (int $values.replicas) 1 }}{{ $apart = include "common.pod.apart" (dict "root" .root "zones" true) | fromJson }}{{ end }}
       {{- with include "common.pod.placement" (dict "context" .root "values" $values "affinity" $apart) | trim }}{{ . | nindent 6 }}{{ end }}
@@ -101,10 +100,8 @@ spec:
             {{- end }}
             {{- end }}
             {{- end }}
-          resources:
-            {{- include "common.withoutNulls" $values.resources | fromJson | toYaml | nindent 12 }}
-          securityContext:
-            {{- include "common.securityContext" (dict "root" .root "overrides" $values.securityContext) | fromJson | toYaml | nindent 12 }}
+          resources: {{ include "common.withoutNulls" $values.resources }}
+          securityContext: {{ include "common.securityContext" (dict "root" .root "overrides" $values.securityContext) }}
           {{- toYaml $members.container | nindent 10 }}
       {{- with $members.volumes }}
       volumes:

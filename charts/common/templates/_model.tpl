@@ -49,8 +49,7 @@ a YAML list, or nothing. in:  dict "root" <component context> "model" common.mod
   resources:
     requests: {cpu: 10m, memory: 64Mi}
     limits: {memory: 256Mi}
-  securityContext:
-    {{- include "common.securityContext" (dict "root" $.root) | fromJson | toYaml | nindent 4 }}
+  securityContext: {{ include "common.securityContext" (dict "root" $.root) }}
   volumeMounts:
     {{- $scripts := dict "model-scripts" (dict "mountPath" "/opt/model-scripts" "readOnly" true) }}
     {{- include "common.volumeMounts" (list $.model.mounts $scripts) | trim | nindent 4 }}

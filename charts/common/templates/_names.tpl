@@ -4,9 +4,12 @@ in:  root context (any chart of the suite)
 out: "<release>", "<release>-<global.nameOverride>" or global.fullnameOverride
 */}}
 {{- define "common.fullname" -}}
+{{- if not (hasKey . "fullname") }}
 {{- with .Values.global }}
-{{- .fullnameOverride | default (empty .nameOverride | ternary $.Release.Name (printf "%s-%s" $.Release.Name .nameOverride)) }}
+{{- $_ := set $ "fullname" (.fullnameOverride | default (empty .nameOverride | ternary $.Release.Name (printf "%s-%s" $.Release.Name .nameOverride))) }}
 {{- end }}
+{{- end }}
+{{- .fullname }}
 {{- end }}
 
 {{/*

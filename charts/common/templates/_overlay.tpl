@@ -5,8 +5,12 @@ layer's true would win over a false.
 in:  list of maps, the strongest last; out: JSON map
 */}}
 {{- define "common.overlay" -}}
+{{- $layers := compact . }}
+{{- $text := first $layers | default dict | toJson }}
+{{- /* Most layers are empty, and most maps have no null in them. */}}
+{{- if or (gt (len $layers) 1) (contains "null" $text) }}
 {{- $result := dict }}
-{{- range $layer := . }}
+{{- range $layer := $layers }}
 {{- range $key, $value := $layer }}
 {{- $old := get $result $key }}
 {{- if kindIs "invalid" $value }}
@@ -18,11 +22,15 @@ in:  list of maps, the strongest last; out: JSON map
 {{- end }}
 {{- end }}
 {{- end }}
-{{- toJson $result }}
+{{- $text = toJson $result }}
+{{- end }}
+{{- $text }}
 {{- end }}
 
 {{/* common.withoutNulls: the map with all null entries removed, at every depth. in: map; out: JSON map */}}
 {{- define "common.withoutNulls" -}}
+{{- $text := . | default dict | toJson }}
+{{- if contains "null" $text }}
 {{- $result := dict }}
 {{- range $key, $value := . }}
 {{- if kindIs "map" $value }}
@@ -31,5 +39,7 @@ in:  list of maps, the strongest last; out: JSON map
 {{- $_ := set $result $key $value }}
 {{- end }}
 {{- end }}
-{{- toJson $result }}
+{{- $text = toJson $result }}
+{{- end }}
+{{- $text }}
 {{- end }}

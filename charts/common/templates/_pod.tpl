@@ -11,23 +11,20 @@ in:  dict "context" <component context> "values" {nodeSelector, tolerations, aff
 {{- /* The kubelet sets this label from its own machine, and the simulated runtime runs on that one. */}}
 {{- if and (hasKey . "hardware") .context.Values.global.simulation.enabled }}{{ $_ := unset $selector "kubernetes.io/arch" }}{{ end }}
 {{- with $selector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
+nodeSelector: {{ toJson . }}
 {{- end }}
 {{- with concat ($hardware.tolerations | default list) $values.tolerations | uniq }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
+tolerations: {{ toJson . }}
 {{- end }}
 {{- with .affinity | default $values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
+affinity: {{ toJson . }}
 {{- end }}
 {{- with $values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- /* One without a selector would count no pods at all. */}}
   {{- $own := dict "matchLabels" (include "common.selectorLabels" (dict "root" $.context "component" $.context.Chart.Name) | fromYaml) }}
   {{- range . }}
-  - {{ if hasKey . "labelSelector" }}{{ toYaml . | nindent 4 | trim }}{{ else }}{{ merge (dict "labelSelector" $own) . | toYaml | nindent 4 | trim }}{{ end }}
+  - {{ if hasKey . "labelSelector" }}{{ toJson . }}{{ else }}{{ merge (dict "labelSelector" $own) . | toJson }}{{ end }}
   {{- end }}
 {{- end }}
 {{- with $values.priorityClassName }}
@@ -69,12 +66,11 @@ labels:
   {{- include "common.selectorLabels" . | nindent 2 }}
   app.kubernetes.io/part-of: dynamo-disagg
   {{- with include "common.dynamoLabels" . | trim }}{{ . | nindent 2 }}{{ end }}
-  {{- with include "common.overlay" (list .root.Values.global.labels (.labels | default dict) .root.Values.podLabels) | fromJson }}
-  {{- toYaml . | nindent 2 }}
+  {{- range $name, $value := include "common.overlay" (list .root.Values.global.labels (.labels | default dict) .root.Values.podLabels) | fromJson }}
+  {{ quote $name }}: {{ toJson $value }}
   {{- end }}
 {{- with include "common.overlay" (list .root.Values.global.annotations (.annotations | default dict) .root.Values.podAnnotations) | fromJson }}
-annotations:
-  {{- toYaml . | nindent 2 }}
+annotations: {{ toJson . }}
 {{- end }}
 {{- end }}
 

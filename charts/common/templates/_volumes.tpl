@@ -3,8 +3,7 @@
 {{- $merged := dict }}
 {{- range . }}{{ range $name, $source := . }}{{ $_ := set $merged $name $source }}{{ end }}{{ end }}
 {{- range $name, $source := $merged }}
-- name: {{ quote $name }}
-  {{- toYaml $source | nindent 2 }}
+- {{ set (omit $source "name") "name" $name | toJson }}
 {{- end }}
 {{- end }}
 

@@ -16,22 +16,15 @@ in:  dict "root" <component context>
 {{- $global := $values.global }}
 {{- $simulated := $global.simulation.enabled }}
 {{- $engine := include "common.engineName" . }}
-{{- $model := include "common.model" . | fromJson }}
-{{- $hardware := include "common.hardware" . | fromJson }}
-{{- $image := include "common.runtimeImage" . | fromJson }}
-{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" . "rank" $rank) }}
-{{- $config := include "common.worker.config" . }}
-{{- $annotations := include "common.overlay" (list $model.annotations $hardware.podAnnotations) | fromJson }}
+{{- include "common.worker.parts" . }}
+{{- $model := .parts.model }}
+{{- $hardware := .parts.hardware }}
+{{- $image := .parts.image }}
+{{- $context := merge (dict "root" . "rank" $rank) .parts.context }}
 {{- $needs := include (printf "common.engine.%s.pod" $engine) $context | fromYaml }}
-{{- $ownVolumes := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
-{{- if $config }}
-{{- $_ := set $ownVolumes "engine-config" (dict "configMap" (dict "name" (include "common.worker.configName" .))) }}
-{{- end }}
-{{- $ownVolumes = merge $ownVolumes (include "common.tls.volumes" . | fromJson) }}
-{{- $launcher := include "common.sameNode.command" . | trim }}
 {{- $labels := set (deepCopy $rank.labels) "dynamo-disagg/generation" (.generation | default "") }}
 metadata:
-  {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" $annotations "labels" $labels "serves" $serves) | nindent 2 }}
+  {{- include "common.podMetadata" (dict "root" . "component" .Chart.Name "annotations" .parts.annotations "labels" $labels "serves" $serves) | nindent 2 }}
 spec:
   {{- with include "common.imagePullSecrets" . | trim }}{{ . | nindent 2 }}{{ end }}
   serviceAccountName: {{ include "common.serviceAccountName" . | quote }}
@@ -49,10 +42,8 @@ spec:
   # A Service called "vllm" or "dyn" would otherwise put VLLM_PORT and its like here.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
-  securityContext:
-    {{- include "common.podSecurityContext" (dict "root" . "overrides" $values.podSecurityContext "runAsRoot" $hardware.runAsRoot) | fromJson | toYaml | nindent 4 }}
-  {{- $affinity := include "common.worker.affinity" . | fromJson }}
-  {{- with include "common.pod.placement" (dict "context" . "values" .Values "hardware" $hardware "affinity" $affinity) | trim }}{{ . | nindent 2 }}{{ end }}
+  securityContext: {{ .parts.security }}
+  {{- with .parts.placement }}{{ . | nindent 2 }}{{ end }}
   {{- with $hardware.claims }}
   resourceClaims:
     {{- $gpus := include "common.worker.podGpus" $.root }}
@@ -70,7 +61,7 @@ spec:
       command: [python3, /opt/simulation/rendezvous.py, join]
       {{- else }}
       command:
-        {{- with $launcher }}{{ . | nindent 8 }}{{ end }}
+        {{- with .parts.launcher }}{{ . | nindent 8 }}{{ end }}
         {{- include (printf "common.engine.%s.command" $engine) $context | trim | nindent 8 }}
       {{- with include (printf "common.engine.%s.args" $engine) $context | trim }}
       args:
@@ -87,7 +78,7 @@ spec:
               (include "common.worker.ownedEnv" . | fromJson)
               (include "common.worker.rankEnv" $context | fromJson)
               $model.env
-              (include "common.sameNode.env" . | fromYaml)
+              .parts.sameNode
               $hardware.env
               (include (printf "common.engine.%s.env" $engine) $context | fromYaml)
               $global.env
@@ -102,31 +93,54 @@ spec:
       lifecycle:
         preStop:
           {{- include "common.drain.worker.preStop" (dict "root" . "leads" $leads "together" $together) | trim | nindent 10 }}
-      resources:
-        {{- include "common.worker.resources" (dict "root" . "hardware" $hardware) | fromJson | toYaml | nindent 8 }}
-      securityContext:
-        {{- $capabilities := concat $hardware.capabilities ($needs.capabilities | default list) }}
-        {{- /* Engines write what they compile to many folders of their image. */}}
-        {{- $security := dict "root" . "overrides" $values.securityContext "capabilities" $capabilities "writable" true }}
-        {{- include "common.securityContext" $security | fromJson | toYaml | nindent 8 }}
+      resources: {{ .parts.resources }}
+      {{- $capabilities := concat $hardware.capabilities ($needs.capabilities | default list) }}
+      {{- /* Engines write what they compile to many folders of their image. */}}
+      {{- $security := dict "root" . "overrides" $values.securityContext "capabilities" $capabilities "writable" true }}
+      securityContext: {{ include "common.securityContext" $security }}
       volumeMounts:
-        {{- include "common.volumeMounts" (list
-              (include "common.worker.mounts" . | fromJson)
-              $model.mounts
-              ($needs.volumes | default dict)
-              $hardware.hostPaths
-              $values.volumes) | trim | nindent 8 }}
+        {{- .parts.mounts | nindent 8 }}
     {{- if and $simulated $leads (gt (int $context.nodes) 1) }}
     {{- include "common.worker.rendezvous" (dict "context" $context "image" $image) | nindent 4 }}
     {{- end }}
   volumes:
-    {{- include "common.volumes" (list
-          $ownVolumes
-          (include "common.scripts" . | fromJson).volumes
-          $model.volumes
-          (include "common.userVolumes" ($needs.volumes | default dict) | fromJson)
-          (include "common.hostVolumes" $hardware.hostPaths | fromJson)
-          (include "common.userVolumes" $values.volumes | fromJson)) | trim | nindent 4 }}
+    {{- .parts.volumes | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* common.worker.parts: what all pods of a pool have alike, worked out once. in: component context, which gets it */}}
+{{- define "common.worker.parts" -}}
+{{- if not (hasKey . "parts") }}
+{{- $values := .Values }}
+{{- $model := include "common.model" . | fromJson }}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $context := include "common.worker.context" . | fromJson }}
+{{- $ofRank := merge (dict "root" . "rank" (dict "class" "leader")) $context }}
+{{- $needed := (include (printf "common.engine.%s.pod" (include "common.engineName" .)) $ofRank | fromYaml).volumes | default dict }}
+{{- $own := dict "dshm" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" $values.sharedMemory)) }}
+{{- if include "common.worker.config" . }}
+{{- $_ := set $own "engine-config" (dict "configMap" (dict "name" (include "common.worker.configName" .))) }}
+{{- end }}
+{{- $volumes := include "common.volumes" (list
+      (merge $own (include "common.tls.volumes" . | fromJson))
+      (include "common.scripts" . | fromJson).volumes
+      $model.volumes
+      (include "common.userVolumes" $needed | fromJson)
+      (include "common.hostVolumes" $hardware.hostPaths | fromJson)
+      (include "common.userVolumes" $values.volumes | fromJson)) }}
+{{- $mounts := include "common.volumeMounts" (list
+      (include "common.worker.mounts" . | fromJson) $model.mounts $needed $hardware.hostPaths $values.volumes) }}
+{{- $affinity := include "common.worker.affinity" . | fromJson }}
+{{- $_ := set . "parts" (dict
+      "model" $model "hardware" $hardware "context" $context
+      "image" (include "common.runtimeImage" . | fromJson)
+      "annotations" (include "common.overlay" (list $model.annotations $hardware.podAnnotations) | fromJson)
+      "security" (include "common.podSecurityContext" (dict "root" . "overrides" $values.podSecurityContext "runAsRoot" $hardware.runAsRoot))
+      "placement" (include "common.pod.placement" (dict "context" . "values" $values "hardware" $hardware "affinity" $affinity) | trim)
+      "launcher" (include "common.sameNode.command" . | trim)
+      "sameNode" (include "common.sameNode.env" . | fromYaml)
+      "resources" (include "common.worker.resources" (dict "root" . "hardware" $hardware))
+      "volumes" (trim $volumes) "mounts" (trim $mounts)) }}
 {{- end }}
 {{- end }}
 
@@ -167,8 +181,6 @@ would and makes the pod ready only when every rank has joined with the right ran
     timeoutSeconds: 5
     # A worker without one of its ranks can answer nothing, so not one request more.
     failureThreshold: 1
-  resources:
-    {{- include "common.withoutNulls" .context.root.Values.global.simulation.resources | fromJson | toYaml | nindent 4 }}
-  securityContext:
-    {{- include "common.securityContext" (dict "root" .context.root) | fromJson | toYaml | nindent 4 }}
+  resources: {{ include "common.withoutNulls" .context.root.Values.global.simulation.resources }}
+  securityContext: {{ include "common.securityContext" (dict "root" .context.root) }}
 {{- end }}

@@ -19,8 +19,7 @@ spec:
   {{- $pair := .root.pair | default (dict "seconds" (include "common.startupBudget" .root)) }}
   progressDeadlineSeconds: {{ add (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromJson))) $pair.seconds }}
   strategy:
-    rollingUpdate:
-      {{- include "common.worker.rollingUpdate" .root | fromJson | toYaml | nindent 6 }}
+    rollingUpdate: {{ include "common.worker.rollingUpdate" .root }}
   selector:
     matchLabels:
       {{- include "common.selectorLabels" . | nindent 6 }}

@@ -23,8 +23,7 @@ spec:
   startupPolicy: LeaderCreated
   rolloutStrategy:
     type: RollingUpdate
-    rollingUpdateConfiguration:
-      {{- include "common.worker.rollingUpdate" .root | fromJson | toYaml | nindent 6 }}
+    rollingUpdateConfiguration: {{ include "common.worker.rollingUpdate" .root }}
   leaderWorkerTemplate:
     size: {{ include "common.worker.nodes" .root }}
     restartPolicy: RecreateGroupOnPodRestart
