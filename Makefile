@@ -66,6 +66,10 @@ preflight: python ## Does your cluster have what a values file needs? (VALUES=va
 reliability: python ## What clients lose in upgrades and faults, on a cluster of `make cluster` (KUBECONFIG=file), to docs/reliability.md
 	@$(RUN) reliability --write --kubeconfig "$(KUBECONFIG)"
 
+.PHONY: overload
+overload: python ## Three times the load that a release can take, on a cluster of `make cluster` (KUBECONFIG=file), to docs/autoscaling.md
+	@$(RUN) overload --write --kubeconfig "$(KUBECONFIG)"
+
 .PHONY: verify
 verify: python ## Prove a running release: answer, pods, KV transport, no second prefill (RELEASE=demo NAMESPACE=llm)
 	@$(RUN) verify $(or $(RELEASE),demo) $(if $(NAMESPACE),-n $(NAMESPACE))

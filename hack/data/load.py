@@ -46,17 +46,22 @@ class Account:
     asked_again: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     longest_stall: float = 0
+    slowest_refusal: float = 0
     first_tokens: list[float] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, outcome: str, tokens: int, wanted: int, gaps: list[float]) -> None:
-        """One request: how it ended ("" is well), and the times between its tokens, the first one's first."""
+    def add(self, outcome: str, tokens: int, wanted: int, gaps: list[float], seconds: float = 0) -> None:
+        """
+        One request: how it ended ("" is well), the times between its tokens, the first one's first, and how long it
+        took.
+        """
         with self.lock:
             self.sent += 1
             self.longest_stall = max(self.longest_stall, *gaps, 0)
             self.first_tokens += gaps[:1]
             if outcome.startswith("529"):
                 self.shed += 1
+                self.slowest_refusal = max(self.slowest_refusal, seconds)
             elif outcome:
                 self.failed[outcome] += 1
             elif tokens == wanted:
@@ -68,6 +73,7 @@ class Account:
         """As JSON."""
         with self.lock:
             firsts = sorted(self.first_tokens)
+            median, most = (round(firsts[int(x * (len(firsts) - 1))], 2) if firsts else None for x in (0.5, 0.99))
             return json.dumps(
                 {
                     "sent": self.sent,
@@ -77,7 +83,9 @@ class Account:
                     "asked_again": self.asked_again,
                     "failed": dict(self.failed),
                     "longest_stall": round(self.longest_stall, 2),
-                    "first_token_p99": round(firsts[int(0.99 * (len(firsts) - 1))], 2) if firsts else None,
+                    "slowest_refusal": round(self.slowest_refusal, 2),
+                    "first_token_p50": median,
+                    "first_token_p99": most,
                 }
             )
 
@@ -121,6 +129,10 @@ class Client(threading.Thread):
                 self._hang_up()
             time.sleep(THINKING_SECONDS)
 
+    def question(self) -> str:
+        """A prompt that no cache knows."""
+        return f"Question {time.monotonic_ns()}: what is a KV cache?"
+
     def _hang_up(self) -> None:
         if self.connection:
             self.connection.close()
@@ -130,7 +142,7 @@ class Client(threading.Thread):
         """How one request ended, and its tokens."""
         body = {
             "model": self.model,
-            "messages": [{"role": "user", "content": f"Question {time.monotonic_ns()}: what is a KV cache?"}],
+            "messages": [{"role": "user", "content": self.question()}],
             "max_tokens": self.tokens,
             "ignore_eos": True,
             "stream": True,

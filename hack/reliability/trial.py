@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hack.base.paths import ROOT
 from hack.base.wait import pause, wait_for
 from hack.chart.helm import Values
 from hack.chart.manifests import merged
 from hack.cluster.apiserver import NoAnswerError
-from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count
 from hack.reliability.cases import Case, Subject
+from hack.reliability.clients import MODEL, load
 
-SCRIPT = ROOT / "hack" / "data" / "load.py"
 MOVED = "dynamo_frontend_model_migration_total"
 BEFORE_SECONDS, AFTER_SECONDS = 10, 10
-MODEL = "Qwen/Qwen3-0.6B"
 # Two of each, as whoever wants to lose nothing has; answers at a pace at which a long one takes some seconds.
 VALUES: Values = {
     "global": {"simulation": {"enabled": True, "resources": {"requests": {"cpu": "10m"}}}, "router": {"mode": "kv"}},
@@ -116,78 +111,6 @@ def _total(name: str, metrics: str) -> int:
     return round(sum(map(float, re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", metrics, re.MULTILINE))))
 
 
-@dataclass(frozen=True)
-class Clients:
-    """The pod that asks."""
-
-    kube: Kube
-    namespace: str
-    name: str = "load"
-
-    def last(self) -> dict[str, Any]:
-        """What came of the requests so far."""
-        lines = str(self.kube.core.read_namespaced_pod_log(self.name, self.namespace, tail_lines=1)).splitlines()
-        found: dict[str, Any] = json.loads(lines[-1])
-        return found
-
-    def sent(self) -> int:
-        """How many requests have ended."""
-        return int(self.last()["sent"])
-
-    def finish(self) -> dict[str, Any]:
-        """Stop them, and say what came of their requests."""
-        self.kube.kubectl("--namespace", self.namespace, "exec", self.name, "--", "touch", "/tmp/stop")
-        state = lambda: self.kube.core.read_namespaced_pod(self.name, self.namespace).status.phase  # noqa: E731
-        wait_for("the last answers have ended", state, lambda phase: phase == "Succeeded", 240, 1)
-        return self.last()
-
-
-@contextmanager
-def load(kube: Kube, release: Release) -> Iterator[Clients]:
-    """Clients in a pod of their own."""
-    clients = Clients(kube, release.namespace)
-    namespace, name = clients.namespace, clients.name
-    pod: Any = kube.pods(namespace, instance=release.name, component="frontend")[0]
-    image = pod.spec.containers[0].image
-    kube.core.create_namespaced_config_map(
-        namespace, {"metadata": {"name": name}, "data": {"load.py": SCRIPT.read_text()}}
-    )
-    url = f"http://{release.name}-frontend:8000"
-    container = {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "/opt/load/load.py", url, MODEL, "/tmp/stop"],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": name, "mountPath": "/opt/load"}],
-    }
-    kube.core.create_namespaced_pod(
-        namespace,
-        {
-            "metadata": {"name": name},
-            "spec": {
-                "restartPolicy": "Never",
-                "automountServiceAccountToken": False,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": 1000,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "tolerations": [{"operator": "Exists"}],
-                "containers": [container],
-                "volumes": [{"name": name, "configMap": {"name": name}}],
-            },
-        },
-    )
-
-    try:
-        wait_for("answers arrive", clients.last, lambda seen: seen["right"] > 0, 120, 1)
-        yield clients
-    finally:
-        kube.kubectl("--namespace", namespace, "delete", f"pod/{name}", f"configmap/{name}", "--now")
-
-
 def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome:
     """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
     subject = Subject(release, merged(VALUES, case.values))
@@ -196,7 +119,7 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     release.endpoint.wait_for_model(MODEL)
     counters = Counters(release)
     reader = counters.start()
-    with load(subject.kube, release) as clients:
+    with load(release) as clients:
         pause(BEFORE_SECONDS)
         started = time.monotonic()
         case.act(subject)

@@ -12,10 +12,9 @@ import click
 from rich.table import Table
 
 from hack.base.log import UserError, console
-from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
-from hack.cluster.release import Release
 from hack.reliability.cases import CASES
+from hack.reliability.place import place
 from hack.reliability.report import COLUMNS, PAGE, page, row
 from hack.reliability.trial import trial
 from hack.verbs.cli import FILE, examples
@@ -33,26 +32,16 @@ NAMESPACE = "reliability"
 @click.option("--requests", type=int, default=1000, show_default=True, help="At least so many in each case.")
 @click.option("--write", is_flag=True, help="Put the cases that ran, with the date, into docs/reliability.md.")
 def command(names: tuple[str, ...], kubeconfig: Path, requests: int, write: bool) -> int:
-    kube = Kube(kubeconfig)
-    namespaces = lambda: {item.metadata.name for item in kube.core.list_namespace().items}  # noqa: E731
-    wait_for(
-        f"namespace {NAMESPACE} of an earlier run is gone", namespaces, lambda names: NAMESPACE not in names, 120, 1
-    )
-    kube.core.create_namespace({"metadata": {"name": NAMESPACE}})
     table = Table(*COLUMNS)
     outcomes = []
-    release = Release(kube, NAMESPACE)
-    try:
+    with place(Kube(kubeconfig), NAMESPACE) as release:
         for name in names or CASES:
-            outcomes.append(trial(release, name, CASES[name], requests))
+            try:
+                outcomes.append(trial(release, name, CASES[name], requests))
+            except (TimeoutError, AssertionError) as error:
+                raise UserError(f"{name}: {error}") from error
             table.add_row(*row(outcomes[-1]))
             console.print(table)
             if write:
                 PAGE.write_text(page(outcomes))
-    except (TimeoutError, AssertionError) as error:
-        raise UserError(f"{name}: {error}") from error
-    finally:
-        release.attempt("uninstall", release.name, "--ignore-not-found")
-        # With etcd's claims.
-        kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     return int(any(outcome.lost for outcome in outcomes))

@@ -25,7 +25,8 @@ from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.containers import build_images
 from hack.reliability.cases import CASES, Subject
-from hack.reliability.trial import MODEL, SCRIPT, VALUES
+from hack.reliability.clients import MODEL
+from hack.reliability.trial import VALUES
 from tests.clusterfixtures import RESTRICTED, new_namespace
 from tests.e2e import strangers
 
@@ -146,7 +147,7 @@ def test_no_key_no_answer(release: Callable[..., Release], kube: Kube, gateways:
     assert strangers.reached(kube, gateways, "client", [f"{frontend.status.pod_ip}:8000"]) == []
 
     with ThreadPoolExecutor(1) as pool:
-        program = ("python3", "-c", SCRIPT.read_text(), door, MODEL, "/tmp/stop", good)
+        program = ("python3", "-c", (ROOT / "hack" / "data" / "load.py").read_text(), door, MODEL, "/tmp/stop", good)
         asking = pool.submit(kube.kubectl, "exec", "-n", gateways, "client", "--", *program)
         pause(5)
         CASES["an upgrade of the frontend"].act(subject)

@@ -24,6 +24,12 @@ from tests.localdynamo import Dynamo
 from tests.prometheus import Prometheus
 
 RULES = chart.render({"metrics": {"rules": {"enabled": True}}, "global": {"simulation": {"enabled": True}}})
+SCALED = chart.render(
+    {
+        "autoscaling": {"prometheusUrl": "http://prometheus:9090"},
+        **{role: {"autoscaling": {"enabled": True}} for role in ("prefill", "decode")},
+    }
+)
 SCOPE = Scope('namespace="default", job="demo"', "15s")
 LOAD_SECONDS = 30
 PICTURES = ROOT / "docs" / "pictures"
@@ -52,6 +58,13 @@ def draw(server: Prometheus, start: float) -> None:
         pictures.draw(board, ask, PICTURES / f"monitoring-{board.name}.png")
 
 
+def scaler_load(server: Prometheus, role: str) -> float:
+    """What the scaler of a role would be told; the pods here have no release's name before theirs."""
+    (trigger,) = SCALED.one("ScaledObject", component=role)["spec"]["triggers"]
+    (series,) = server.query(trigger["metadata"]["query"].replace("demo-", ""))
+    return float(series["value"][1])
+
+
 def test_queries_and_alerts(watched: tuple[Dynamo, Prometheus], pytestconfig: pytest.Config) -> None:
     """In this order: what a healthy release shows, and what fires when its roles go."""
     dynamo, server = watched
@@ -61,6 +74,8 @@ def test_queries_and_alerts(watched: tuple[Dynamo, Prometheus], pytestconfig: py
         assert prometheus.wrong_queries(server, SCOPE) == {}
         assert prometheus.unknown_series(server, RULES.one("PrometheusRule")) == []
         assert server.alerts() == set()
+        for role in ("prefill", "decode"):
+            wait_for(f"load of {role}", lambda role=role: scaler_load(server, role), lambda load: load > 0, 30)  # type: ignore[misc]
         if pytestconfig.getoption("update_pictures"):
             time.sleep(LOAD_SECONDS)
             draw(server, start)

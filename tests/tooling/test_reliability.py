@@ -76,9 +76,10 @@ def test_what_came_of_a_request(
     account, stop = load.Account(), tmp_path / "stop"
     client = load.Client(account, f"http://127.0.0.1:{frontend.server_port}", "m", 3, stop, keeps=True)
     gaps: list[float] = []
-    account.add(*client._ask(gaps), 3, gaps)
+    account.add(*client._ask(gaps), 3, gaps, 0.7)
     line = json.loads(account.line())
     assert line["sent"] == 1
+    assert line["slowest_refusal"] == (0.7 if status == 529 else 0)
     nothing = {"right": 0, "wrong": 0, "shed": 0, "failed": {}}
     assert {key: line[key] for key in nothing} == nothing | counted
 

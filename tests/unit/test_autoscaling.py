@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from hack.base import process
 from hack.chart.helm import HelmError
 from hack.chart.manifests import merged, nested
 from hack.chart.render import Render
@@ -78,12 +81,81 @@ def test_prefill_scales_by_its_queue(render: Render) -> None:
 
 def test_decode_scales_by_its_cache(render: Render) -> None:
     metadata = trigger(render, "decode", scaled("decode"))
+    blocks = (
+        'dynamo_frontend_worker_active_decode_blocks{namespace="default",pod=~"demo-frontend-.*",worker_type="decode"}'
+    )
+    # Each rank of a worker has a cache of its own, and what a frontend says of its size may be prefill's.
     assert metadata["query"] == (
-        "100 * sum(max by (worker_id, dp_rank) (dynamo_frontend_worker_active_decode_blocks"
-        '{namespace="default",pod=~"demo-frontend-.*",worker_type="decode"}))'
-        ' / max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-.*"})'
+        f"100 * avg(max by (worker_id, dp_rank) ({blocks})) * count(count by (worker_id) ({blocks}))"
+        ' / (max(dynamo_component_total_blocks{namespace="default",pod=~"demo-decode-.*"} > 0)'
+        ' or max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-.*"}))'
     )
     assert metadata["threshold"] == "70"
+
+
+def reported(name: str, value: float, pod: str = "demo-frontend-1", **labels: str) -> dict[str, str]:
+    """One series that Prometheus has scraped."""
+    matchers = {"namespace": "default", "pod": pod} | labels
+    text = ",".join(f'{key}="{word}"' for key, word in matchers.items())
+    return {"series": f"dynamo_{name}{{{text}}}", "values": str(value)}
+
+
+def ranks(name: str, role: str, *loads: tuple[str, str, float], pod: str = "demo-frontend-1") -> list[dict[str, str]]:
+    """What one frontend reports: worker, rank and load."""
+    return [
+        reported(f"frontend_worker_{name}", load, pod, worker_id=worker, dp_rank=rank, worker_type=role)
+        for worker, rank, load in loads
+    ]
+
+
+TWO_WORKERS = (("a", "0", 300), ("a", "1", 500), ("b", "0", 400), ("b", "1", 400))
+DECODE = ranks("active_decode_blocks", "decode", *TWO_WORKERS)
+FRONTENDS_SIZE = reported("frontend_model_total_kv_blocks", 500)
+LOADS: dict[str, tuple[str, list[dict[str, str]], float | None]] = {
+    "nothing is scraped": ("prefill", [], None),
+    "prompts of all ranks": (
+        "prefill",
+        ranks("active_prefill_tokens", "prefill", ("a", "0", 3000), ("b", "0", 5000), ("b", "1", 1000)),
+        9000,
+    ),
+    "each frontend has its view": (
+        "prefill",
+        ranks("active_prefill_tokens", "prefill", ("a", "0", 3000), ("b", "0", 5000))
+        + ranks("active_prefill_tokens", "prefill", ("a", "0", 4000), ("b", "0", 2000), pod="demo-frontend-2"),
+        9000,
+    ),
+    "of no other role": ("prefill", ranks("active_prefill_tokens", "decode", ("a", "0", 3000)), None),
+    "of no other release": ("prefill", ranks("active_prefill_tokens", "prefill", ("a", "0", 9), pod="other-1"), None),
+    # Of 1,000 blocks a rank: 40 percent of each of two workers.
+    "caches of the workers": (
+        "decode",
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-decode-1", dp_rank="0")],
+        80,
+    ),
+    "not the caches of prefill": (
+        "decode",
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-prefill-1", dp_rank="0")],
+        160,
+    ),
+    "workers that do not know their caches yet": (
+        "decode",
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 0, "demo-decode-1", dp_rank="0")],
+        160,
+    ),
+    "no size at all": ("decode", DECODE, None),
+}
+
+
+@pytest.mark.parametrize("case", LOADS)
+def test_a_query_is_the_load_of_all_workers(case: str, render: Render, promtool: Path, tmp_path: Path) -> None:
+    role, series, load = LOADS[case]
+    samples = [] if load is None else [{"labels": "{}", "value": load}]
+    query = trigger(render, role, scaled(role))["query"]
+    expected = [{"expr": query, "eval_time": "0m", "exp_samples": samples}]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": expected}]
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": [], "tests": tests}))
+    answer = process.run([promtool, "test", "rules", tmp_path / "tests.yaml"])
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def test_a_ratio_is_kept_where_asked(render: Render, role: str) -> None:

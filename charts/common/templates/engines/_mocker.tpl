@@ -24,7 +24,7 @@ Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and o
 {{- /* What the mocker models of the real engine's settings, under vLLM's and TensorRT-LLM's names. */}}
 {{- $names := dict
       "max-model-len" "max-seq-len" "max-num-seqs" "max-batch-size" "max-num-batched-tokens" "max-num-tokens"
-      "enable-prefix-caching" "" }}
+      "enable-prefix-caching" "" "num-gpu-blocks-override" "" }}
 {{- range $flag, $theirs := $names }}
 {{- range $name := list $flag $theirs }}
 {{- if hasKey $engineArgs $name }}{{ $_ := set $args $flag (get $engineArgs $name) }}{{ end }}

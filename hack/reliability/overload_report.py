@@ -1,0 +1,38 @@
+"""What came of too much load: rows for the terminal, and the table of docs/autoscaling.md."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hack.base.paths import ROOT
+from hack.base.versions import versions
+from hack.docs.pages import inserted, table
+from hack.reliability.overload import TIMES, Overload
+
+PAGE = ROOT / "docs" / "autoscaling.md"
+COLUMNS = (
+    *("load", "requests/s", "seconds", "sent", "right", "wrong", "failed", "shed"),
+    *("slowest refusal", "TTFT p50", "TTFT p99"),
+)
+
+
+def rows(seen: Overload) -> list[list[str]]:
+    """One for each load."""
+    return [_row("the capacity", seen.at), _row(f"{TIMES} times the capacity", seen.beyond)]
+
+
+def _row(load: str, phase: dict[str, Any]) -> list[str]:
+    failed = ", ".join(f"{count} x {what}" for what, count in sorted(phase["failed"].items())) or "0"
+    counts = [str(phase[name]) for name in ("sent", "right", "wrong")]
+    times = [f"{phase[name]} s" for name in ("slowest_refusal", "first_token_p50", "first_token_p99")]
+    rate, seconds = f"{phase['rate']:g}", f"{phase['seconds']:g}"
+    return [load, rate, seconds, *counts, failed.replace("|", "/"), str(phase["shed"]), *times]
+
+
+def page(seen: Overload) -> str:
+    """docs/autoscaling.md with this in place of what was there."""
+    found = versions()
+    dynamo, kubernetes = found["images"]["sim-runtime"]["version"], found["kubernetes"]["version"]
+    when = f"{datetime.now(UTC):%Y-%m-%d}, Kubernetes {kubernetes} on kind, Dynamo {dynamo}'s frontend and mockers:"
+    return inserted(PAGE, "Overload", f"{when}\n\n{table([*COLUMNS], rows(seen))}")
