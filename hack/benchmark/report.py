@@ -97,7 +97,7 @@ def page(results: list[Result], pictures: list[Path]) -> str:
         *warning,
         f"<p class='first'>{html.escape(answer)}</p>",
         *(f"<p>{html.escape(sentence)}</p>" for sentence in others),
-        *(f"<div class=picture><img alt='{p.stem}' src='data:image/png;base64,{_base64(p)}'></div>" for p in pictures),
+        *(f"<div class=picture><img alt='{p.stem}' src='data:image/png;base64,{_encoded(p)}'></div>" for p in pictures),
         f"<table><thead><tr>{''.join(f'<th>{html.escape(head)}</th>' for head in HEAD)}</tr></thead><tbody>",
     ]
     for result, point, cells in rows(results):
@@ -123,3 +123,7 @@ def write(results: list[Result], folder: Path) -> Path:
     file = folder / "index.html"
     file.write_text(page(results, pictures))
     return file
+
+
+def _encoded(picture: Path) -> str:
+    return base64.b64encode(picture.read_bytes()).decode()
