@@ -64,8 +64,9 @@ def test_a_stranger_without_a_certificate_is_refused(release: Callable[..., Rele
     demo = release()
     values = {
         "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"},
-        "etcd": {"enabled": True, "image": loaded("etcd")},
-        "nats": {"enabled": True, "image": loaded("nats")},
+        # Three of each, which must take each other's certificate, too.
+        "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd")},
+        "nats": {"enabled": True, "replicas": 3, "image": loaded("nats")},
         # Reads the Secret, and shakes hands in memory.
         "preflight": {"enabled": True, "clusterWide": False},
     }
