@@ -62,11 +62,12 @@ def secured(kube: Kube, demo: Release, authority: trustme.CA, *, name: str = "de
 
 def test_a_stranger_without_a_certificate_is_refused(release: Callable[..., Release], kube: Kube) -> None:
     demo = release()
+    # Three of each, which must take each other's certificate, too.
+    members = {"enabled": True, "replicas": 3, "resources": {"requests": {"cpu": "20m"}}}
     values = {
         "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"},
-        # Three of each, which must take each other's certificate, too.
-        "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd")},
-        "nats": {"enabled": True, "replicas": 3, "image": loaded("nats")},
+        "etcd": {**members, "image": loaded("etcd")},
+        "nats": {**members, "image": loaded("nats")},
         # Reads the Secret, and shakes hands in memory.
         "preflight": {"enabled": True, "clusterWide": False},
     }
