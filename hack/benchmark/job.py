@@ -179,5 +179,6 @@ def install(place: Place, release: str, files: Sequence[Path], values: Values, s
 
 def uninstall(place: Place, release: str, name: str) -> None:
     """With all its pods, whose GPUs the next arm needs. The benchmark's objects, of this name, are no part of it."""
-    place.helm("uninstall", release, "--wait", "--ignore-not-found", "--timeout=600s", timeout=660)
-    place.kubectl("delete", "job,service,configmap", name, "--ignore-not-found", "--wait")
+    pods = "--cascade=foreground"
+    place.helm("uninstall", release, "--wait", pods, "--ignore-not-found", "--timeout=600s", timeout=660)
+    place.kubectl("delete", "job,service,configmap", name, "--ignore-not-found", "--wait", pods)

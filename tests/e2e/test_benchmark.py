@@ -92,7 +92,7 @@ def test_two_arms_of_one_values_file(bench: Bench, kube: Kube) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     results = [load(out / name) for name in names]
     assert [result.shape for result in results] == ["1 prefill of 1 GPU, 1 decode of 1 GPU", "2 decode of 1 GPU"]
-    assert kube.pods(bench.namespace) == [], "each arm is removed, with its Job"
+    wait_for("each arm is removed, with its Job", lambda: kube.pods(bench.namespace), lambda left: not left, 60)
 
     again = process.run(
         [sys.executable, "-m", "hack", "bench", "compare", *(out / name for name in names), "--out", out / "again"]
