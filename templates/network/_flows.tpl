@@ -38,7 +38,7 @@ server{{ $index }}: {peers: [{ipBlock: {cidr: {{ .cidr }}}}], ports: [{{ .port }
 {{/* dynamo-disagg.network.urlPorts: the ports of URLs. in: dict "urls" [] "port" of one that names none; out: JSON list */}}
 {{- define "dynamo-disagg.network.urlPorts" -}}
 {{- $ports := list }}
-{{- range .urls }}{{ $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default $.port | int) }}{{ end }}
+{{- range .urls }}{{ $ports = append $ports (regexFind ":[0-9]+$" (trimSuffix "/" .) | trimPrefix ":" | default $.port | int) }}{{ end }}
 {{- $ports | uniq | toJson }}
 {{- end }}
 

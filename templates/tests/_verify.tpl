@@ -28,7 +28,7 @@ floor_reason: {{ printf "test.transport.minGBps is auto, and the values promise 
 {{- else }}
 floor: 0
 floor_set: false
-floor_reason: test.transport.minGBps is auto, and the values promise no RDMA, no ComputeDomain and no common node
+floor_reason: test.transport.minGBps is auto, and the values promise no RDMA and no ComputeDomain
 {{- end }}
 {{- end }}
 

@@ -16,6 +16,9 @@ and metrics are well, and each request gets 503.
 {{- if and (regexMatch "^DYN_TCP_TLS_" $name) (ne $name "DYN_TCP_TLS_HANDSHAKE_TIMEOUT_SECS") (not $global.tls.secretName) }}
 {{ $where }}.{{ $name }}: alone it leaves a side or a direction without TLS, and requests unanswered: set global.tls.secretName, which sets all of it, and remove this
 {{- end }}
+{{- if and (regexMatch "^(DYN_TCP|NATS)_TLS_INSECURE" $name) $global.tls.secretName }}
+{{ $where }}.{{ $name }}: it takes any certificate, while global.tls.secretName promises to check them: remove it
+{{- end }}
 {{- $value := get $env $name }}
 {{- if and (regexMatch "^ETCD_AUTH_(CA|CLIENT_CERT|CLIENT_KEY)$" $name) (kindIs "string" $value) (not (hasPrefix "-----BEGIN" $value)) }}
 {{ $where }}.{{ $name }}: Dynamo takes the PEM text itself from it, not the name of a file: write {{ $name }}: {secretKeyRef: {name: ..., key: ...}}
@@ -27,6 +30,9 @@ and metrics are well, and each request gets 503.
 {{- range $name := keys ($flags | default dict) | sortAlpha }}
 {{- if and (hasPrefix "tcp-tls-" $name) (ne $name "tcp-tls-handshake-timeout") }}
 {{ $where }}.{{ $name }}: it is for one side only: set global.tls.secretName, and remove this
+{{- end }}
+{{- if and (hasPrefix "nats-tls-" $name) $global.tls.secretName }}
+{{ $where }}.{{ $name }}: global.tls.secretName sets the certificates of all sides: remove it
 {{- end }}
 {{- end }}
 {{- end }}
@@ -40,7 +46,7 @@ where the server is the chart's, which asks for something else. in: root context
 {{- $global := .Values.global }}
 {{- $groups := list
       (list "ETCD_AUTH_USERNAME" "ETCD_AUTH_PASSWORD") (list "ETCD_AUTH_CA" "ETCD_AUTH_CLIENT_CERT" "ETCD_AUTH_CLIENT_KEY")
-      (list "NATS_AUTH_USERNAME" "NATS_AUTH_PASSWORD") }}
+      (list "NATS_AUTH_USERNAME" "NATS_AUTH_PASSWORD") (list "NATS_TLS_CLIENT_CERT_PATH" "NATS_TLS_CLIENT_KEY_PATH") }}
 {{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
 {{- $where := dict }}
 {{- range $path, $env := dict "global.env" $global.env (printf "%s.env" $component) (get $.Subcharts $component).Values.env }}

@@ -152,7 +152,7 @@ def test_a_collector_is_reached_at_its_port_by_dynamos_processes_only() -> None:
     manifests = closed(
         "everything",
         **{
-            "global": {"telemetry": {"otlpEndpoint": "http://otel.monitoring:14317"}},
+            "global": {"telemetry": {"otlpEndpoint": "http://otel.monitoring:14317/"}},
             "networkPolicy": {"telemetry": {"to": [in_namespace("collectors")]}},
         },
     )
