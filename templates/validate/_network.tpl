@@ -28,6 +28,9 @@ networkPolicy.telemetry.to: no pod could reach global.telemetry.otlpEndpoint: na
 {{- else if and .telemetry.to (not $global.telemetry.otlpEndpoint) }}
 networkPolicy.telemetry.to: nothing is sent to a collector: remove it, or set global.telemetry.otlpEndpoint
 {{- end }}
+{{- if and $.Values.metrics.podMonitor.enabled (not .monitoring) }}
+networkPolicy.monitoring: no Prometheus could scrape the pods, as metrics.podMonitor.enabled wants: name it, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+{{- end }}
 {{- $lists := dict
       "clients" .clients "monitoring" .monitoring "dns.to" .dns.to "apiServer.to" .apiServer.to
       "downloads.to" .downloads.to "etcd.to" .etcd.to "nats.to" .nats.to "telemetry.to" .telemetry.to }}

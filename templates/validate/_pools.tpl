@@ -69,6 +69,13 @@ in: dict "root" <root context> "roles" role -> component context
 {{ ternary (printf "%s.env" $role) "global.env" (hasKey $pool.Values.env "UCX_NET_DEVICES") }}.UCX_NET_DEVICES: {{ $devices }} is a network interface, and the RDMA devices of {{ $global.hardware }} have other names: write those of `ibv_devinfo -l`, such as mlx5_0:1, or remove it
 {{- end }}
 {{- end }}
+{{- if and .roles.prefill .roles.decode }}
+{{- range $role, $other := dict "prefill" "decode" "decode" "prefill" }}
+{{- if and (include "common.hardware.hasRdma" (get $.roles $other)) (not (include "common.hardware.hasRdma" (get $.roles $role))) }}
+{{ $role }}.rdma.extendedResources: {{ $role }} has no NIC and {{ $other }} has, so the KV cache would go over TCP: give both roles their share, or set global.rdma.enabled=false without any
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and (kindIs "string" $of.prefill) (kindIs "string" $of.decode) (ne $of.prefill $of.decode) }}
 prefill.env.UCX_TLS, decode.env.UCX_TLS: {{ $of.prefill | default "unset" }} and {{ $of.decode | default "unset" }}, but both ends of a KV transfer must use one fabric: set it once, in global.env
 {{- end }}
