@@ -30,7 +30,7 @@ global.telemetry.otlpEndpoint: a user in a URL is kept in the release, and in ev
 {{ $where }}: a password in it becomes an argument of the workers, which their specification shows: let the connector read it from a variable or a file
 {{- end }}
 {{- end }}
-{{- $arguments := dict "global.engine.args" $global.engine.args "prefill.engineArgs" .Values.prefill.engineArgs "decode.engineArgs" .Values.decode.engineArgs }}
+{{- $arguments := dict "global.engine.args" $global.engine.args "prefill.engineArgs" .Values.prefill.engineArgs "decode.engineArgs" .Values.decode.engineArgs "encode.engineArgs" .Values.encode.engineArgs }}
 {{- range $where, $flags := $arguments }}
 {{- if and (hasKey ($flags | default dict) "hf-token") (kindIs "string" (get $flags "hf-token")) }}
 {{ $where }}.hf-token: an argument is in the pod's specification: write global.env.HF_TOKEN: {secretKeyRef: {name: ..., key: ...}}, and hf-token: true

@@ -8,14 +8,15 @@ validate.alike: what both roles must have alike, from a table: a list of
   same   other names of values
   why    reason
 in: dict "roles" <of validate.engines> "table" list
-    ["doubts" true: only what one role leaves to the engine]
+    ["doubts" true: only what one role leaves to the engine] ["between" two other roles than prefill and decode]
 */}}
 {{- define "validate.alike" -}}
+{{- $between := .between | default (list "prefill" "decode") }}
 {{- range $rule := .table }}
 {{- $values := dict }}
 {{- $paths := list }}
 {{- $isVariable := hasPrefix "env." $rule.fact }}
-{{- range $role := list "prefill" "decode" }}
+{{- range $role := $between }}
 {{- with (get $.roles $role).facts }}
 {{- $text := get .values $rule.fact | default (get .values ($rule.or | default "")) | default $rule.unset | default "" }}
 {{- if $rule.as }}{{ $text = include $rule.as .values }}{{ end }}
@@ -25,14 +26,15 @@ in: dict "roles" <of validate.engines> "table" list
 {{- $paths = append $paths $path }}
 {{- end }}
 {{- end }}
-{{- $given := not (or (has $values.prefill (list "" $rule.open)) (has $values.decode (list "" $rule.open))) }}
-{{- $isOpen := and (not $given) $rule.open (ne $values.prefill $values.decode) }}
+{{- $one := get $values (first $between) }}{{ $other := get $values (last $between) }}
+{{- $given := not (or (has $one (list "" $rule.open)) (has $other (list "" $rule.open))) }}
+{{- $isOpen := and (not $given) $rule.open (ne $one $other) }}
 {{- if $.doubts }}
 {{- if $isOpen }}
-{{ join ", " $paths }}: {{ $values.prefill | default $rule.open }} and {{ $values.decode | default $rule.open }}, and {{ $rule.why }}: set it in both, or in none.
+{{ join ", " $paths }}: {{ $one | default $rule.open }} and {{ $other | default $rule.open }}, and {{ $rule.why }}: set it in both, or in none.
 {{- end }}
-{{- else if and $given (ne (lower $values.prefill) (lower $values.decode)) }}
-{{ join ", " $paths }}: {{ $values.prefill }} and {{ $values.decode }}, but {{ $rule.why }}: set it once, in global.{{ ternary "env" "engine.args" $isVariable }}
+{{- else if and $given (ne (lower $one) (lower $other)) }}
+{{ join ", " $paths }}: {{ $one }} and {{ $other }}, but {{ $rule.why }}: set it once, in global.{{ ternary "env" "engine.args" $isVariable }}
 {{- end }}
 {{- end }}
 {{- end }}
