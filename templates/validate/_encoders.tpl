@@ -24,3 +24,12 @@ encode.replicas: Dynamo's mocker takes no images and has no encoders: set encode
 {{ include (printf "validate.engine.%s.encoders" $engine) (dict "root" . "roles" $roles "prompts" $prompts) }}
 {{- end }}
 {{- end }}
+
+{{/* validate.warnings.encoders: a model that may be none for encoders: of a folder its config.json decides. in: root chart's context */}}
+{{- define "validate.warnings.encoders" -}}
+{{- $knows := printf "validate.engine.%s.encoders.knows" .Values.global.engine.name }}
+{{- $path := (include "common.model" . | fromJson).path }}
+{{- if and .Values.encode.replicas (not (include $knows .Values.global.model.name)) (not (include $knows $path)) }}
+encode.replicas: the name of {{ .Values.global.model.name }} does not say that Dynamo's encoders know it (docs/multimodal.md). Where its config.json does not either, no worker ever starts.
+{{- end }}
+{{- end }}

@@ -35,6 +35,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{ include "validate.warnings.encoders" . }}
 {{- with .Values.frontend.service }}
 {{- if and .nodePort (or (lt (int .nodePort) 30000) (gt (int .nodePort) 32767)) }}
 frontend.service.nodePort {{ .nodePort }} is outside of Kubernetes' own range, 30000 to 32767: the API server refuses it unless --service-node-port-range says otherwise.

@@ -43,14 +43,20 @@ Helm would only say that they are not allowed.
   "hardwareSpec": "both roles run on one machine type: write global.hardwareSpec, and make a release of its own for another machine",
   "router": "the frontend routes: write global.router",
   "kvCache": "both roles have one KV cache format: write global.kvCache",
+  "shmSize": "the size of /dev/shm has another name: write {at}.sharedMemory"}},
+{"at": ["encode"], "keys": {
+  {{- range $key := list "tensor" "pipeline" "data" "expert" "tensorParallelSize" "gpus" }}
+  "{{ $key }}": "an encoder has one GPU: remove it, and set encode.replicas",
+  {{- end }}
+  "nodes": "an encoder is one pod: remove it, and set encode.replicas"}},
+{"at": ["prefill", "decode"], "keys": {
   "tensor": "it is a size of the worker: write {at}.parallelism.{key}",
   "pipeline": "it is a size of the worker: write {at}.parallelism.{key}",
   "data": "it is a size of the worker: write {at}.parallelism.{key}",
   "expert": "it is a size of the worker: write {at}.parallelism.{key}",
   "tensorParallelSize": "it is a size of the worker: write {at}.parallelism.tensor",
   "gpus": "the GPUs of a worker follow from its sizes: write {at}.parallelism.tensor",
-  "nodes": "the nodes of a worker follow from its sizes: write {at}.parallelism.tensor",
-  "shmSize": "the size of /dev/shm has another name: write {at}.sharedMemory"}},
+  "nodes": "the nodes of a worker follow from its sizes: write {at}.parallelism.tensor"}},
 {"at": ["prefill", "decode", "encode", "frontend"], "keys": {
   "hostPID": "it is for workers of one node that move the KV cache over cuda_ipc: write global.colocation.hostPID",
   "shareProcessNamespace": "the containers of a pod share no processes: remove it",

@@ -10,6 +10,13 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- define "common.filled" -}}
 {{- if not (hasKey . "filled") }}
 {{- $_ := set . "filled" true }}
+{{- /* An encoder is one process with one GPU, and no scaler knows its load. */}}
+{{- if eq .Chart.Name "encode" }}
+{{- $_ := set $ "refused" (keys (pick .Values "autoscaling" "parallelism" "exclusiveTopologyKey") | sortAlpha) }}
+{{- $_ := unset .Values "exclusiveTopologyKey" }}
+{{- $_ := set .Values "parallelism" (dict "tensor" 1 "pipeline" 1 "data" 1 "expert" 1) }}
+{{- $_ := set .Values "autoscaling" (dict "enabled" false) }}
+{{- end }}
 {{- if hasKey .Values "terminationGracePeriodSeconds" }}
 {{- $maps := list "env" "labels" "annotations" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "nodeSelector" "affinity" }}
 {{- if eq .Chart.Name "frontend" }}{{ $maps = concat $maps (list "volumes" "args") }}{{ end }}
@@ -25,13 +32,6 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- $_ := set $ "askedReplicas" $.Values.replicas }}
 {{- if .enabled }}{{ $_ := set $.Values "replicas" .minReplicas }}{{ end }}
 {{- end }}
-{{- end }}
-{{- /* An encoder is one process with one GPU, and no scaler knows its load. */}}
-{{- if eq .Chart.Name "encode" }}
-{{- $_ := set $ "refused" (keys (pick .Values "autoscaling" "parallelism" "exclusiveTopologyKey") | sortAlpha) }}
-{{- $_ := unset .Values "exclusiveTopologyKey" }}
-{{- $_ := set .Values "parallelism" (dict "tensor" 1 "pipeline" 1 "data" 1 "expert" 1) }}
-{{- $_ := set .Values "autoscaling" (dict "enabled" false) }}
 {{- end }}
 {{- /* Only the root chart sees all pools. */}}
 {{- with .Values.encode }}

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from hack.chart.manifests import COMPONENT, INSTANCE, Manifests, PodTemplate
+from hack.chart.manifests import COMPONENT, INSTANCE, WORKERS, Manifests, PodTemplate
 from hack.chart.network import OTHER_PORT, Endpoint, allows, endpoint, selecting
 
-WORKERS = ("prefill", "decode")
 # Nobody's: in the release's namespace, in another, outside; and a pod of a release with another name.
 HERE = ("a pod of the namespace", "another release")
 STRANGERS = {
