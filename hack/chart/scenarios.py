@@ -97,11 +97,10 @@ TRTLLM: dict[str, Any] = {
     "decode": {"parallelism": {"tensor": 4, "expert": 4}},
 }
 
-# As recipes/qwen3-vl-30b/vllm/disagg-e-pd of ai-dynamo/dynamo, with RDMA.
+# As recipes/qwen3-vl-30b/vllm/disagg-e-pd of ai-dynamo/dynamo.
 ENCODERS: dict[str, Any] = {
     "global": {
         "model": {"name": "Qwen/Qwen3-VL-30B-A3B-Instruct", "sizeGiB": 58},
-        "hardware": "infiniband",
         "engine": {"args": {"gpu-memory-utilization": 0.85, "max-model-len": 16384}},
     },
     "encode": {"replicas": 2, "engineArgs": {"multimodal-embedding-cache-capacity-gb": 4}},

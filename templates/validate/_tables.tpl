@@ -61,12 +61,24 @@ validate.hostMemory: caches in host memory that are larger than the pod's limit.
 {{- $limit := get (.context.Values.resources.limits | default dict) "memory" }}
 {{- $gpus := div (include "common.worker.gpus" .context | int) (include "common.worker.nodes" .context | int) }}
 {{- $shared := list (dict "fact" "env.DYN_KVBM_CPU_CACHE_GB" "bytes" 1e9) (dict "fact" "env.LMCACHE_MAX_LOCAL_CPU_SIZE" "bytes" 1073741824 "each" true) }}
-{{- range concat .table $shared }}
-{{- $size := get $.facts.values .fact }}
+{{- $caches := list }}
+{{- range concat .table $shared }}{{ $caches = append $caches (merge (dict "size" (get $.facts.values .fact) "where" (get $.facts.where .fact)) .) }}{{ end }}
+{{- /* Of a worker over several pods each has its part. */}}
+{{- $part := divf 1 (include "common.worker.nodes" .context) }}
+{{- range $index, $connector := .context.Values.global.kvTransfer.offloadConnectors }}
+{{- range $key, $value := $connector.kv_connector_extra_config | default dict }}
+{{- $where := printf "global.kvTransfer.offloadConnectors[%d].kv_connector_extra_config.%s" $index $key }}
+{{- $size := include "common.args.value" $value }}
+{{- if eq $key "cpu_bytes_to_use" }}{{ $caches = append $caches (dict "where" $where "size" $size "bytes" $part) }}{{ end }}
+{{- if eq $key "lmcache.max_local_cpu_size" }}{{ $caches = append $caches (dict "where" $where "size" $size "bytes" 1073741824 "each" true) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- range $caches }}
+{{- $size := .size }}
 {{- if and (regexMatch "^[0-9.]+$" $size) (not $.context.Values.global.simulation.enabled) }}
 {{- $bytes := mulf (float64 $size) .bytes (ternary $gpus 1 (.each | default false)) }}
 {{- if include "validate.exceeds" (list $bytes $limit) }}
-{{ get $.facts.where .fact }}: {{ $size }}{{ if and .each (gt (int $gpus) 1) }} for each of {{ $gpus }} GPUs{{ end }} is {{ ceil (divf $bytes 1073741824) }} GiB of host memory, above the pod's limit of {{ $limit }}: lower it, or raise {{ $role }}.resources.limits.memory
+{{ .where }}: {{ $size }}{{ if and .each (gt (int $gpus) 1) }} for each of {{ $gpus }} GPUs{{ end }} is {{ ceil (divf $bytes 1073741824) }} GiB of host memory, above the pod's limit of {{ $limit }}: lower it, or raise {{ $role }}.resources.limits.memory
 {{- end }}
 {{- end }}
 {{- end }}

@@ -113,6 +113,15 @@ def test_one_generation_for_all_pools(render: Render) -> None:
     assert generation(VL) == generation(merged(VL, {"encode": {"replicas": 3}}))
 
 
+def test_they_have_the_machines_devices_or_their_share(render: Render) -> None:
+    """NIXL takes embeddings over RDMA only where both pods have it."""
+    values = merged(VL, nested("global.hardware", "infiniband"))
+    share = {"encode": {"rdma": {"extendedResources": {"rdma/ib": 2}}}}
+    for change, devices in (({}, 1), (share, 2)):
+        limits = render(merged(values, change)).pod("encode").container("engine").spec["resources"]["limits"]
+        assert (limits["rdma/ib"], limits["nvidia.com/gpu"]) == (devices, 1)
+
+
 def test_tools_find_them(render: Render) -> None:
     manifests = render(merged(VL, nested("metrics.podMonitor.enabled", True)))
     labels = manifests.pod("encode").labels
