@@ -158,6 +158,7 @@ FEATURES = [
             {role: {"parallelism": {"data": 16, "expert": 16}} for role in ("prefill", "decode")},
         ),
     ),
+    Scenario("dynamo-1.5.1", values={"global": {"engine": {"image": {"tag": "1.5.1"}}}}),
     Scenario("trtllm", values=TRTLLM),
     *(
         Scenario(
