@@ -158,6 +158,10 @@ FEATURES = [
             {role: {"parallelism": {"data": 16, "expert": 16}} for role in ("prefill", "decode")},
         ),
     ),
+    Scenario(
+        "disaggregatedset",
+        values={"global": {"multiNode": {"controller": "disaggregatedset"}}, "decode": {"parallelism": {"tensor": 16}}},
+    ),
     Scenario("trtllm", values=TRTLLM),
     *(
         Scenario(
