@@ -130,4 +130,6 @@ def test_a_role_that_surges_all_the_same_is_warned_of(
     text = " ".join(render_fast(values).notes.split())
     found = {role for role in ("prefill", "decode") if f"{role}.rollingUpdate.maxSurge is 0, and an update" in text}
     assert found == warned
+    alone = {role for role, shape in {"prefill": prefill, "decode": decode}.items() if shape == (1, 0)}
+    assert ("An upgrade that changes the workers is an outage" in text) == bool(alone - warned)
     assert "and an update of the DisaggregatedSet" not in render_fast(merged(values, LWS)).notes
