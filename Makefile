@@ -92,6 +92,10 @@ test: python ## Everything: the fast tiers, a release against a real registry, t
 	@$(VENV)/pytest tests/release $(PYTEST_ARGS)
 	@$(VENV)/pytest tests/scheduling tests/e2e $(PYTEST_ARGS)
 
+.PHONY: controllers
+controllers: tools ## Groups of pods and queues by the controllers of LeaderWorkerSet and Kueue themselves, on kind
+	@$(VENV)/pytest tests/controllers $(PYTEST_ARGS)
+
 .PHONY: scheduling
 scheduling: tools ## Every scenario on KWOK nodes of its machine; what was seen goes to tests/proofs.yaml
 	@$(VENV)/pytest tests/scheduling --update-proofs $(PYTEST_ARGS)

@@ -27,12 +27,6 @@ SEED = 1
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="accept what is rendered as tests/golden")
-    parser.addoption(
-        "--multi-node-controller",
-        choices=["statefulset", "lws"],
-        default="statefulset",
-        help="what runs workers of several nodes in tests/e2e; lws must be installed in the cluster",
-    )
     parser.addoption("--kubeconfig", metavar="FILE", help="run on this cluster instead of a kind cluster of our own")
     parser.addoption("--keep-cluster", action="store_true", help="leave the kind cluster of the tests running")
     parser.addoption(

@@ -11,7 +11,9 @@ from .report import FAIL, OK, WARN, Check
 
 # What an image of the controller of an API is called, wherever it was mirrored to.
 CONTROLLERS = {
-    "leaderworkerset.x-k8s.io": re.compile(r"(^|/)lws(-controller)?[:@]"),
+    **dict.fromkeys(
+        ("leaderworkerset.x-k8s.io", "disaggregatedset.x-k8s.io"), re.compile(r"(^|/)lws(-controller)?[:@]")
+    ),
     "resource.nvidia.com": re.compile(r"dra-driver"),
 }
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from hack.tools import gobuild
 
 
-def leader_worker_set() -> Path:
-    """The file of LeaderWorkerSet's CustomResourceDefinition."""
+def leader_worker_set(plural: str = "leaderworkersets") -> Path:
+    """The file of one of LeaderWorkerSet's CustomResourceDefinitions: its own, or that of disaggregatedsets."""
     folder = gobuild.source("lws", "sigs.k8s.io/lws") / "config" / "crd" / "bases"
-    return folder / "leaderworkerset.x-k8s.io_leaderworkersets.yaml"
+    return folder / f"{plural.removesuffix('s')}.x-k8s.io_{plural}.yaml"
 
 
 def prometheus_operator(plural: str) -> Path:

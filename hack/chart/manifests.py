@@ -13,7 +13,7 @@ COMPONENT = "app.kubernetes.io/component"
 WORKERS = ("prefill", "decode", "encode")
 INSTANCE = "app.kubernetes.io/instance"
 RANK = "dynamo-disagg/rank"
-WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Job", "CronJob", "Pod")
+WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "DisaggregatedSet", "Job", "CronJob", "Pod")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,10 @@ class PodTemplate:
     owner: Object
     metadata: Object
     spec: Object
-    # Which of the owner's templates, where it has two: leader or worker.
+    # Which of the owner's templates, where it has several: leader or worker, of a DisaggregatedSet behind the role.
     part: str = ""
+    # How many pods the owner makes of it.
+    count: int = 1
 
     @property
     def id(self) -> str:
@@ -73,15 +75,6 @@ class PodTemplate:
     def leads(self) -> bool:
         """Whether the pods serve requests: all but the ranks >= 1 of a worker whose leader alone does."""
         return self.labels.get(RANK) != "worker" or "nvidia.com/metrics-enabled" in self.labels
-
-    @property
-    def count(self) -> int:
-        """How many pods the owner makes of the template."""
-        spec = self.owner["spec"]
-        if self.owner["kind"] != "LeaderWorkerSet":
-            return int(spec.get("replicas", 1))
-        size = spec["leaderWorkerTemplate"]["size"]
-        return int(spec["replicas"]) * (1 if self.part == "leader" else int(size) - 1)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -144,7 +137,7 @@ class Manifests(Sequence[Object]):
 
     def pods(self, component: str | None = None) -> list[PodTemplate]:
         """Every pod template, or those of one component."""
-        found = []
+        found: list[PodTemplate] = []
         for owner in self.objects:
             if owner["kind"] in WORKLOAD_KINDS:
                 found += _templates(owner)
@@ -181,16 +174,31 @@ class Manifests(Sequence[Object]):
         return [c for pod in self.pods() for c in pod.containers()]
 
 
-def _templates(owner: Object) -> list[PodTemplate]:
+def _templates(owner: Object) -> Iterator[PodTemplate]:
     """The pod templates of a workload."""
+    spec = owner.get("spec", {})
     if owner["kind"] == "LeaderWorkerSet":
-        both = owner["spec"]["leaderWorkerTemplate"]
-        named = {part: both[f"{part}Template"] for part in ("leader", "worker")}
+        yield from _of_group(owner, spec)
+    elif owner["kind"] == "DisaggregatedSet":
+        for role in spec["roles"]:
+            yield from _of_group(owner, role["spec"], f"{role['name']}/")
     elif owner["kind"] == "CronJob":
-        named = {"": owner["spec"]["jobTemplate"]["spec"]["template"]}
+        template = spec["jobTemplate"]["spec"]["template"]
+        yield PodTemplate(owner, template["metadata"], template["spec"])
     else:
-        named = {"": owner if owner["kind"] == "Pod" else owner["spec"]["template"]}
-    return [PodTemplate(owner, template["metadata"], template["spec"], part) for part, template in named.items()]
+        template = owner if owner["kind"] == "Pod" else spec["template"]
+        yield PodTemplate(owner, template["metadata"], template["spec"], count=int(spec.get("replicas", 1)))
+
+
+def _of_group(owner: Object, spec: Object, role: str = "") -> Iterator[PodTemplate]:
+    """The pod templates of a LeaderWorkerSet's spec. Without a leader's the first pod is made of the workers'."""
+    both = spec["leaderWorkerTemplate"]
+    size = int(both["size"])
+    parts = {"leader": 1, "worker": size - 1} if "leaderTemplate" in both else {"worker": size}
+    for part, each in parts.items():
+        template = both[f"{part}Template"]
+        count = int(spec["replicas"]) * each
+        yield PodTemplate(owner, template["metadata"], template["spec"], f"{role}{part}", count)
 
 
 def object_id(item: Object) -> str:

@@ -177,6 +177,10 @@ FEATURES = [
         ),
     ),
     Scenario("dynamo-1.5.1", values={"global": {"engine": {"image": {"tag": "1.5.1"}}}}),
+    Scenario(
+        "disaggregatedset",
+        values={"global": {"multiNode": {"controller": "disaggregatedset"}}, "decode": {"parallelism": {"tensor": 16}}},
+    ),
     Scenario("trtllm", values=TRTLLM),
     *(
         Scenario(

@@ -45,6 +45,8 @@ GO_COMMANDS: dict[str, tuple[list[str], dict[str, str] | None]] = {
     "nats": (["github.com/nats-io/nats-server/v2"], None),
     "oauth2-proxy": (["github.com/oauth2-proxy/oauth2-proxy/v7"], None),
     "kube-router": (["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"], None),
+    "lws": (["sigs.k8s.io/lws/cmd"], {"cmd": "manager"}),
+    "kueue": (["sigs.k8s.io/kueue/cmd/kueue"], {"kueue": "manager"}),
 }
 # What kube-router calls, and what unpacking alone does not make: the links of a merged /usr, and iptables' own.
 FIREWALL_PACKAGES = ["iptables", "ipset", "netbase"]
@@ -52,6 +54,10 @@ FIREWALL_LINKS = {
     **{f"/{folder}": f"usr/{folder}" for folder in ("bin", "sbin", "lib", "lib64")},
     **{f"/usr/sbin/{name}{part}": "xtables-nft-multi" for name in ("iptables", "ip6tables") for part in FIREWALL_PARTS},
 }
+
+
+MANAGER_LINKS = {"/manager": "usr/local/bin/manager"}
+LINKS = {"kube-router": FIREWALL_LINKS, "lws": MANAGER_LINKS, "kueue": MANAGER_LINKS}
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ def images() -> dict[str, Image]:
         "nats": [gobuild.GO_MODULES / "nats"],
         "kube-router": [gobuild.GO_MODULES / "kube-router"],
         "oauth2-proxy": [gobuild.GO_MODULES / "oauth2-proxy"],
+        "lws": [gobuild.GO_MODULES / "lws"],
+        "kueue": [gobuild.GO_MODULES / "kueue"],
     }
     return {name: _image(name, versions()["images"][name], paths) for name, paths in inputs.items()}
 
@@ -159,12 +167,12 @@ def _make_upstream(image: Image, runtime: Runtime, step: Step, output: Path) -> 
     go_packages, names = GO_COMMANDS[image.name]
     folder = gobuild.build(image.name, go_packages, step=step, names=names)
     files = {f"/usr/local/bin/{command.name}": command for command in sorted(folder.iterdir())}
-    base, links = None, {}
+    base = None
     if image.name == "kube-router":
         suite = str(versions()["images"][image.name]["debian"])
         _check_debian(step)
-        base, links = roots.make("firewall", suite, "extract", FIREWALL_PACKAGES), FIREWALL_LINKS
-    archive.write(output, [archive.Image(image.reference, files, links, base)])
+        base = roots.make("firewall", suite, "extract", FIREWALL_PACKAGES)
+    archive.write(output, [archive.Image(image.reference, files, LINKS.get(image.name, {}), base)])
     return "built from its Go module"
 
 

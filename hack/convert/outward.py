@@ -15,7 +15,7 @@ from hack.base.log import UserError
 from hack.chart import kubeschema
 from hack.chart.helm import HelmError
 from hack.chart.installation import plan
-from hack.chart.manifests import WORKERS, Manifests, PodTemplate, is_hook
+from hack.chart.manifests import WORKERS, Manifests, PodTemplate, is_hook, nested
 from hack.chart.scenarios import Scenario
 from hack.convert.notes import Notes
 from hack.convert.tree import Tree, a_map, get, maps
@@ -55,6 +55,9 @@ def deployment(source: Path, name: str) -> tuple[list[Tree], Notes, list[str]]:
     """The objects for a values file, what there is to say of them, and what does not fit their schemas."""
     notes = Notes()
     scenario = Scenario("given", (str(source.resolve()),))
+    if scenario.effective["global"]["multiNode"]["controller"] == "disaggregatedset":
+        scenario = Scenario("given", scenario.files, nested("global.multiNode.controller", "lws"))
+        notes.change("global.multiNode.controller", "left to the operator: it has an object for both roles already")
     try:
         manifests = plan(scenario, release=name).manifests
     except HelmError as error:

@@ -26,7 +26,10 @@ in:  root context
       "frontend" (list "deployment" "httproute" "ingress") "prefill" list "decode" list "encode" list
       "etcd" (list "statefulset") "nats" (list "statefulset") }}
 {{- $rendered := list }}
-{{- range $name := list "resourceclaims" "autoscaling" "metrics/podmonitors" "metrics/rules" }}
+{{- $ofRelease := list "resourceclaims" "autoscaling" "metrics/podmonitors" "metrics/rules" }}
+{{- /* Its pods are read from what its controller makes for each role. */}}
+{{- if include "common.isSet" . }}{{ $ofRelease = append $ofRelease "workers" }}{{ end }}
+{{- range $name := $ofRelease }}
 {{- $rendered = append $rendered (dict "component" "" "text" (include (printf "%s/%s.yaml" $.Template.BasePath $name) $)) }}
 {{- end }}
 {{- range $component, $names := $files }}
@@ -60,7 +63,8 @@ in:  root context
 {{- end }}
 {{- $found := list }}
 {{- with $spec.leaderWorkerTemplate }}
-{{- $found = list (dict "count" 1 "template" .leaderTemplate) (dict "count" (sub .size 1) "template" .workerTemplate) }}
+{{- $found = list (dict "count" .size "template" .workerTemplate) }}
+{{- if .leaderTemplate }}{{ $found = list (dict "count" 1 "template" .leaderTemplate) (dict "count" (sub .size 1) "template" .workerTemplate) }}{{ end }}
 {{- else }}
 {{- with $spec.template }}{{ $found = list (dict "count" 1 "template" .) }}{{ end }}
 {{- end }}

@@ -17,6 +17,9 @@
 {{- if and (gt (include "common.worker.nodes" $pool | int) 1) (eq $.Values.global.multiNode.controller "statefulset") }}
 {{ $component }}.autoscaling.enabled: a worker of several nodes is a StatefulSet for each rank, and a scaler changes one of them only: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
 {{- end }}
+{{- if include "common.isSet" $ }}
+{{ $component }}.autoscaling.enabled: the number of a role's workers is the DisaggregatedSet's own, which no scaler may change before LeaderWorkerSet 0.10: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
+{{- end }}
 {{- if and (eq $component "decode") (gt (int .target) 100) }}
 decode.autoscaling.target: {{ .target }} percent of a KV cache are never in use: write 100 or less
 {{- end }}

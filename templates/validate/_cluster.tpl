@@ -39,6 +39,9 @@ global.tls.secretName: {{ . }} of Secret "{{ $secret }}" is {{ ternary "no PEM" 
 {{- if include "validate.seesCluster" . }}
 {{- $needs := list }}
 {{- $hardware := include "common.hardware" . | fromJson }}
+{{- if include "common.isSet" . }}
+{{- $needs = append $needs (dict "api" "disaggregatedset.x-k8s.io/v1/DisaggregatedSet" "where" "global.multiNode.controller") }}
+{{- end }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- if include "common.worker.runByLws" (get $.Subcharts $role) }}
 {{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller") }}

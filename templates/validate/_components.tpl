@@ -134,6 +134,8 @@ in: dict "context" <component context> "rolling" {maxSurge, maxUnavailable} "byL
 {{- $away := toString .rolling.maxUnavailable }}
 {{- if has $away (list "0" "0%") }}
 {{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
+{{- else if and .byLws (include "common.isSet" .context) (regexMatch "^[0-9]{1,2}%$" $away) }}
+{{ $component }}.rollingUpdate.maxUnavailable: new workers of a DisaggregatedSet come one by one, {{ $away }} of the first is none, and LeaderWorkerSet refuses that with maxSurge 0: write a number
 {{- else if and .byLws (hasSuffix "%" $away) (lt (mul (trimSuffix "%" $away | int) $replicas) 100) }}
 {{ $component }}.rollingUpdate.maxUnavailable: {{ $away }} of {{ $replicas }} is less than one worker, and LeaderWorkerSet refuses that with maxSurge 0: write 1
 {{- end }}

@@ -8,6 +8,9 @@ etcd.replicas is 1: when it is away for more than a minute, every engine and fro
 {{- if and (eq (int $frontend.Values.migrationLimit) 0) (gt (int .Values.decode.replicas) 1) }}
 frontend.migrationLimit is 0: an answer whose worker fails, or stops before it is complete, is lost, though {{ .Values.decode.replicas }} decode workers could go on with it. Set 3.
 {{- end }}
+{{- range $role, $other := include "validate.ratio" . | fromYaml }}
+{{ $role }}.rollingUpdate.maxSurge is 0, and an update of the DisaggregatedSet starts one more {{ $role }} worker all the same, because there are {{ (get $.Values $other).replicas }} of {{ $other }}: without free GPUs for it the update waits, and the old workers serve on. Free some, or set global.multiNode.controller=lws.
+{{- end }}
 {{- $start := include "common.startupBudget" $frontend | int }}
 {{- $timeout := int $frontend.Values.streamTimeoutSeconds }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
@@ -16,11 +19,36 @@ frontend.migrationLimit is 0: an answer whose worker fails, or stops before it i
 {{- if gt $needs $start }}
 {{ $role }}.probes.startup.budgetSeconds gives a worker {{ $needs }} s, and a frontend counts as failed after {{ $start }} s without one: set frontend.probes.startup.budgetSeconds={{ $needs }}.
 {{- end }}
-{{- if and (include "common.worker.runByLws" .) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxUnavailable) (list "0" "0%")) }}
+{{- if and (include "common.worker.runByLws" .) (not (include "common.isSet" .)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxUnavailable) (list "0" "0%")) }}
 {{ $role }}.rollingUpdate.maxUnavailable is 0: LeaderWorkerSet before 0.9 never replaces the last worker then, and the old one serves with a new one of the other role for ever. Leave rollingUpdate out, or set 1.
 {{- end }}
 {{- if ne (include "common.worker.mode" .) "decode" }}
 {{ include "validate.warnings.longest" (dict "timeout" $timeout "facts" (include "validate.facts" (dict "context" . "program" $global.engine.name) | fromJson)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.ratio: a DisaggregatedSet keeps the ratio of its roles in an update, for which it starts a worker more of the smaller one,
+whatever its maxSurge says (findings/lws-disaggregatedset-ignores-max-surge.sh). in: root chart's context; out: YAML map, of
+such a role the other one
+*/}}
+{{- define "validate.ratio" -}}
+{{- $surges := dict }}{{ $counts := dict }}
+{{- if include "common.isSet" . }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- with get $.Subcharts $role }}
+{{- $_ := set $surges $role (not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%"))) }}
+{{- $_ := set $counts $role (int .Values.replicas) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $role, $surge := $surges }}
+{{- range $other, $_ := omit $surges $role }}
+{{- $each := ternary 1 2 (get $surges $other) }}
+{{- if and (not $surge) (lt (mul $each (get $counts $role) | int) (get $counts $other)) }}
+{{ $role }}: {{ $other }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -45,11 +73,12 @@ before the new one starts. in: root chart's context; out: text, or nothing
 */}}
 {{- define "validate.outage" -}}
 {{- $roles := list }}
+{{- $surging := include "validate.ratio" . | fromYaml }}
 {{- $stops := 0 }}{{ $starts := 0 }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $starts = max $starts (include "common.startupBudget" . | int) }}
-{{- if and (eq (int .Values.replicas) 1) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
+{{- if and (eq (int .Values.replicas) 1) (not (hasKey $surging $role)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
 {{- $roles = append $roles $role }}
 {{- $stops = max $stops (int .Values.terminationGracePeriodSeconds) }}
 {{- end }}

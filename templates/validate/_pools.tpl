@@ -7,8 +7,8 @@
 {{- if and (gt $gpus $node) (ne (mod $gpus $node) 0) }}
 {{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not divide into nodes of {{ .Values.global.hardware }} with {{ $node }}: choose at most {{ $node }}, or a multiple of {{ $node }}
 {{- end }}
-{{- if and .Values.exclusiveTopologyKey (or (le $gpus $node) (ne .Values.global.multiNode.controller "lws")) }}
-{{ $role }}.exclusiveTopologyKey: only a worker of several nodes can have a domain for itself, and only with global.multiNode.controller=lws: remove it
+{{- if and .Values.exclusiveTopologyKey (or (le $gpus $node) (eq .Values.global.multiNode.controller "statefulset")) }}
+{{ $role }}.exclusiveTopologyKey: only a worker of several nodes can have a domain for itself, and none that StatefulSets run (global.multiNode.controller): remove it
 {{- end }}
 {{- if hasKey $hardware.extendedResources $hardware.gpuResource }}
 global.hardwareSpec.rdma.extendedResources: {{ $hardware.gpuResource }} is derived from {{ $role }}.parallelism: remove it
@@ -17,6 +17,9 @@ global.hardwareSpec.rdma.extendedResources: {{ $hardware.gpuResource }} is deriv
 
 {{/* validate.pools: prefill and decode must fit each other, or no KV cache gets across. */}}
 {{- define "validate.pools" -}}
+{{- if and (include "common.isSet" .) (eq .Values.global.serving "aggregated") }}
+global.multiNode.controller: a DisaggregatedSet is of two roles or more, and aggregated serving has one: set lws, or global.serving=disaggregated
+{{- end }}
 {{- $roles := dict }}
 {{- $gpus := 0 }}
 {{- $workers := 0 }}

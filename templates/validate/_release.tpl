@@ -30,8 +30,10 @@ global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: wri
 
 {{- define "validate.names" -}}
 {{- $name := include "common.fullname" . }}
-{{- if gt (len $name) 34 }}
-release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for 34: choose a shorter release name or global.nameOverride
+{{- /* Of a LeaderWorkerSet <name>-0-<revision>-prefill, for which its controller makes StatefulSets <that>-<worker>. */}}
+{{- $room := ternary 30 34 (eq "true" (include "common.isSet" .)) }}
+{{- if gt (len $name) $room }}
+release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for {{ $room }}: choose a shorter release name or global.nameOverride
 {{- end }}
 {{- if and .Values.global.nameOverride .Values.global.fullnameOverride }}
 global.nameOverride: global.fullnameOverride takes its place: remove one of the two

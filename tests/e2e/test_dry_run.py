@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hack.cluster.kube import Kube
 from tests.clusterfixtures import new_namespace
 
 # Kinds that this cluster does not have. LeaderWorkerSets have a test of their own; tests/policy checks the others.
-ELSEWHERE = {"ComputeDomain", "HTTPRoute", "LeaderWorkerSet"}
+ELSEWHERE = {"ComputeDomain", "DisaggregatedSet", "HTTPRoute", "LeaderWorkerSet"}
 
 
 @pytest.mark.parametrize("simulated", [False, True], ids=["real", "simulated"])
@@ -39,13 +40,23 @@ def test_the_api_server_accepts_leader_worker_sets(kube: Kube, leader_worker_set
         "vllm-wide-ep",
     }
     accepted(kube, [item for items in found.values() for item in items])
+    sets = [item for s in ALL for item in s.render().all("DisaggregatedSet")]
+    assert len(sets) == 2, "of the feature, and simulated"
+    accepted(kube, sets)
 
 
 @pytest.fixture(scope="module")
 def leader_worker_sets(kube: Kube) -> Iterator[None]:
-    """Its definition in the cluster, unless somebody installed it; the controller with its webhooks is not there."""
-    file = str(crds.leader_worker_set())
-    if kube.kubectl("get", "crd", "leaderworkersets.leaderworkerset.x-k8s.io", "--ignore-not-found", "--output=name"):
+    """The definitions of its kinds in the cluster."""
+    with defined(kube, "leaderworkersets"), defined(kube, "disaggregatedsets"):
+        yield
+
+
+@contextmanager
+def defined(kube: Kube, plural: str) -> Iterator[None]:
+    """A definition, unless somebody installed it; the controller with its webhooks is not there."""
+    file = crds.leader_worker_set(plural)
+    if kube.kubectl("get", "crd", f"{plural}.{file.name.split('_')[0]}", "--ignore-not-found", "--output=name"):
         yield
         return
     kube.kubectl("apply", "--server-side", f"--filename={file}")
@@ -53,7 +64,7 @@ def leader_worker_sets(kube: Kube) -> Iterator[None]:
         # Not `kubectl wait`: it fails on a definition that has no conditions yet.
         established = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
         look = ("get", f"--filename={file}", f"--output={established}")
-        wait_for("LeaderWorkerSet is defined", lambda: kube.kubectl(*look), lambda status: status == "True", 90)
+        wait_for(f"{plural} are defined", lambda: kube.kubectl(*look), lambda status: status == "True", 90)
         yield
     finally:
         kube.kubectl("delete", f"--filename={file}")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import kubernetes
 import pytest
 
 from hack.base.wait import wait_for
@@ -21,7 +20,6 @@ from tests.clusterfixtures import dressed
 
 FILES = served("a4x-10p8d")
 MODEL = "deepseek-ai/DeepSeek-R1"
-LWS_CRD = "leaderworkersets.leaderworkerset.x-k8s.io"
 # Two nodes stand for 18: they advertise 40 GPUs each, and the frontends are two to spare memory.
 GPUS_PER_NODE = 40
 WORKERS = {"prefill": (5, 2), "decode": (1, 8)}
@@ -34,24 +32,6 @@ def a4x(running: cluster.Cluster) -> Iterator[None]:
     """The cluster's workers as A4X nodes with many GPUs."""
     with dressed(running, "gke-a4x", GPUS_PER_NODE):
         yield
-
-
-@pytest.fixture
-def controller(pytestconfig: pytest.Config, kube: Kube) -> str:
-    """What runs the workers: --multi-node-controller."""
-    name: str = pytestconfig.getoption("multi_node_controller")
-    if name == "lws":
-        module: Any = kubernetes
-        try:
-            definition = kube.custom.get_cluster_custom_object(
-                "apiextensions.k8s.io", "v1", "customresourcedefinitions", LWS_CRD
-            )
-        except module.client.ApiException as error:
-            pytest.fail(
-                f"--multi-node-controller=lws: the cluster has no {LWS_CRD} ({error.reason}): docs/multi-node.md"
-            )
-        assert definition["metadata"]["name"] == LWS_CRD
-    return name
 
 
 def ready(pod: Any) -> bool:
@@ -82,8 +62,12 @@ def group(pod: Any) -> str:
     return f"{role}-{labels['apps.kubernetes.io/pod-index' if of_ranks else 'leaderworkerset.sigs.k8s.io/group-index']}"
 
 
-def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
-    demo = release()
+def test_a4x_10p8d(release: MakeRelease, kube: Kube) -> None:
+    prove(release(), kube, "statefulset")
+
+
+def prove(demo: Release, kube: Kube, controller: str) -> None:
+    """Install it with workers run by a controller, ask it, lose a rank, update it."""
     values = {
         "global": {
             "multiNode": {"controller": controller},
@@ -95,7 +79,7 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     }
     demo.install(values, files=FILES, timeout=340)
 
-    # Helm knows no LeaderWorkerSet: its --wait ends before the pods are there.
+    # Helm knows no LeaderWorkerSet and no DisaggregatedSet: its --wait ends before the pods are there.
     pods = wait_for("every leader is ready", lambda: workers(kube, demo), lambda seen: leaders_ready(seen) == 6, 240)
     groups: dict[str, int] = {}
     for pod in pods.values():
@@ -120,8 +104,12 @@ def test_a4x_10p8d(release: MakeRelease, kube: Kube, controller: str) -> None:
     answer = endpoint.chat(MODEL, "Still there?", max_tokens=8, stream=True)
     assert answer.usage["completion_tokens"] == 8, answer
 
-    # With StatefulSets a rank that starts in seconds, as here, may be ready with its old leader, and workers overlap.
-    update(kube, demo, 4 if controller == "lws" else 2, merged(values, nested("prefill.podLabels.version", "2")))
+    changed = merged(values, nested("prefill.podLabels.version", "2"))
+    if controller == "disaggregatedset":
+        update_both(kube, demo, changed)
+    else:
+        # A StatefulSet's rank that starts in seconds, as here, may be ready with its old leader, and workers overlap.
+        update(kube, demo, 4 if controller == "lws" else 2, changed)
     assert "OK: 2 proved, 2 simulated" in demo.test()
     demo.uninstall()
     leftovers.wait_until_gone(kube, demo.namespace)
@@ -143,6 +131,23 @@ def update(kube: Kube, demo: Release, fewest: int, values: Any) -> None:
     assert min(leaders) >= fewest, f"leaders that were ready, over time: {leaders}"
     after = workers(kube, demo)
     assert [name for name in before if "-decode-" in name and after[name].metadata.uid != before[name]] == []
+
+
+def update_both(kube: Kube, demo: Release, values: Any) -> None:
+    """Change the prefill pods of a DisaggregatedSet: both roles are replaced, with one prefill worker away at most."""
+    before = {pod.metadata.uid for pod in workers(kube, demo).values()}
+    demo.install(values, files=FILES, wait=False)
+    seen: list[tuple[int, int]] = []
+
+    def old() -> tuple[int, int]:
+        now = workers(kube, demo)
+        roles = [{n: p for n, p in now.items() if group(p).startswith(role)} for role in WORKERS]
+        seen.append((leaders_ready(roles[0]), leaders_ready(roles[1])))
+        return len([p for p in now.values() if p.metadata.uid in before]), len(now)
+
+    wait_for("every worker is a new one", old, lambda state: state == (0, 18) and seen[-1] == (5, 1), 420)
+    assert min(prefill for prefill, _ in seen) >= 4, f"prefill and decode workers that were ready, over time: {seen}"
+    assert min(decode for _, decode in seen) >= 1, f"prefill and decode workers that were ready, over time: {seen}"
 
 
 @contextmanager
@@ -172,7 +177,7 @@ def lose_a_rank(kube: Kube, demo: Release, controller: str) -> None:
 
     with no_room(kube):
         kube.core.delete_namespaced_pod(lost, demo.namespace, grace_period_seconds=1)
-        # With lws the leader is replaced as well, with StatefulSets it stays and stops being ready.
+        # In a LeaderWorkerSet the leader is replaced as well, with StatefulSets it stays and stops being ready.
         wait_for("the leader is not ready", state, lambda s: s[0] != before[0] or not s[1], 120)
     wait_for("the leader is ready again", state, lambda s: s[1] and s[2] != before[1] and s[3], 240)
     assert (state()[0] == before[0]) == (controller == "statefulset")

@@ -12,7 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hack.chart import crds, kubeschema
-from hack.chart.manifests import Object
+from hack.chart.manifests import Object, merged, nested
 from hack.chart.scenarios import MONITORED, NAMED, OVERLAY, Scenario
 from hack.schema import kubernetes as openapi
 
@@ -32,6 +32,7 @@ LEADER_WORKER_SETS = [
 
 CRDS: dict[str, Callable[[], Path]] = {
     "LeaderWorkerSet": crds.leader_worker_set,
+    "DisaggregatedSet": functools.partial(crds.leader_worker_set, "disaggregatedsets"),
     "PodMonitor": functools.partial(crds.prometheus_operator, "podmonitors"),
     "PrometheusRule": functools.partial(crds.prometheus_operator, "prometheusrules"),
 }
@@ -57,6 +58,18 @@ def test_leader_worker_sets_fit_the_real_crd(scenario: Scenario) -> None:
     items = scenario.render().all("LeaderWorkerSet")
     assert len(items) == 2
     assert {item["metadata"]["name"]: errors(item) for item in items} == {i["metadata"]["name"]: [] for i in items}
+
+
+@pytest.mark.parametrize("scenario", LEADER_WORKER_SETS, ids=lambda s: s.name)
+def test_a_disaggregated_set_fits_the_real_crd(scenario: Scenario) -> None:
+    values = merged(scenario.values, nested("global.multiNode.controller", "disaggregatedset"))
+    (item,) = Scenario(scenario.name, scenario.files, values).render().all("DisaggregatedSet")
+    assert errors(item) == []
+    item["spec"]["roles"][0]["spec"]["misspelt"] = 1
+    (problem,) = kubeschema.problems(item)
+    assert "misspelt" in problem
+    (error,) = errors(item)
+    assert "misspelt" in error
 
 
 @pytest.mark.parametrize(("kind", "count"), [("PodMonitor", 3), ("PrometheusRule", 1)])

@@ -390,6 +390,19 @@ def test_a_misspelt_field_of_a_deployment_is_found() -> None:
     assert kubeschema.problems(made)
 
 
+def test_a_pair_is_the_operators_own(tmp_path: Path) -> None:
+    made = []
+    for controller in ("lws", "disaggregatedset"):
+        file = tmp_path / f"{controller}.yaml"
+        pool = "{replicas: 2, parallelism: {tensor: 16}}"
+        file.write_text(f"global: {{multiNode: {{controller: {controller}}}}}\ndecode: {pool}\n")
+        documents, notes, problems = outward.deployment(file, "demo")
+        assert problems == []
+        made.append(documents)
+    assert made[0] == made[1]
+    assert [note.where for note in notes.of("change")][:1] == ["global.multiNode.controller"]
+
+
 def test_the_operator_runs_no_stateful_sets(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text("global: {multiNode: {controller: statefulset}}\ndecode: {parallelism: {tensor: 16}}\n")

@@ -1,4 +1,4 @@
-"""Workers of several nodes: LeaderWorkerSets and StatefulSets, each with every engine."""
+"""Workers of several nodes: LeaderWorkerSets, also in a DisaggregatedSet, and StatefulSets, each with every engine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hack.chart.render import Render
 NODES = 3
 REPLICAS = 2
 SIMULATED = nested("global.simulation.enabled", True)
+KINDS = {"lws": "LeaderWorkerSet", "statefulset": "StatefulSet", "disaggregatedset": "DisaggregatedSet"}
 
 
 def fixed(controller: str, engine: str, **roles: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def fixed(controller: str, engine: str, **roles: Any) -> dict[str, Any]:
     return merged(base, roles)
 
 
-@pytest.fixture(params=["lws", "statefulset"])
+@pytest.fixture(params=["lws", "statefulset", "disaggregatedset"])
 def controller(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -81,8 +82,8 @@ def test_nodes_follow_from_parallelism(
     for pod in pods:
         assert pod.container("engine").spec["resources"]["limits"]["nvidia.com/gpu"] == 4, pod.id
     kinds = {pod.owner["kind"] for pod in pods}
-    several = {"lws": {"LeaderWorkerSet"}, "statefulset": {"StatefulSet"}}[controller]
-    assert kinds == ({"Deployment"} if nodes == 1 else several)
+    one = {"disaggregatedset": "DisaggregatedSet"}.get(controller, "Deployment")
+    assert kinds == {one if nodes == 1 else KINDS[controller]}
 
 
 @pytest.mark.parametrize("engine", ["sglang", "trtllm"])
@@ -116,7 +117,7 @@ def test_every_pod_knows_its_rank_its_leader_and_the_group(render: Render, value
         rank: Any
         variables = pod.container("engine").env()
         assert variables["DYNAMO_GROUP_SIZE"] == str(NODES), pod.id
-        if pod.owner["kind"] == "LeaderWorkerSet":
+        if pod.owner["kind"] != "StatefulSet":
             address, rank = "$(LWS_LEADER_ADDRESS)", label_of("leaderworkerset.sigs.k8s.io/worker-index")
         else:
             # The number of the worker is the pod's index in the StatefulSet of its rank.
@@ -171,7 +172,7 @@ def test_only_leaders_are_probed_and_have_ports(
         (container,) = pod.containers()
         probes = [key for key in container.spec if key.endswith("Probe")]
         assert "ports" not in container.spec, pod.id
-        if pod.owner["kind"] == "LeaderWorkerSet":
+        if pod.owner["kind"] != "StatefulSet":
             assert probes == [], pod.id
         else:
             # Of itself it asks nothing; a StatefulSet updates the next worker when this one is ready as a whole.
@@ -286,23 +287,24 @@ def test_a_domain_for_each_worker(render: Render, engine: str, role: str) -> Non
     assert "annotations" not in render(fixed("lws", engine)).one("LeaderWorkerSet", component=role)["metadata"]
 
 
-@pytest.mark.parametrize("controller", ["lws", "statefulset"])
+@pytest.mark.parametrize(("controller", "room"), [("lws", 34), ("statefulset", 34), ("disaggregatedset", 30)])
 @pytest.mark.parametrize("engine", ["sglang"])
-def test_names_fit_at_their_longest(render: Render, controller: str, engine: str) -> None:
+def test_names_fit_at_their_longest(render: Render, controller: str, room: int, engine: str) -> None:
     """A Service and a pod have 63 characters; a StatefulSet's name ends up in a label with a hash of 11."""
     values = fixed(controller, engine) | both({"replicas": 99, "parallelism": {"tensor": 8}})
-    manifests = render(values, release="r" * 34)
+    manifests = render(values, release="r" * room)
     for item in manifests:
         name = item["metadata"]["name"]
         if item["kind"] == "StatefulSet":
             assert len(name) <= 52, name
-        elif item["kind"] == "LeaderWorkerSet":
+        elif item["kind"] in ("LeaderWorkerSet", "DisaggregatedSet"):
             # The controller names the ranks' StatefulSet <name>-<worker>, and their pods <name>-<worker>-<rank>.
-            assert len(f"{name}-98") <= 52, name
+            group = name if item["kind"] == "LeaderWorkerSet" else f"{name}-0-12345678-prefill"
+            assert len(f"{group}-98") <= 52, name
         else:
             assert len(name) <= 63, name
-    with pytest.raises(HelmError, match=r"has 35 characters, .* leave room for 34"):
-        render(values, release="r" * 35)
+    with pytest.raises(HelmError, match=rf"has {room + 1} characters, .* leave room for {room}"):
+        render(values, release="r" * (room + 1))
 
 
 def test_pools_of_different_shape(render: Render, controller: str, engine: str) -> None:
@@ -329,12 +331,14 @@ def test_pools_of_different_shape(render: Render, controller: str, engine: str) 
 def test_one_pool_of_several_nodes_beside_one_of_one(render: Render, controller: str, engine: str) -> None:
     shapes = {"prefill": {"parallelism": {"tensor": 4}}, "decode": {"replicas": 2, "parallelism": {"tensor": 12}}}
     manifests = render(fixed(controller, engine) | shapes)
-    assert manifests.pod("prefill").owner["kind"] == "Deployment"
+    kind = {"disaggregatedset": "DisaggregatedSet"}.get(controller, "Deployment")
+    assert manifests.pod("prefill").owner["kind"] == kind
     assert RANK not in manifests.pod("prefill").labels
     assert RANK not in manifests.one("Service", name="demo-prefill")["spec"]["selector"]
     assert pod_count(manifests.pods("decode")) == REPLICAS * NODES
 
 
+@pytest.mark.parametrize("controller", ["lws", "statefulset"])
 def test_aggregated_workers_of_several_nodes(render: Render, values: dict[str, Any]) -> None:
     manifests = render(merged(values, nested("global.serving", "aggregated")))
     assert manifests.all(component="prefill") == []

@@ -8,6 +8,7 @@ import pytest
 
 from hack.chart.manifests import merged, nested
 from hack.chart.render import Render
+from hack.chart.renderer import Renderer
 
 SIMULATED = nested("global.simulation.enabled", True)
 CONTAINER = {"name": "warm", "image": "registry.example.com/tools:1"}
@@ -53,6 +54,26 @@ def test_namespaces_of_the_node_are_left_out_of_a_simulation(render: Render, rol
     spec = render(values).pod(role).spec
     assert (spec["hostIPC"], spec["hostNetwork"], spec["dnsPolicy"]) == (True, True, "ClusterFirstWithHostNet")
     assert not {"hostIPC", "hostNetwork", "dnsPolicy"} & render(merged(values, SIMULATED)).pod(role).spec.keys()
+
+
+@pytest.mark.parametrize("namespace", ["hostIPC", "hostNetwork"])
+def test_a_namespace_of_the_node_is_warned_of(render_fast: Renderer, role: str, namespace: str) -> None:
+    values = {role: {namespace: True}}
+    warned = f"WARNING: {role}.{namespace}: a worker"
+    assert warned in render_fast(values).notes
+    for other in ({}, merged(values, SIMULATED)):
+        assert warned not in render_fast(other).notes
+
+
+QUEUE = {"kueue.x-k8s.io/queue-name": "llm"}
+WIDE = {"parallelism": {"tensor": 16}}
+
+
+def test_a_queue_that_admits_half_a_worker_is_warned_of(render_fast: Renderer, role: str) -> None:
+    warned = f"{role}.podLabels.kueue.x-k8s.io/queue-name: Kueue admits a LeaderWorkerSet by its own label"
+    assert warned in render_fast({role: WIDE | {"podLabels": QUEUE}}).notes
+    for calm in (WIDE | {"labels": QUEUE}, {"podLabels": QUEUE}):
+        assert warned not in render_fast({role: calm}).notes
 
 
 def test_the_download_writes_as_whoever_may(render: Render) -> None:

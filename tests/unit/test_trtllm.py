@@ -181,7 +181,7 @@ def spread(render: Render, controller: str, values: Any = None) -> Manifests:
     return render(merged(base, values or {}))
 
 
-@pytest.fixture(params=["lws", "statefulset"])
+@pytest.fixture(params=["lws", "statefulset", "disaggregatedset"])
 def controller(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -193,6 +193,8 @@ def test_mpi_knows_every_pod_by_its_address(render: Render, controller: str, rol
     variables = leader.container().env()
     others = {
         "lws": [f"$(POD_NAME)-{rank}.demo-{role}-group:4" for rank in (1, 2)],
+        # The set's controller names the group.
+        "disaggregatedset": [f"$(POD_NAME)-{rank}.$(DYNAMO_GROUP):4" for rank in (1, 2)],
         "statefulset": [f"demo-{role}-rank-{rank}-$(DYNAMO_GROUP).demo-{role}-ranks:4" for rank in (1, 2)],
     }[controller]
     assert variables["MPI_HOSTS"].split(",") == ["$(POD_NAME):4", *others]
@@ -201,7 +203,7 @@ def test_mpi_knows_every_pod_by_its_address(render: Render, controller: str, rol
         names = [item["metadata"]["name"] for item in manifests.all("StatefulSet", component=role)]
         assert names == [f"demo-{role}-rank-{rank}" for rank in range(3)]
         assert list(variables).index("DYNAMO_GROUP") < list(variables).index("MPI_HOSTS")
-    else:
+    elif controller == "lws":
         assert manifests.one("LeaderWorkerSet", component=role)["metadata"]["name"] == f"demo-{role}-group"
 
 

@@ -19,6 +19,7 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 {{/* common.apiFixes: what to do when the cluster does not serve an API group; the preflight says the same. out: YAML map */}}
 {{- define "common.apiFixes" -}}
 leaderworkerset.x-k8s.io: install LeaderWorkerSet (https://lws.sigs.k8s.io), or set global.multiNode.controller=statefulset
+disaggregatedset.x-k8s.io: install LeaderWorkerSet 0.9 or newer (https://lws.sigs.k8s.io), or set global.multiNode.controller=lws
 resource.nvidia.com: install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false
 keda.sh: install KEDA (https://keda.sh), or set prefill.autoscaling.enabled=false and decode.autoscaling.enabled=false
 gateway.networking.k8s.io: install the Gateway API, or set frontend.httpRoute.enabled=false

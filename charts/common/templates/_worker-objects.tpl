@@ -1,11 +1,9 @@
 {{/* The objects of a worker pool: what the charts prefill, decode and encode include, with their own context and nothing else. */}}
 
-{{/* common.worker.workload: the objects that run the pool. */}}
+{{/* common.worker.workload: the objects that run the pool; of a DisaggregatedSet what its controller makes for the role. */}}
 {{- define "common.worker.workload" -}}
 {{- if include "common.worker.mode" . }}
-{{- $kind := "deployment" }}
-{{- if gt (include "common.worker.nodes" . | int) 1 }}{{ $kind = .Values.global.multiNode.controller }}{{ end }}
-{{- include (printf "common.workload.%s" $kind) (dict "root" . "component" .Chart.Name) }}
+{{- include (printf "common.workload.%s" (include "common.worker.kind" .)) (dict "root" . "component" .Chart.Name) }}
 {{- end }}
 {{- end }}
 

@@ -77,7 +77,8 @@ in: component context; out: JSON map {maxSurge, maxUnavailable}
 */}}
 {{- define "common.worker.rollingUpdate" -}}
 {{- $given := .Values.rollingUpdate }}
-{{- $surge := ternary (ternary 0 1 (eq "true" (include "common.worker.runByLws" .))) $given.maxSurge (eq (toString $given.maxSurge) "") }}
+{{- $isGroup := and (eq "true" (include "common.worker.runByLws" .)) (gt (include "common.worker.nodes" . | int) 1) }}
+{{- $surge := ternary (ternary 0 1 $isGroup) $given.maxSurge (eq (toString $given.maxSurge) "") }}
 {{- $away := ternary (ternary 1 0 (has (toString $surge) (list "0" "0%"))) $given.maxUnavailable (eq (toString $given.maxUnavailable) "") }}
 {{- dict "maxSurge" $surge "maxUnavailable" $away | toJson }}
 {{- end }}
@@ -126,8 +127,22 @@ one under its old generation. in: component context
 {{- dict "role" .Chart.Name "mode" (include "common.worker.mode" .) "nodes" (include "common.worker.nodes" . | int) | toJson }}
 {{- end }}
 
-{{/* common.worker.runByLws: "true" for a pool that is a LeaderWorkerSet, else empty. in: component context */}}
+{{/*
+common.worker.kind: which of workloads/ runs the pool. The roles of a DisaggregatedSet are LeaderWorkerSets, those of one node
+too. in: component context
+*/}}
+{{- define "common.worker.kind" -}}
+{{- $controller := .Values.global.multiNode.controller }}
+{{- if include "common.isSet" . }}lws{{ else if gt (include "common.worker.nodes" . | int) 1 }}{{ $controller }}{{ else }}deployment{{ end }}
+{{- end }}
+
+{{/* common.worker.runByLws: "true" for a pool that is a LeaderWorkerSet, or a role of a DisaggregatedSet, else empty. in: component context */}}
 {{- define "common.worker.runByLws" -}}
 {{- $isPool := include "common.worker.mode" . }}
-{{- if and $isPool (eq .Values.global.multiNode.controller "lws") (gt (include "common.worker.nodes" . | int) 1) }}true{{ end }}
+{{- if and $isPool (eq (include "common.worker.kind" .) "lws") }}true{{ end }}
+{{- end }}
+
+{{/* common.isSet: "true" where all pools are one DisaggregatedSet, else empty. in: any context */}}
+{{- define "common.isSet" -}}
+{{- if eq .Values.global.multiNode.controller "disaggregatedset" }}true{{ end }}
 {{- end }}

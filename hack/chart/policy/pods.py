@@ -187,7 +187,8 @@ def volumes_and_mounts_fit(manifests: Manifests) -> Iterator[str]:
 def variables_are_defined_before_they_are_used(manifests: Manifests) -> Iterator[str]:
     for container in manifests.containers():
         # The controller of LeaderWorkerSets puts it in front of the others.
-        defined = {"LWS_LEADER_ADDRESS"} if container.id.startswith("LeaderWorkerSet/") else set()
+        is_group = container.id.startswith(("LeaderWorkerSet/", "DisaggregatedSet/"))
+        defined = {"LWS_LEADER_ADDRESS"} if is_group else set()
         for variable in container.spec.get("env", []):
             for name in sorted(set(USE.findall(variable.get("value", ""))) - defined):
                 yield f"{container.id}: {variable['name']} uses {name}"
