@@ -13,7 +13,7 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
-{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .pull }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .pull }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }}{{ range .keys | default (list (.key | default "<key>")) }} --from-literal={{ . }}=...{{ end }}{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if .certificate }}
 {{- $secret := .name }}
 {{- range list "tls.crt" "tls.key" "ca.crt" }}
@@ -26,7 +26,7 @@ global.tls.secretName: {{ . }} of Secret "{{ $secret }}" is {{ ternary "no PEM" 
 {{- $need := . }}
 {{- range .keys | default (list .key) }}
 {{- if and . (not (hasKey ($object.data | default dict) .)) }}
-{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if not $need.command }}, or set {{ $need.value }}.key{{ end }}
+{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if $need.key }}, or set {{ $need.value }}.key{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -33,6 +33,7 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{ include "validate.spread" (dict "where" (printf "%s.topologySpreadConstraints" $component) "constraints" $values.topologySpreadConstraints) }}
 {{ include "validate.affinity" (dict "where" (printf "%s.affinity" $component) "affinity" $values.affinity) }}
 {{ include "validate.sources" (dict "where" (printf "%s.env" $component) "env" $values.env) }}
+{{ include "validate.sources" (dict "where" (printf "%s.rdma.env" $component) "env" ($values.rdma | default dict).env) }}
 {{ include "validate.security" (dict "root" $ "component" $component "values" $values "hardware" (ternary $hardware dict $isWorker)) }}
 {{ include "validate.disruptions" (dict "component" $component "values" $values) }}
 {{- if hasKey $values "volumes" }}
@@ -50,13 +51,7 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- $component := .component }}
 {{- $pod := include "common.podSecurityContext" (dict "root" .root "overrides" .values.podSecurityContext "runAsRoot" .hardware.runAsRoot) | fromJson }}
 {{- $container := include "common.securityContext" (dict "root" .root "overrides" .values.securityContext) | fromJson }}
-{{- if not $container.allowPrivilegeEscalation }}
-{{- $need := ternary "privileged" "" ($container.privileged | default false) }}
-{{- if has "CAP_SYS_ADMIN" (($container.capabilities | default dict).add | default list) }}{{ $need = "capabilities.add CAP_SYS_ADMIN" }}{{ end }}
-{{- with $need }}
-{{ $component }}.securityContext: Kubernetes refuses {{ . }} with allowPrivilegeEscalation false: leave it out (what a machine needs is in global.hardwareSpec), or set allowPrivilegeEscalation=true too
-{{- end }}
-{{- end }}
+{{ include "validate.security.escalation" (dict "where" (printf "%s.securityContext" $component) "container" $container) }}
 {{- range $name, $context := dict "podSecurityContext" $pod "securityContext" $container }}
 {{- range $kind := list "seccompProfile" "appArmorProfile" }}
 {{- with get $context $kind }}
@@ -76,6 +71,19 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 {{- if and .hardware.capabilities (not .hardware.runAsRoot) (not $isRoot) }}
 global.hardwareSpec.rdma.capabilities: {{ join ", " .hardware.capabilities }} would reach only root, and workers are not: set global.hardwareSpec.rdma.runAsRoot=true, or remove it
+{{- end }}
+{{- end }}
+
+{{/* validate.security.escalation: rights that need another. in: dict "where" "container" its securityContext as rendered */}}
+{{- define "validate.security.escalation" -}}
+{{- with .container }}
+{{- if not .allowPrivilegeEscalation }}
+{{- $need := ternary "privileged" "" (.privileged | default false) }}
+{{- if has "CAP_SYS_ADMIN" ((.capabilities | default dict).add | default list) }}{{ $need = "capabilities.add CAP_SYS_ADMIN" }}{{ end }}
+{{- with $need }}
+{{ $.where }}: Kubernetes refuses {{ . }} with allowPrivilegeEscalation false: leave it out (what a machine needs is in global.hardwareSpec), or set allowPrivilegeEscalation=true too
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

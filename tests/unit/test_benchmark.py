@@ -120,6 +120,15 @@ def test_the_tokenizer_is_where_the_weights_are(render: Render) -> None:
     assert plan(render(values(tokenizer="/opt/tokenizer"))).tokenizer == "/opt/tokenizer"
 
 
+def test_a_bucket_is_read_as_by_the_workers(render: Render) -> None:
+    """Its driver asks for a token of the pod's account; the pod has none."""
+    source = {"type": "gcsfuse", "gcsfuse": {"bucket": "weights"}}
+    manifests = render(merged(values(), {"global": {"model": {"source": source}}}))
+    accounts = {name: manifests.pod(name).spec["serviceAccountName"] for name in ("benchmark", "frontend", "decode")}
+    assert set(accounts.values()) == {"demo-dynamo"}
+    assert pod(manifests).spec["automountServiceAccountToken"] is False
+
+
 def test_results_are_kept_where_a_claim_is_given(render: Render) -> None:
     assert pod(render(values())).volumes()["results"]["emptyDir"] == {}
     kept = pod(render(values(claimName="results"))).volumes()["results"]

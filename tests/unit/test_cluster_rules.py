@@ -155,3 +155,49 @@ def test_the_secret_of_natss_user_has_both(render_fast: Renderer) -> None:
     assert 'global.natsSecret: Secret "demo-nats" has no key "password" (it has: username): add it' in half
     whole = {**secret, "data": {"username": "YQ==", "password": "Yg=="}}
     assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""
+
+
+KEY = {"secretKeyRef": {"name": "s3", "key": "secret"}}
+NAMED: dict[str, dict[str, Any]] = {
+    "global.env.A": {"global": {"env": {"A": KEY}}},
+    "frontend.env.A": {"frontend": {"env": {"A": KEY}}},
+    "nats.env.A": {"nats": {"enabled": True, "env": {"A": KEY}}, "global": {"eventPlane": "nats"}},
+    "decode.initContainers[0].env.A": {
+        "decode": {"initContainers": [{"name": "a", "image": "b", "env": [{"name": "A", "valueFrom": KEY}]}]}
+    },
+}
+
+
+@pytest.mark.parametrize("where", NAMED)
+def test_secrets_of_variables_must_have_the_key(render_fast: Renderer, where: str) -> None:
+    """Their pods would wait for it without a word in Helm."""
+    values = NAMED[where]
+    absent = render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    assert f'{where}: there is no Secret "s3" in namespace default: create it' in absent
+    assert "create secret generic s3 --from-literal=secret=..." in absent
+    other = {**SECRET, "metadata": {"name": "s3", "namespace": "default"}, "data": {"password": "YQ=="}}
+    error = render_fast(values, cluster=Cluster((ACCOUNT, other))).error
+    assert f'{where}: Secret "s3" has no key "secret" (it has: password): add it' in error
+    whole = {**other, "data": {"secret": "YQ=="}}
+    assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""
+
+
+def test_secrets_of_volumes_must_be_there(render_fast: Renderer) -> None:
+    def volume(**secret: Any) -> dict[str, Any]:
+        return nested("decode.volumes.keys", {"mountPath": "/keys", "source": {"secret": secret}})
+
+    error = render_fast(volume(secretName="s3"), cluster=Cluster((ACCOUNT,))).error
+    assert 'decode.volumes.keys.source.secret: there is no Secret "s3"' in error
+    assert render_fast(volume(secretName="s3", optional=True), cluster=Cluster((ACCOUNT,))).error == ""
+
+
+def test_a_secret_that_a_variable_can_do_without_may_be_missing(render_fast: Renderer) -> None:
+    for value in (None, {"secretKeyRef": {**KEY["secretKeyRef"], "optional": True}}, "text"):
+        assert render_fast(nested("decode.env.A", value), cluster=Cluster((ACCOUNT,))).error == ""
+
+
+def test_one_secret_is_told_once_with_all_its_keys(render_fast: Renderer) -> None:
+    env = {name: {"secretKeyRef": {"name": "s3", "key": name.lower()}} for name in ("A", "B")}
+    error = render_fast(nested("global.env", env), cluster=Cluster((ACCOUNT,))).error
+    assert "1 problem(s)" in error
+    assert "create secret generic s3 --from-literal=a=... --from-literal=b=..." in error
