@@ -265,7 +265,9 @@ def move(options: argparse.Namespace) -> int:
                 verdict(lane, speed, right, prefill, decode, options.min_gbps),
             ]
             if options.connector != NIXL:
-                lines.insert(-1, f"note     the workers move it with {options.connector}: this is NIXL, over the same devices")
+                lines.insert(
+                    -1, f"note     the workers move it with {options.connector}: this is NIXL, over the same devices"
+                )
             print("\n".join(lines))
             say(stream, {"verdict": "\n".join(lines)})
     return 1 if lines[-1].startswith("FAIL") else 0

@@ -20,6 +20,8 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{- $text := get ($object.data | default dict) . | b64dec }}
 {{- if not (regexMatch (ternary "-----BEGIN [A-Z ]*PRIVATE KEY-----" "-----BEGIN CERTIFICATE-----" (eq . "tls.key")) $text) }}
 global.tls.secretName: {{ . }} of Secret "{{ $secret }}" is {{ ternary "no PEM" "missing" (ne $text "") }} (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): all three of tls.crt, tls.key and ca.crt are needed, as PEM
+{{- else if contains "ENCRYPTED" $text }}
+global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which nothing asks for: store it without
 {{- end }}
 {{- end }}
 {{- else }}

@@ -30,10 +30,8 @@ networkPolicy.telemetry.to: nothing is sent to a collector: remove it, or set gl
 {{- end }}
 {{- $model := include "common.model" $ | fromJson }}
 {{- if or $model.fetches $model.download }}
-{{- $environments := dict "global.env" $global.env }}
-{{- range $component := include "common.components" $ | fromJsonArray }}{{ $_ := set $environments (printf "%s.env" $component) (get $.Subcharts $component).Values.env }}{{ end }}
 {{- $open := list }}{{ range .downloads.ports }}{{ $open = append $open (toJson .) }}{{ end }}
-{{- range $where, $env := $environments }}
+{{- range $where, $env := include "common.env.places" $ | fromJson }}
 {{- range $name, $url := $env }}
 {{- /* What a proxy is asked for is not asked itself. */}}
 {{- if and (regexMatch "^(?i:https_proxy|all_proxy)$|^HF_ENDPOINT$" $name) (kindIs "string" $url) (not (and (eq $name "HF_ENDPOINT") (regexMatch "(?i)(https?|all)_proxy" (keys $env $global.env | join " ")))) }}

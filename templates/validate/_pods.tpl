@@ -15,11 +15,7 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $ofMachine := .Values.global.hardwareSpec }}
-{{- $shared := dict
-      "global.env" .Values.global.env
-      "global.hardwareSpec.env" $ofMachine.env "global.hardwareSpec.rdma.env" ($ofMachine.rdma | default dict).env }}
-{{- range $where, $env := $shared }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
 {{ include "validate.sources" (dict "where" $where "env" $env) }}
 {{- end }}
 {{- $roles := include "common.roles" . | fromJsonArray }}
@@ -32,8 +28,6 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 {{ include "validate.spread" (dict "where" (printf "%s.topologySpreadConstraints" $component) "constraints" $values.topologySpreadConstraints) }}
 {{ include "validate.affinity" (dict "where" (printf "%s.affinity" $component) "affinity" $values.affinity) }}
-{{ include "validate.sources" (dict "where" (printf "%s.env" $component) "env" $values.env) }}
-{{ include "validate.sources" (dict "where" (printf "%s.rdma.env" $component) "env" ($values.rdma | default dict).env) }}
 {{ include "validate.security" (dict "root" $ "component" $component "values" $values "hardware" (ternary $hardware dict $isWorker)) }}
 {{ include "validate.disruptions" (dict "component" $component "values" $values) }}
 {{- if hasKey $values "volumes" }}

@@ -4,28 +4,21 @@ a pod's variables and arguments are in its specification, and both are read by m
 */}}
 {{- define "validate.secrets" -}}
 {{- $global := .Values.global }}
-{{- $variables := dict "global.env" $global.env "global.hardwareSpec.env" $global.hardwareSpec.env }}
-{{- with $global.hardwareSpec.rdma }}{{ $_ := set $variables "global.hardwareSpec.rdma.env" .env }}{{ end }}
 {{- $flags := dict "global.engine.args" $global.engine.args }}
 {{- $raw := dict }}
 {{- $volumes := dict "global.model.source.csi" $global.model.source.csi }}
 {{- range $component := include "common.components" . | fromJsonArray }}
 {{- $values := (get $.Subcharts $component).Values }}
-{{- $_ := set $variables (printf "%s.env" $component) $values.env }}
-{{- with $values.rdma }}{{ $_ := set $variables (printf "%s.rdma.env" $component) .env }}{{ end }}
 {{- $_ := set $raw (printf "%s.extraArgs" $component) $values.extraArgs }}
 {{- range $key := list "args" "engineArgs" }}{{ $_ := set $flags (printf "%s.%s" $component $key) (get $values $key | default dict) }}{{ end }}
 {{- range $name, $volume := $values.volumes }}{{ $_ := set $volumes (printf "%s.volumes.%s.source.csi" $component $name) (($volume | default dict).source | default dict).csi }}{{ end }}
 {{- range $index, $container := $values.initContainers }}
 {{- $where := printf "%s.initContainers[%d]" $component $index }}
-{{- $env := dict }}
-{{- range .env }}{{ $_ := set $env .name .value }}{{ end }}
-{{- $_ := set $variables (printf "%s.env" $where) $env }}
 {{- range $key := list "command" "args" }}{{ $_ := set $raw (printf "%s.%s" $where $key) (get $container $key | default list) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- $named := "(?i)(^|[-_])(token|password|passwd|pwd|passphrase|secret|api[-_]?key|access[-_]key|private[-_]key)$" }}
-{{- range $where, $env := $variables }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
 {{- range $name, $value := $env }}
 {{- if and (regexMatch $named $name) (include "validate.secrets.isText" $value) }}
 {{ $where }}.{{ $name }}: it reads like a secret, and values are kept in the release: take it from a Secret ({{ if contains "initContainers" $where }}valueFrom{{ else }}{{ $name }}{{ end }}: {secretKeyRef: {name: ..., key: ...}})

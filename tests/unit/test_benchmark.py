@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.plan import Plan, Workload, of
 from hack.base.paths import ROOT
-from hack.chart.manifests import Manifests, PodTemplate, merged
+from hack.chart.manifests import COMPONENT, Manifests, PodTemplate, merged
 from hack.chart.render import Render
 from hack.chart.scenarios import BENCHMARK, EVERYTHING
 
@@ -124,7 +124,9 @@ def test_a_bucket_is_read_as_by_the_workers(render: Render) -> None:
     """Its driver asks for a token of the pod's account; the pod has none."""
     source = {"type": "gcsfuse", "gcsfuse": {"bucket": "weights"}}
     manifests = render(merged(values(), {"global": {"model": {"source": source}}}))
-    accounts = {name: manifests.pod(name).spec["serviceAccountName"] for name in ("benchmark", "frontend", "decode")}
+    mounted = [p for p in manifests.pods() if "model" in p.volumes()]
+    accounts = {p.labels[COMPONENT]: p.spec["serviceAccountName"] for p in mounted}
+    assert accounts.keys() == {"benchmark", "frontend", "prefill", "decode"}
     assert set(accounts.values()) == {"demo-dynamo"}
     assert pod(manifests).spec["automountServiceAccountToken"] is False
 

@@ -128,6 +128,10 @@ PEM = {
         ({"ca.crt": None}, 'ca.crt of Secret "demo-tls" is missing (it has: tls.crt, tls.key)'),
         ({"ca.crt": "own"}, 'ca.crt of Secret "demo-tls" is no PEM'),
         ({"tls.crt": PEM["tls.key"]}, 'tls.crt of Secret "demo-tls" is no PEM'),
+        (
+            {"tls.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"},
+            'tls.key of Secret "demo-tls" has a passphrase, which nothing asks for: store it without',
+        ),
         ({"tls.key": PEM["tls.crt"]}, 'tls.key of Secret "demo-tls" is no PEM'),
     ],
 )

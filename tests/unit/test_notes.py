@@ -155,7 +155,11 @@ TLS = {"tls": {"secretName": "demo-tls"}}
 @pytest.mark.parametrize(
     ("values", "calm", "says"),
     [
-        ({"networkPolicy": {"clients": [{"podSelector": {}}]}}, {"networkPolicy": {"enabled": True}}, "networkPolicy.clients: every pod is open"),
+        (
+            {"networkPolicy": {"clients": [{"podSelector": {}}]}},
+            {"networkPolicy": {"enabled": True}},
+            "networkPolicy.clients: every pod is open",
+        ),
         (
             {"networkPolicy": {"etcd": {"to": [{"podSelector": {}}]}, "monitoring": [{"podSelector": {}}]}},
             {"networkPolicy": {"etcd": {"to": []}, "monitoring": []}},
@@ -198,7 +202,10 @@ TLS = {"tls": {"secretName": "demo-tls"}}
             "networkPolicy.clients[0].ipBlock: fd00::1/8 is the whole block that fd00::1 is in: write fd00::1/128",
         ),
         (
-            {"global": {"hardware": "gke-a3ultra", "rdma": {"enabled": False}}, "decode": {"rdma": {"env": {"A": "b"}}}},
+            {
+                "global": {"hardware": "gke-a3ultra", "rdma": {"enabled": False}},
+                "decode": {"rdma": {"env": {"A": "b"}}},
+            },
             {"global": {"rdma": {"enabled": True}}},
             "decode.rdma: ignored, as global.rdma.enabled is false",
         ),

@@ -18,23 +18,17 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 
 {{/* common.needs.named: Secrets that variables and volumes of the values name; a pod would not start without. in, out: as common.needs */}}
 {{- define "common.needs.named" -}}
-{{- $variables := dict "global.env" .Values.global.env }}{{ $needs := list }}
+{{- $needs := list }}
 {{- range $component := include "common.components" . | fromJsonArray }}
-{{- $values := (get $.Subcharts $component).Values }}
-{{- $_ := set $variables (printf "%s.env" $component) $values.env }}
-{{- range $index, $container := $values.initContainers }}
-{{- $env := dict }}{{ range .env }}{{ $_ := set $env .name .valueFrom }}{{ end }}
-{{- $_ := set $variables (printf "%s.initContainers[%d].env" $component $index) $env }}
-{{- end }}
-{{- range $name, $volume := $values.volumes }}
+{{- range $name, $volume := (get $.Subcharts $component).Values.volumes }}
 {{- with (($volume | default dict).source | default dict).secret }}
 {{- if not .optional }}{{ $needs = append $needs (dict "kind" "Secret" "name" .secretName "value" (printf "%s.volumes.%s.source.secret" $component $name)) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $where := keys $variables | sortAlpha }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
 {{- $keys := dict }}{{ $first := dict }}
-{{- range $name, $value := get $variables $where }}
+{{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
 {{- with $value.secretKeyRef }}
 {{- if not .optional }}

@@ -71,7 +71,7 @@ def _invited(pod: PodTemplate, other: Endpoint, values: Values) -> set[int]:
 
 
 def _wanted(pod: PodTemplate, other: Endpoint, values: Values) -> set[int]:
-    """The ports of somebody that the values open to a pod; those of an etcd, a NATS and a collector are in their URLs."""
+    """The ports of somebody that the values open to a pod; those of an etcd, a NATS and a collector are in URLs."""
     asked, here = values["networkPolicy"], endpoint(pod).namespace
     ports = {name: set(asked[name]["ports"]) for name in ("dns", "apiServer", "downloads")}
     if pod.labels[COMPONENT] in ("frontend", *WORKERS):
