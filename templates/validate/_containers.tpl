@@ -18,6 +18,11 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{- if and (hasKey (.securityContext | default dict) "runAsUser") (eq (toString $both.runAsUser) "0") $both.runAsNonRoot }}
 {{ $where }}.securityContext: the kubelet starts no container as user 0 with runAsNonRoot: set runAsNonRoot=false, or another runAsUser
 {{- end }}
+{{- range .env }}
+{{- if and .value .valueFrom }}
+{{ $where }}.env.{{ .name }}: a variable has one source, not value and valueFrom: keep one
+{{- end }}
+{{- end }}
 {{- range .volumeMounts }}
 {{- if not (has .name $.volumes) }}
 {{ $where }}.volumeMounts: the pod has no volume {{ .name }}: add it to {{ $.component }}.volumes

@@ -56,9 +56,12 @@ a pod's variables and arguments are in its specification, and both are read by m
 {{- if contains "@" $global.telemetry.otlpEndpoint }}
 global.telemetry.otlpEndpoint: a user in a URL is kept in the release, and in every pod's specification: remove it, and let the collector's network be closed
 {{- end }}
-{{- range $where, $value := dict "global.kvTransfer.extraConfig" $global.kvTransfer.extraConfig "global.kvTransfer.offloadConnectors" $global.kvTransfer.offloadConnectors }}
-{{- if regexMatch "(?i)\"[a-z_]*(password|secret|secret_key|api_key|auth_token)\":\"[^\"]" (toJson $value) }}
-{{ $where }}: a password in it becomes an argument of the workers, which their specification shows: let the connector read it from a variable or a file
+{{- $settings := pick $global.kvTransfer "extraConfig" "offloadConnectors" }}
+{{- range $where, $of := merge (dict "global.kvTransfer" $settings) $flags }}
+{{- range $name, $value := $of }}
+{{- if and (not (kindIs "string" $value)) (regexMatch "(?i)\"[a-z_]*(password|secret|secret_key|access_key|api_key|auth_token)\":\"[^\"$]" (toJson $value)) }}
+{{ $where }}.{{ $name }}: a password in it becomes an argument, which the pod's specification shows: let the program read it from a variable or a file
+{{- end }}
 {{- end }}
 {{- end }}
 {{- /* Whatever its name, wherever it stands; all values are read at once, as there is seldom one. */}}

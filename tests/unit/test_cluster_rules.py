@@ -186,18 +186,31 @@ def test_secrets_of_variables_must_have_the_key(render_fast: Renderer, where: st
     assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""
 
 
-def test_secrets_of_volumes_must_be_there(render_fast: Renderer) -> None:
-    def volume(**secret: Any) -> dict[str, Any]:
-        return nested("decode.volumes.keys", {"mountPath": "/keys", "source": {"secret": secret}})
+PROJECTED = {"projected": {"sources": [{"secret": {"name": "s3"}}]}}
+FROM = [{"name": "a", "image": "b", "envFrom": [{"secretRef": {"name": "s3"}}]}]
 
-    error = render_fast(volume(secretName="s3"), cluster=Cluster((ACCOUNT,))).error
-    assert 'decode.volumes.keys.source.secret: there is no Secret "s3"' in error
-    assert render_fast(volume(secretName="s3", optional=True), cluster=Cluster((ACCOUNT,))).error == ""
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        (nested("decode.volumes.keys", {"mountPath": "/keys", "source": {"secret": {"secretName": "s3"}}}), "secret"),
+        (nested("decode.volumes.keys", {"mountPath": "/keys", "source": PROJECTED}), "projected"),
+        (nested("decode.initContainers", FROM), "decode.initContainers[0].envFrom"),
+    ],
+)
+def test_secrets_that_are_taken_as_a_whole_must_be_there(
+    render_fast: Renderer, values: dict[str, Any], where: str
+) -> None:
+    assert f'{where}: there is no Secret "s3"' in render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    other = {**SECRET, "metadata": {"name": "s3", "namespace": "default"}, "data": {}}
+    assert render_fast(values, cluster=Cluster((ACCOUNT, other))).error == ""
 
 
 def test_a_secret_that_a_variable_can_do_without_may_be_missing(render_fast: Renderer) -> None:
     for value in (None, {"secretKeyRef": {**KEY["secretKeyRef"], "optional": True}}, "text"):
         assert render_fast(nested("decode.env.A", value), cluster=Cluster((ACCOUNT,))).error == ""
+    volume = {"mountPath": "/keys", "source": {"secret": {"secretName": "s3", "optional": True}}}
+    assert render_fast(nested("decode.volumes.keys", volume), cluster=Cluster((ACCOUNT,))).error == ""
 
 
 def test_one_secret_is_told_once_with_all_its_keys(render_fast: Renderer) -> None:

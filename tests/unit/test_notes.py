@@ -187,6 +187,16 @@ TLS = {"tls": {"secretName": "demo-tls"}}
         ),
         ({"global": {"discovery": ETCD, **TLS}}, {"global": {"tls": {"secretName": ""}}}, "is asked without TLS"),
         (
+            {"global": {"discovery": {**ETCD, "etcdEndpoints": ["http://etcd.infra"]}}},
+            {"global": {"discovery": {"etcdEndpoints": ["https://etcd.infra"]}}},
+            "global.discovery.etcdEndpoints: Dynamo asks http://etcd.infra at port 80: write http://etcd.infra:2379",
+        ),
+        (
+            {"global": {"telemetry": {"otlpEndpoint": "http://[fd00::1]/"}}},
+            {"global": {"telemetry": {"otlpEndpoint": "http://[fd00::1]:4317/"}}},
+            "global.telemetry.otlpEndpoint: Dynamo asks http://[fd00::1]/ at port 80: write http://[fd00::1]:4317",
+        ),
+        (
             {"global": NATS, "decode": {"env": {"NATS_TLS_INSECURE": "true"}}},
             {"decode": {"env": {"NATS_TLS_INSECURE": None}}},
             "decode.env.NATS_TLS_INSECURE: any certificate is taken",

@@ -20,11 +20,19 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 {{- define "common.needs.named" -}}
 {{- $needs := list }}
 {{- range $component := include "common.components" . | fromJsonArray }}
-{{- range $name, $volume := (get $.Subcharts $component).Values.volumes }}
-{{- with (($volume | default dict).source | default dict).secret }}
-{{- if not .optional }}{{ $needs = append $needs (dict "kind" "Secret" "name" .secretName "value" (printf "%s.volumes.%s.source.secret" $component $name)) }}{{ end }}
+{{- $values := (get $.Subcharts $component).Values }}
+{{- $whole := list }}
+{{- range $name, $volume := $values.volumes }}
+{{- $where := printf "%s.volumes.%s.source" $component $name }}
+{{- with ($volume | default dict).source }}
+{{- with .secret }}{{ $whole = append $whole (dict "of" . "name" .secretName "value" (printf "%s.secret" $where)) }}{{ end }}
+{{- range (.projected | default dict).sources }}{{ with .secret }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.projected" $where)) }}{{ end }}{{ end }}
 {{- end }}
 {{- end }}
+{{- range $index, $container := $values.initContainers }}
+{{- range .envFrom }}{{ with .secretRef }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.initContainers[%d].envFrom" $component $index)) }}{{ end }}{{ end }}
+{{- end }}
+{{- range $whole }}{{ if not .of.optional }}{{ $needs = append $needs (merge (dict "kind" "Secret") (omit . "of")) }}{{ end }}{{ end }}
 {{- end }}
 {{- range $where, $env := include "common.env.places" . | fromJson }}
 {{- $keys := dict }}{{ $first := dict }}
