@@ -9,6 +9,8 @@ from typing import Any
 Object = dict[str, Any]
 
 COMPONENT = "app.kubernetes.io/component"
+# Components whose pods have GPUs.
+WORKERS = ("prefill", "decode", "encode")
 INSTANCE = "app.kubernetes.io/instance"
 RANK = "dynamo-disagg/rank"
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "Job", "CronJob", "Pod")

@@ -97,6 +97,16 @@ TRTLLM: dict[str, Any] = {
     "decode": {"parallelism": {"tensor": 4, "expert": 4}},
 }
 
+# As recipes/qwen3-vl-30b/vllm/disagg-e-pd of ai-dynamo/dynamo.
+ENCODERS: dict[str, Any] = {
+    "global": {
+        "model": {"name": "Qwen/Qwen3-VL-30B-A3B-Instruct", "sizeGiB": 58},
+        "engine": {"args": {"gpu-memory-utilization": 0.85, "max-model-len": 16384}},
+    },
+    "encode": {"replicas": 2, "engineArgs": {"multimodal-embedding-cache-capacity-gb": 4}},
+}
+CACHE = {"engineArgs": {"multimodal-embedding-cache-capacity-gb": 10}}
+
 VALUES_FILES = tuple(sorted(f"values/{p.name}" for p in (ROOT / "values").glob("*.yaml")))
 NAMED = [
     Scenario("defaults"),
@@ -158,6 +168,14 @@ FEATURES = [
             {role: {"parallelism": {"data": 16, "expert": 16}} for role in ("prefill", "decode")},
         ),
     ),
+    Scenario("encoders-aggregated", values=merged(ENCODERS, {"global": {"serving": "aggregated"}, "decode": CACHE})),
+    Scenario(
+        "encoders-disaggregated",
+        values=merged(
+            ENCODERS,
+            {"networkPolicy": {"enabled": True, "clients": [in_namespace("gateways")]}, "prefill": CACHE},
+        ),
+    ),
     Scenario("trtllm", values=TRTLLM),
     *(
         Scenario(
@@ -187,7 +205,11 @@ def served(name: str) -> list[Path]:
     return [ROOT / "values" / f"{name}.yaml", SIMULATE]
 
 
-SIMULATED = [Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values) for s in [*NAMED, *FEATURES]]
+SIMULATED = [  # of encoders there is no simulation
+    Scenario(f"{s.name}+simulate", (*s.files, OVERLAY), s.values)
+    for s in [*NAMED, *FEATURES]
+    if "encode" not in s.values
+]
 BENCHMARK: dict[str, Any] = {"enabled": True, "image": {"repository": "mine/aiperf", "tag": "0.13.0"}}
 # Without golden files: they would hold the whole program, and all dashboards.
 PREFLIGHT = Scenario("preflight", values=merged(EVERYTHING, {"preflight": {"enabled": True}}))

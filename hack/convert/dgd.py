@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hack.chart.manifests import WORKERS
 from hack.convert.graph import Component, Graph, Mount
 from hack.convert.notes import CannotConvertError, Notes
 from hack.convert.tree import Tree, a_map, get, maps, texts, whole
@@ -134,12 +135,10 @@ def _alpha(name: str, part: Tree, where: str, shared: Tree, notes: Notes) -> Com
     rest = {key: value for key, value in part.items() if value not in (None, "", [], {})}
     kind = str(rest.pop("componentType", "") or "worker")
     role = str(rest.pop("subComponentType", ""))
-    result = _component(
-        name, where, role if kind in ("worker", "main") and role in ("prefill", "decode") else kind, rest
-    )
+    result = _component(name, where, role if kind in ("worker", "main") and role in WORKERS else kind, rest)
     if kind == "main":
         # Old inputs; the command says what it is.
-        result.kind = role if role in ("prefill", "decode") else "worker"
+        result.kind = role if role in WORKERS else "worker"
     rest.pop("replicas", None)
     result.nodes = whole(get(rest.pop("multinode", None), "nodeCount", default=1)) or 1
     result.env = variables(rest.pop("envs", None))

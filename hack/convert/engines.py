@@ -56,6 +56,15 @@ class Worker:
         return size * self.parallelism["data"] if self.flags.program == "vllm" else size
 
 
+# What all workers have where there are encoders, and what an encoder of dynamo.vllm does not read.
+BESIDE_ENCODERS = ("enable-multimodal", "enable-mm-embeds", "route-to-encoder")
+NOT_OF_ENCODERS = (
+    "tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "block-size", "gpu-memory-utilization",
+    "kv-cache-memory-bytes", "max-num-seqs", "max-model-len", "max-num-batched-tokens", "kv-transfer-config",
+    "connector", "enable-prefix-caching",
+)  # fmt: skip
+
+
 def read(worker: Worker, notes: Notes) -> None:
     """Take out of a worker's flags what other values say here."""
     flags = worker.flags
@@ -75,7 +84,7 @@ def read(worker: Worker, notes: Notes) -> None:
             f"{worker.where} --router-mode",
             f"left out ({mode}): the frontend routes, and a worker's setting would override it",
         )
-    READERS[flags.program](worker, notes)
+    (_encoder if worker.role == "encode" else READERS[flags.program])(worker, notes)
     for name in DERIVED[flags.program]:
         flags.take(name)
     size = {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1}
@@ -90,6 +99,21 @@ def _number(worker: Worker, notes: Notes, *names: str) -> int:
         notes.doubt(f"{worker.where} --{names[0]}", f"{value} is no number; 1 is assumed")
         return 1
     return number
+
+
+def beside_encoders(workers: list[Worker]) -> None:
+    """Take out what the chart sets where one of the workers is an encoder."""
+    if any(worker.role == "encode" for worker in workers):
+        for worker in workers:
+            worker.flags.take(*BESIDE_ENCODERS)
+
+
+def _encoder(worker: Worker, notes: Notes) -> None:
+    if ignored := [name for name in NOT_OF_ENCODERS if worker.flags.take(name) is not None]:
+        notes.change(
+            f"{worker.where} --{', --'.join(ignored)}",
+            "left out: an encoder is one process on one GPU, and does not read it",
+        )
 
 
 def _vllm(worker: Worker, notes: Notes) -> None:

@@ -16,9 +16,9 @@ from hack.convert.tree import Tree
 from hack.flags.files import SCHEMAS, removed, written
 
 NUMBERS = ("integer", "number", "count", "countOrAuto", "integers", "numbers")
-RENAMED = re.compile(r"^use ([a-z0-9][a-z0-9-]*)$")
+RENAMED = re.compile(r"^use ([a-z0-9][a-z0-9-]*)(; the role is set by the chart)?$")
 SET = re.compile(r"^use ([a-z0-9][a-z0-9-]*): ([^(].*)$")
-MOVED = re.compile(r"^use ((?:global|frontend|prefill|decode)\.[A-Za-z.]+)$")
+MOVED = re.compile(r"^use ((?:global|frontend|prefill|decode|encode)\.[A-Za-z.]+)$")
 
 
 @dataclass

@@ -12,6 +12,7 @@ import yaml
 from hack.base.paths import ROOT
 from hack.base.yamlfile import parse
 from hack.chart.helm import Helm
+from hack.chart.manifests import WORKERS
 from hack.convert.notes import Notes
 from hack.convert.tree import Tree, drop, get, leaves, put
 from hack.tools import pinned as tools
@@ -19,7 +20,7 @@ from hack.tools import pinned as tools
 ROUNDS = 8
 RULE = re.compile(r"^\s*- ([a-z][A-Za-z]*(?:\.[^:\s,]+)?)(?:, [^:]+)?: (.+)$")
 SCHEMA = re.compile(r"^\s*- at '/([^']*)': (.+)$")
-ASSIGN = re.compile(r"\bset ((?:global|frontend|prefill|decode|etcd|nats)\.[\w.-]+)=([\w./-]+)")
+ASSIGN = re.compile(r"\bset ((?:global|frontend|prefill|decode|encode|etcd|nats)\.[\w.-]+)=([\w./-]+)")
 MEMORY = re.compile(r"is ([0-9.]+) GiB of host memory.* raise ((?:prefill|decode)\.resources\.limits\.memory)")
 MAPS = ("engineArgs", "args", "env", "podLabels", "podAnnotations", "nodeSelector", "volumes", "extraConfig")
 
@@ -98,7 +99,7 @@ def _leaf(held: Tree, text: str) -> tuple[str, ...]:
 
 def _once(values: Tree, flag: str, says: str, notes: Notes) -> bool:
     """A flag that one role has and the other must have too."""
-    having = [role for role in ("prefill", "decode") if get(values, role, "engineArgs", flag) is not None]
+    having = [role for role in WORKERS if get(values, role, "engineArgs", flag) is not None]
     if len(having) != 1:
         return False
     values.setdefault("global", {}).setdefault("engine", {}).setdefault("args", {})[flag] = drop(

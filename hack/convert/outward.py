@@ -15,7 +15,7 @@ from hack.base.log import UserError
 from hack.chart import kubeschema
 from hack.chart.helm import HelmError
 from hack.chart.installation import plan
-from hack.chart.manifests import Manifests, PodTemplate, is_hook
+from hack.chart.manifests import WORKERS, Manifests, PodTemplate, is_hook
 from hack.chart.scenarios import Scenario
 from hack.convert.notes import Notes
 from hack.convert.tree import Tree, a_map, get, maps
@@ -72,7 +72,7 @@ def deployment(source: Path, name: str) -> tuple[list[Tree], Notes, list[str]]:
 
 
 def _pools(manifests: Manifests) -> Iterator[PodTemplate]:
-    for component in ("frontend", "prefill", "decode"):
+    for component in ("frontend", *WORKERS):
         found = [pods for pods in manifests.pods(component) if pods.leads and not is_hook(pods.owner)]
         yield from found[:1]
 
@@ -104,7 +104,7 @@ def _component(pods: PodTemplate, name: str, documents: list[Tree], manifests: M
     spec["containers"] = [_main(container, is_frontend)]
     component: Tree = {
         "name": role,
-        "type": "frontend" if is_frontend else role if has_prefill else "worker",
+        "type": "frontend" if is_frontend else role if has_prefill and role != "encode" else "worker",
         "replicas": int(a_map(pods.owner["spec"]).get("replicas", 1)),
     }
     size = int(get(pods.owner, "spec", "leaderWorkerTemplate", "size", default=1))

@@ -40,6 +40,7 @@ def values(graph: Graph, notes: Notes, hardware: str = "", files: dict[str, str]
         role: roles.worker(graph, role, part, calls[part.name], program, simulated, notes)
         for role, part in found.items()
     }
+    engines.beside_encoders(list(read.values()))
     serving = "aggregated" if "agg" in read else "disaggregated"
     if serving == "aggregated":
         put(result, "global.serving", serving)
@@ -227,7 +228,7 @@ def _elsewhere(value: Any, moved: dict[str, str], where: str, notes: Notes) -> A
 
 def _shared_flags(result: Tree, read: dict[str, Worker]) -> None:
     """Flags that both roles have alike stand once, for the engine."""
-    if set(read) != {"prefill", "decode"}:
+    if not {"prefill", "decode"} <= set(read):
         return
     one, other = (a_map(result[role].get("engineArgs")) for role in ("prefill", "decode"))
     alike = {name: value for name, value in one.items() if name in other and other[name] == value}

@@ -7,6 +7,7 @@ import re
 import yaml
 
 from hack.base.yamlfile import parse
+from hack.chart.manifests import WORKERS
 from hack.convert import engines, flags, pods, shell
 from hack.convert.engines import Worker
 from hack.convert.flags import Flags
@@ -15,7 +16,8 @@ from hack.convert.notes import CannotConvertError, Notes
 from hack.convert.tree import Tree, a_map, get, maps
 
 ENGINES = {"dynamo.vllm": "vllm", "dynamo.sglang": "sglang", "dynamo.trtllm": "trtllm", "dynamo.mocker": "mocker"}
-MULTIMODAL = ("multimodal-encode-worker", "multimodal-processor", "multimodal-encode-prefill-worker", "encoder-only")
+# Other parts of a multimodal deployment than a pool of encoders, from Dynamo before 1.4 and from SGLang.
+MULTIMODAL = ("multimodal-processor", "multimodal-encode-prefill-worker", "encoder-only")
 PLANNERS = ("dynamo.planner", "dynamo.global_planner", "planner_sla")
 # Variables that programs read, whatever else a script does with them.
 LIBRARIES = re.compile(
@@ -43,7 +45,7 @@ def pools(graph: Graph, notes: Notes) -> tuple[list[Component], list[Component]]
                 part.where,
                 "the endpoint picker of a Gateway: this chart's frontend routes, behind an Ingress or an HTTPRoute",
             )
-        elif part.kind in ("worker", "prefill", "decode", "main"):
+        elif part.kind in ("worker", "prefill", "decode", "encode", "main"):
             text = shell.call(part.command, part.args, {}).module
             if text in ("dynamo.frontend", *PLANNERS):
                 frontends.append(part) if text == "dynamo.frontend" else notes.loss(
@@ -105,8 +107,9 @@ def started(graph: Graph, part: Component, notes: Notes) -> shell.Call:
 
 
 def by_role(graph: Graph, workers: list[Component], calls: dict[str, shell.Call]) -> dict[str, Component]:
-    """Workers by their role: prefill and decode, or agg."""
+    """Workers by their role: prefill and decode, or agg; and encode, the last."""
     roles: dict[str, Component] = {}
+    encoders: dict[str, Component] = {}
     for part in workers:
         words = calls[part.name].words
         module = calls[part.name].module
@@ -116,32 +119,36 @@ def by_role(graph: Graph, workers: list[Component], calls: dict[str, shell.Call]
                 f"{part.where}: it runs {module or calls[part.name].text or 'nothing'}, and this chart runs "
                 "dynamo.vllm, dynamo.sglang and dynamo.trtllm"
             )
-        if any(f"--{flag}" in words for flag in MULTIMODAL) or _mode(text) == "encode":
+        mode = "encode" if "--multimodal-encode-worker" in words or part.kind == "encode" else _mode(text)
+        if any(f"--{flag}" in words for flag in MULTIMODAL) or (mode == "encode" and module != "dynamo.vllm"):
             raise CannotConvertError(
-                f"{part.where}: a pool of multimodal encoders, which this chart does not have: "
-                "global.serving=aggregated lets each worker encode"
+                f"{part.where}: a multimodal part that this chart does not have: it has encoders for dynamo.vllm, and "
+                "without them (global.serving=aggregated) each worker encodes for itself"
             )
-        mode = _mode(text)
-        role = mode if mode in ("prefill", "decode") else part.kind if part.kind in ("prefill", "decode") else "worker"
+        role = next((word for word in (mode, part.kind) if word in WORKERS), "worker")
         if "--is-prefill-worker" in words:
             role = "prefill"
-        if role in roles:
+        held = encoders if role == "encode" else roles
+        if role in held:
             raise CannotConvertError(
-                f"{graph.source}: {roles[role].name} and {part.name} are two pools of the same role ({role}); a "
+                f"{graph.source}: {held[role].name} and {part.name} are two pools of the same role ({role}); a "
                 "release has one of each: "
                 "make a release of each, or keep one"
             )
-        roles[role] = part
+        held[role] = part
     if set(roles) in ({"worker"}, {"decode"}):
-        return {"agg": next(iter(roles.values()))}
-    if set(roles) == {"prefill", "worker"}:
-        return {"prefill": roles["prefill"], "decode": roles["worker"]}
-    if set(roles) != {"prefill", "decode"}:
+        found = {"agg": next(iter(roles.values()))}
+    elif set(roles) == {"prefill", "worker"}:
+        found = {"prefill": roles["prefill"], "decode": roles["worker"]}
+    elif set(roles) == {"prefill", "decode"}:
+        found = {"prefill": roles["prefill"], "decode": roles["decode"]}
+    else:
+        named = ", ".join(f"{part.name} ({role})" for role, part in [*roles.items(), *encoders.items()])
         raise CannotConvertError(
-            f"{graph.source}: its workers are {', '.join(f'{p.name} ({r})' for r, p in roles.items())}; this "
-            "chart serves with a prefill and a decode pool, or with one pool for both"
+            f"{graph.source}: its workers are {named}; this chart "
+            "serves with a prefill and a decode pool, or with one pool for both"
         )
-    return {"prefill": roles["prefill"], "decode": roles["decode"]}
+    return {**found, **encoders}
 
 
 def _mode(text: str) -> str:

@@ -59,6 +59,7 @@ SECTIONS = {
     "metrics": "metrics",
     "frontend": "frontend",
     "prefill": "prefill and decode",
+    "encode": "encode",
     "etcd": "etcd",
     "nats": "nats",
 }

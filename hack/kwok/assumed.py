@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hack.chart.machines import COMPUTE_DOMAIN_CLASS, Machine, load_machine, of_values
+from hack.chart.manifests import WORKERS
 from hack.kwok import nodes
 from hack.kwok.nodes import HOSTNAME, PLACE, FakeNode, Object, device_class
 from preflight.cluster import Cluster
@@ -19,7 +20,6 @@ from preflight.matching import REQUIRED, expression_matches, terms
 from preflight.placement import pods_of
 from preflight.quantities import requests
 
-WORKERS = ("prefill", "decode")
 # Nodes for other components: enough to tell whether their pods have a place.
 OTHERS = 2
 

@@ -16,7 +16,7 @@ from hack.base.wait import wait_for
 from hack.chart import machines
 from hack.chart.installation import plan
 from hack.chart.machines import Machine
-from hack.chart.manifests import COMPONENT, merged
+from hack.chart.manifests import COMPONENT, WORKERS, merged
 from hack.chart.scenarios import Scenario
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
@@ -128,8 +128,8 @@ def components(pods: Sequence[Any]) -> dict[str, int]:
 
 
 def workers(pods: Sequence[Any]) -> list[Any]:
-    """Those of the two pools."""
-    return [pod for pod in pods if pod.metadata.labels[COMPONENT] in ("prefill", "decode")]
+    """Those of the pools."""
+    return [pod for pod in pods if pod.metadata.labels[COMPONENT] in WORKERS]
 
 
 def gpus(pods: Sequence[Any], resource: str) -> int:

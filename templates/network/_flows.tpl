@@ -66,7 +66,8 @@ in: root context; out: YAML list of
 {{- if eq .Values.global.discovery.backend "kubernetes" }}
 - {from: [{{ $dynamo }}], to: [apiServer]}
 {{- end }}
-- {from: [model{{ if $model.fetches }}, benchmark, {{ $dynamo }}{{ end }}], to: [downloads]}
+{{- /* Encoders fetch the images of requests. */}}
+- {from: [model{{ if .Values.encode.replicas }}, encode{{ end }}{{ if $model.fetches }}, benchmark, {{ $dynamo }}{{ end }}], to: [downloads]}
 {{- range $index, $server := $model.servers }}
 - {from: [benchmark, {{ $dynamo }}], to: [server{{ $index }}]}
 {{- end }}

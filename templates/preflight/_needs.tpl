@@ -29,7 +29,7 @@ in:  root context
 {{- with $claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
 {{- if eq .Values.global.discovery.backend "kubernetes" }}{{ $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}{{ end }}
 {{- $files := dict
-      "frontend" (list "deployment" "httproute" "ingress") "prefill" list "decode" list
+      "frontend" (list "deployment" "httproute" "ingress") "prefill" list "decode" list "encode" list
       "etcd" (list "statefulset") "nats" (list "statefulset") }}
 {{- $rendered := list }}
 {{- range $name := list "resourceclaims" "autoscaling" "metrics/podmonitors" "metrics/rules" }}

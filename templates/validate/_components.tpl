@@ -98,6 +98,7 @@ frontend-route-extension:
 {{- $engine := .Values.global.engine }}
 {{- $pools := include "common.pools" . | fromJsonArray }}
 {{- $owned := include (printf "common.engine.%s.owned" $engine.name) . | fromYaml }}
+{{- if .Values.encode.replicas }}{{ $owned = merge $owned (include (printf "common.engine.%s.encoders" $engine.name) . | fromYaml) }}{{ end }}
 {{- $prefixes := list "DYN" (include (printf "common.engine.%s.variables" $engine.name) .) }}
 {{- $program := dict
       "program" $engine.name "known" .knownFlags "types" (include (printf "validate.types.%s" $engine.name) . | fromJson)

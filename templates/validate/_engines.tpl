@@ -7,7 +7,7 @@ Its rules are in engines/.
 {{- $checks := ternary "" (include (printf "validate.engine.%s.checks" $engine) .) (eq .Values.global.engine.version "unchecked") }}
 {{- $ofWorkers := include "validate.worker.checks" . | fromYaml }}
 {{- $roles := dict }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := without (include "common.pools" . | fromJsonArray) "encode" }}
 {{- with get $.Subcharts $role }}
 {{- $facts := include "validate.facts" (dict "context" . "program" $engine "known" $.knownFlags) | fromJson }}
 {{- $of := dict "context" . "parallelism" .Values.parallelism "facts" $facts }}

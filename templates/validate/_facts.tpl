@@ -2,7 +2,7 @@
 validate.facts: what is known of a component whose program has flags, all as text.
   values  fact -> value: its flags by canonical name, raw arguments too; the parts of a JSON flag as flag.key; its
           variables as env.NAME; and of a worker role, mode, tensor, pipeline, data, expert, nodes, block-size,
-          kv-connector and router
+          kv-connector, router, and encoders where there are any
   where   fact -> the path that set it
 in: dict "context" <component context>, which keeps them, "program" name ["known" common.flags.<program>]; out: JSON
 */}}
@@ -43,6 +43,7 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- end }}
 {{- $_ := set $facts "role" $component }}
 {{- $_ := set $facts "mode" (include "common.worker.mode" .context | trim) }}
+{{- if .context.encodes }}{{ $_ := set $facts "encoders" "true" }}{{ end }}
 {{- $_ := set $facts "nodes" (include "common.worker.nodes" .context | trim) }}
 {{- $_ := set $facts "block-size" (toString $global.kvCache.blockSize) }}
 {{- $_ := set $facts "kv-connector" $global.kvTransfer.connector }}

@@ -29,7 +29,7 @@ networkPolicy.telemetry.to: no pod could reach global.telemetry.otlpEndpoint: na
 networkPolicy.telemetry.to: nothing is sent to a collector: remove it, or set global.telemetry.otlpEndpoint
 {{- end }}
 {{- $model := include "common.model" $ | fromJson }}
-{{- if or $model.fetches $model.download }}
+{{- if or $model.fetches $model.download $.Values.encode.replicas }}
 {{- $open := list }}{{ range .downloads.ports }}{{ $open = append $open (toJson .) }}{{ end }}
 {{- range $where, $env := include "common.env.places" $ | fromJson }}
 {{- range $name, $url := $env }}

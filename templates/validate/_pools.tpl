@@ -33,7 +33,7 @@ global.hardwareSpec.rdma.extendedResources: {{ $hardware.gpuResource }} is deriv
 {{- end }}
 {{- end }}
 {{- if and (hasKey $roles "prefill") (eq .Values.global.kvTransfer.connector "nixl") (not .Values.global.simulation.enabled) }}
-{{ include "validate.fabric" (dict "root" . "roles" $roles) }}
+{{ include "validate.fabric" (dict "root" . "roles" (omit $roles "encode")) }}
 {{- end }}
 {{- $domain := .Values.global.colocation.topologyKey }}
 {{- $perNode := (include "common.hardware" . | fromJson).gpusPerNode | int }}

@@ -11,7 +11,7 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
       "podSecurityContext" "securityContext" "tls" "model"
       "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "multiNode" "kvTransfer" "kvCache" "telemetry"
       "router" "discovery" "requestPlane" "eventPlane" "natsUrl" "natsSecret" "simulation" }}
-{{- $top := list "frontend" "prefill" "decode" "etcd" "nats" "preflight" "networkPolicy" }}
+{{- $top := list "frontend" "prefill" "decode" "encode" "etcd" "nats" "preflight" "networkPolicy" }}
 {{- range $key := keys .Values.global | sortAlpha }}
 {{- if not (has $key $known) }}
 global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: write {{ $key }}{{ else }}there is no such value: {{ with include "validate.nearest" (dict "word" $key "known" $known "atLeast" 450) }}write global.{{ . }}{{ else }}remove it{{ end }}{{ end }}

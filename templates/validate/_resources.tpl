@@ -68,7 +68,7 @@ them after other objects were created.
 {{- $text := include "common.args.value" $size }}
 {{- $quantity := include "validate.quantity" $size }}
 {{- $bytes := $quantity | default "1048576" | float64 }}
-{{- if regexMatch "^(prefill|decode)[.]resources[.]limits[.]memory$" $where }}
+{{- if regexMatch "^(prefill|decode|encode)[.]resources[.]limits[.]memory$" $where }}
 {{- if and (ge $bytes 1048576.0) (lt $bytes 1073741824.0) $quantity }}
 {{ $where }}: {{ $text }} is less than an engine takes before it has a model: write {{ regexFind "^[0-9.]+" $text }}Gi
 {{- end }}

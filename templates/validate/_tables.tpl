@@ -8,14 +8,15 @@ validate.alike: what both roles must have alike, from a table: a list of
   same   other names of values
   why    reason
 in: dict "roles" <of validate.engines> "table" list
-    ["doubts" true: only what one role leaves to the engine]
+    ["doubts" true: only what one role leaves to the engine] ["between" two other roles than prefill and decode]
 */}}
 {{- define "validate.alike" -}}
+{{- $between := .between | default (list "prefill" "decode") }}
 {{- range $rule := .table }}
 {{- $values := dict }}
 {{- $paths := list }}
 {{- $isVariable := hasPrefix "env." $rule.fact }}
-{{- range $role := list "prefill" "decode" }}
+{{- range $role := $between }}
 {{- with (get $.roles $role).facts }}
 {{- $text := get .values $rule.fact | default (get .values ($rule.or | default "")) | default $rule.unset | default "" }}
 {{- if $rule.as }}{{ $text = include $rule.as .values }}{{ end }}
@@ -25,14 +26,15 @@ in: dict "roles" <of validate.engines> "table" list
 {{- $paths = append $paths $path }}
 {{- end }}
 {{- end }}
-{{- $given := not (or (has $values.prefill (list "" $rule.open)) (has $values.decode (list "" $rule.open))) }}
-{{- $isOpen := and (not $given) $rule.open (ne $values.prefill $values.decode) }}
+{{- $one := get $values (first $between) }}{{ $other := get $values (last $between) }}
+{{- $given := not (or (has $one (list "" $rule.open)) (has $other (list "" $rule.open))) }}
+{{- $isOpen := and (not $given) $rule.open (ne $one $other) }}
 {{- if $.doubts }}
 {{- if $isOpen }}
-{{ join ", " $paths }}: {{ $values.prefill | default $rule.open }} and {{ $values.decode | default $rule.open }}, and {{ $rule.why }}: set it in both, or in none.
+{{ join ", " $paths }}: {{ $one | default $rule.open }} and {{ $other | default $rule.open }}, and {{ $rule.why }}: set it in both, or in none.
 {{- end }}
-{{- else if and $given (ne (lower $values.prefill) (lower $values.decode)) }}
-{{ join ", " $paths }}: {{ $values.prefill }} and {{ $values.decode }}, but {{ $rule.why }}: set it once, in global.{{ ternary "env" "engine.args" $isVariable }}
+{{- else if and $given (ne (lower $one) (lower $other)) }}
+{{ join ", " $paths }}: {{ $one }} and {{ $other }}, but {{ $rule.why }}: set it once, in global.{{ ternary "env" "engine.args" $isVariable }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -59,12 +61,24 @@ validate.hostMemory: caches in host memory that are larger than the pod's limit.
 {{- $limit := get (.context.Values.resources.limits | default dict) "memory" }}
 {{- $gpus := div (include "common.worker.gpus" .context | int) (include "common.worker.nodes" .context | int) }}
 {{- $shared := list (dict "fact" "env.DYN_KVBM_CPU_CACHE_GB" "bytes" 1e9) (dict "fact" "env.LMCACHE_MAX_LOCAL_CPU_SIZE" "bytes" 1073741824 "each" true) }}
-{{- range concat .table $shared }}
-{{- $size := get $.facts.values .fact }}
+{{- $caches := list }}
+{{- range concat .table $shared }}{{ $caches = append $caches (merge (dict "size" (get $.facts.values .fact) "where" (get $.facts.where .fact)) .) }}{{ end }}
+{{- /* Of a worker over several pods each has its part. */}}
+{{- $part := divf 1 (include "common.worker.nodes" .context) }}
+{{- range $index, $connector := .context.Values.global.kvTransfer.offloadConnectors }}
+{{- range $key, $value := $connector.kv_connector_extra_config | default dict }}
+{{- $where := printf "global.kvTransfer.offloadConnectors[%d].kv_connector_extra_config.%s" $index $key }}
+{{- $size := include "common.args.value" $value }}
+{{- if eq $key "cpu_bytes_to_use" }}{{ $caches = append $caches (dict "where" $where "size" $size "bytes" $part) }}{{ end }}
+{{- if eq $key "lmcache.max_local_cpu_size" }}{{ $caches = append $caches (dict "where" $where "size" $size "bytes" 1073741824 "each" true) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- range $caches }}
+{{- $size := .size }}
 {{- if and (regexMatch "^[0-9.]+$" $size) (not $.context.Values.global.simulation.enabled) }}
 {{- $bytes := mulf (float64 $size) .bytes (ternary $gpus 1 (.each | default false)) }}
 {{- if include "validate.exceeds" (list $bytes $limit) }}
-{{ get $.facts.where .fact }}: {{ $size }}{{ if and .each (gt (int $gpus) 1) }} for each of {{ $gpus }} GPUs{{ end }} is {{ ceil (divf $bytes 1073741824) }} GiB of host memory, above the pod's limit of {{ $limit }}: lower it, or raise {{ $role }}.resources.limits.memory
+{{ .where }}: {{ $size }}{{ if and .each (gt (int $gpus) 1) }} for each of {{ $gpus }} GPUs{{ end }} is {{ ceil (divf $bytes 1073741824) }} GiB of host memory, above the pod's limit of {{ $limit }}: lower it, or raise {{ $role }}.resources.limits.memory
 {{- end }}
 {{- end }}
 {{- end }}

@@ -19,8 +19,8 @@ global.discovery.etcdEndpoints: {{ join " and " . }} is asked without TLS, which
 global.natsUrl: nats:// leaves TLS to what the server asks for, and global.tls is not for servers outside of the release: write tls://, and the certificates in global.env (NATS_TLS_CA_CERT_PATH).
 {{- end }}
 {{- end }}
-{{- range $where, $env := dict "global.env" .Values.global.env "frontend.env" .Values.frontend.env "prefill.env" .Values.prefill.env "decode.env" .Values.decode.env }}
-{{- if get ($env | default dict) "NATS_TLS_INSECURE" }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
+{{- if get $env "NATS_TLS_INSECURE" }}
 {{ $where }}.NATS_TLS_INSECURE: any certificate is taken, so that whoever stands between may read and answer: name the authority in NATS_TLS_CA_CERT_PATH.
 {{- end }}
 {{- end }}

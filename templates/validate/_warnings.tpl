@@ -37,16 +37,10 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{ include "validate.warnings.encoders" . }}
 {{- with .Values.frontend.service }}
 {{- if and .nodePort (or (lt (int .nodePort) 30000) (gt (int .nodePort) 32767)) }}
 frontend.service.nodePort {{ .nodePort }} is outside of Kubernetes' own range, 30000 to 32767: the API server refuses it unless --service-node-port-range says otherwise.
-{{- end }}
-{{- end }}
-{{- range $where, $env := dict "global.env" .Values.global.env "prefill.env" .Values.prefill.env "decode.env" .Values.decode.env "frontend.env" .Values.frontend.env }}
-{{- range $name := list "HF_TOKEN" "HUGGING_FACE_HUB_TOKEN" }}
-{{- if and (kindIs "string" (get $env $name)) (get $env $name) }}
-{{ $where }}.{{ $name }} is a secret in plain text, for whoever may read the release or its pods: name a Secret in global.model.source.huggingface.tokenSecret.
-{{- end }}
 {{- end }}
 {{- end }}
 {{- $connector := .Values.global.kvTransfer.connector }}

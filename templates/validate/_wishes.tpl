@@ -29,13 +29,12 @@ Helm would only say that they are not allowed.
   {{- end }}
   "runtimeClassName": "it belongs to the machine: write global.hardwareSpec.runtimeClassName",
   "image": "the image of all pods is the engine's: write global.engine.image",
-  "replicaCount": "each pool has its number: write prefill.replicas and decode.replicas",
   {{- range $key := list "replicas" "resources" "nodeSelector" "tolerations" "affinity" "parallelism"
           "engineArgs" "extraArgs" "volumes" "podLabels" "podAnnotations" "initContainers" }}
   "{{ $key }}": "it belongs to one component: write prefill.{key}, decode.{key} or frontend.{key}",
   {{- end }}
-  "encode": "the chart has no pool of encoders: serve a multimodal model with global.serving=aggregated, where each worker encodes"}},
-{"at": ["prefill", "decode"], "keys": {
+  "replicaCount": "each pool has its number: write prefill.replicas and decode.replicas"}},
+{"at": ["prefill", "decode", "encode"], "keys": {
   "args": "the engine's flags have another name: write {at}.engineArgs",
   "flags": "the engine's flags have another name: write {at}.engineArgs",
   "image": "both roles run one image: write global.engine.image",
@@ -44,15 +43,21 @@ Helm would only say that they are not allowed.
   "hardwareSpec": "both roles run on one machine type: write global.hardwareSpec, and make a release of its own for another machine",
   "router": "the frontend routes: write global.router",
   "kvCache": "both roles have one KV cache format: write global.kvCache",
+  "shmSize": "the size of /dev/shm has another name: write {at}.sharedMemory"}},
+{"at": ["encode"], "keys": {
+  {{- range $key := list "tensor" "pipeline" "data" "expert" "tensorParallelSize" "gpus" }}
+  "{{ $key }}": "an encoder has one GPU: remove it, and set encode.replicas",
+  {{- end }}
+  "nodes": "an encoder is one pod: remove it, and set encode.replicas"}},
+{"at": ["prefill", "decode"], "keys": {
   "tensor": "it is a size of the worker: write {at}.parallelism.{key}",
   "pipeline": "it is a size of the worker: write {at}.parallelism.{key}",
   "data": "it is a size of the worker: write {at}.parallelism.{key}",
   "expert": "it is a size of the worker: write {at}.parallelism.{key}",
   "tensorParallelSize": "it is a size of the worker: write {at}.parallelism.tensor",
   "gpus": "the GPUs of a worker follow from its sizes: write {at}.parallelism.tensor",
-  "nodes": "the nodes of a worker follow from its sizes: write {at}.parallelism.tensor",
-  "shmSize": "the size of /dev/shm has another name: write {at}.sharedMemory"}},
-{"at": ["prefill", "decode", "frontend"], "keys": {
+  "nodes": "the nodes of a worker follow from its sizes: write {at}.parallelism.tensor"}},
+{"at": ["prefill", "decode", "encode", "frontend"], "keys": {
   "hostPID": "it is for workers of one node that move the KV cache over cuda_ipc: write global.colocation.hostPID",
   "shareProcessNamespace": "the containers of a pod share no processes: remove it",
   "extraInitContainers": "it has another name: write {at}.initContainers",
@@ -75,7 +80,7 @@ Helm would only say that they are not allowed.
   "{{ $key }}": "it has another name: write {at}.rollingUpdate",
   {{- end }}
   "command": "the command is derived, its flags are yours: write {at}.extraArgs"}},
-{"at": ["frontend.probes.startup", "prefill.probes.startup", "decode.probes.startup"], "keys": {
+{"at": ["frontend.probes.startup", "prefill.probes.startup", "decode.probes.startup", "encode.probes.startup"], "keys": {
   "failureThreshold": "it follows from the time that workers may take: write {at}.budgetSeconds"}},
 {"at": ["frontend"], "keys": {
   {{- range $key := list "hostIPC" "hostNetwork" }}

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from hack.base.paths import ROOT
 from hack.chart import render as chart
 from hack.chart.helm import STUMBLES, Helm, HelmResult, values_arguments
+from hack.chart.manifests import WORKERS
 from hack.chart.render import Render
 from hack.chart.scenarios import FEATURES, NAMED, Scenario
 from hack.flags import files as flagfiles
@@ -154,7 +155,7 @@ def test_recipes_are_accepted(each_helm: Helm, flag_chart: Path) -> None:
 @pytest.mark.parametrize("scenario", [*NAMED, *FEATURES], ids=lambda s: s.name)
 def test_every_flag_that_the_chart_writes_exists(scenario: Scenario) -> None:
     manifests = scenario.render()
-    for component in ("frontend", "prefill", "decode"):
+    for component in ("frontend", *WORKERS):
         for pod in manifests.pods(component):
             arguments = pod.containers()[-1].args()
             if component == "frontend":

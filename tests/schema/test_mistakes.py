@@ -26,9 +26,8 @@ def table(name: str) -> list[dict[str, Any]]:
 
 
 FLAGS = table("mistakes-flags.yaml")  # test_engine_flags.py
-MISTAKES = [
-    e for f in ("", "-rules", "-security", "-engines", "-silence", "-peers") for e in table(f"mistakes{f}.yaml")
-]
+ABOUT = ("", "-rules", "-security", "-engines", "-silence", "-peers", "-encoders")
+MISTAKES = [e for f in ABOUT for e in table(f"mistakes{f}.yaml")]
 # Defects of other charts that values can express; the others are about files, manifests and documentation.
 DEFECTS = {
     "gpu-recipes": {1, 4, 5, 6, 7, 8, 9},

@@ -15,7 +15,7 @@ from hack.schema import valueschema
 
 CHARTS = [ROOT, *sorted(p for p in (ROOT / "charts").iterdir() if p.is_dir())]
 TEMPLATES = [f for chart in CHARTS for f in sorted((chart / "templates").rglob("*")) if f.is_file()]
-COMPONENTS = ("frontend", "prefill", "decode", "etcd", "nats")
+COMPONENTS = ("frontend", "prefill", "decode", "encode", "etcd", "nats")
 
 COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 # .Values and the two names that every template of the suite gives to parts of it.

@@ -103,6 +103,46 @@ def test_settings_of_tensorrt_llm_come_from_their_config_map() -> None:
     assert "volumes" not in made["decode"]
 
 
+def test_encoders_on_vllm() -> None:
+    made, notes = converted("encoders-vllm.yaml")
+    assert made["global"]["serving"] == "aggregated"
+    mode = {"DYN_VLLM_EMBEDDING_TRANSFER_MODE": "nixl-write"}
+    encode = {key: made["encode"][key] for key in ("replicas", "engineArgs", "env")}
+    assert encode == {"replicas": 2, "engineArgs": {"enforce-eager": True}, "env": mode}
+    decode = {key: made["decode"][key] for key in ("replicas", "engineArgs", "env")}
+    flags_of_decode = {"max-model-len": 8192, "multimodal-embedding-cache-capacity-gb": 4}
+    assert decode == {"replicas": 3, "engineArgs": flags_of_decode, "env": mode}
+    assert "--gpu-memory-utilization: left out: an encoder is one process on one GPU" in said(notes, "change")
+    assert "vllm" not in said(notes, "loss").lower()
+
+
+@pytest.mark.parametrize("mode", ["agg", "prefill"])
+def test_encoders_there_and_back(tmp_path: Path, mode: str) -> None:
+    values = {
+        "global": {
+            "serving": "aggregated" if mode == "agg" else "disaggregated",
+            "model": {"name": "Qwen/Qwen3-VL-4B-Instruct", "sizeGiB": 9},
+        },
+        "encode": {"replicas": 2, "engineArgs": {"enforce-eager": True}},
+        "decode": {"replicas": 3},
+    }
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    documents, _, problems = outward.deployment(file, "demo")
+    assert problems == []
+    types = {part["name"]: part["type"] for part in documents[-1]["spec"]["components"]}
+    roles = {"decode": "worker"} if mode == "agg" else {"prefill": "prefill", "decode": "decode"}
+    assert types == {"frontend": "frontend", **roles, "encode": "worker"}
+    there = tmp_path / "deployment.yaml"
+    there.write_text(yaml.safe_dump_all(documents))
+    back, _, left = verb.inward(there, "", {}, {}, "")
+    assert left == []
+    assert back["encode"]["replicas"] == 2
+    assert back["encode"]["engineArgs"] == {"enforce-eager": True}
+    assert ("prefill" in back) is (mode == "prefill")
+    assert not json.dumps(back).count("enable-m"), "what follows from encode.replicas"
+
+
 def test_the_a4x_recipe() -> None:
     made, notes = converted("a4x-values.yaml", A4X_FILES, "", **{"volumes.gcsfuse.bucketName": "my-bucket"})
     assert made["global"]["hardware"] == "gke-a4x"
@@ -155,8 +195,18 @@ def dgd(*components: dict[str, Any], **spec: Any) -> str:
 
 REFUSED = {
     "placeholder": (dgd(worker(args=["--model", "${MODEL}"])), "which somebody fills in before"),
-    "encoder": (dgd(worker(args=["--model", "a/b", "--multimodal-encode-worker"])), "a pool of multimodal encoders"),
-    "encode mode": (dgd(worker(args=["--model", "a", "--disaggregation-mode", "encode"])), "multimodal encoders"),
+    "processor": (dgd(worker(args=["--model", "a/b", "--multimodal-processor"])), "a multimodal part that this chart"),
+    "another engine's encoder": (
+        dgd(worker(command=["python3", "-m", "dynamo.sglang"], args=["--model=a", "--disaggregation-mode=encode"])),
+        "it has encoders for dynamo.vllm",
+    ),
+    "encoders alone": (
+        dgd(worker(args=["--model", "a/b", "--disaggregation-mode", "encode"])), "its workers are w (encode)"
+    ),
+    "two pools of encoders": (
+        dgd(*(worker(args=["--model", "a/b", "--multimodal-encode-worker"]) | {"name": n} for n in ("a", "b"))),
+        "a and b are two pools of the same role (encode)",
+    ),
     "program": (dgd(worker(command=["python3", "mine.py"])), "it runs python3 mine.py"),
     "two pools": (dgd(worker(), worker() | {"name": "v"}), "w and v are two pools of the same role (worker)"),
     "planner": (dgd(worker() | {"type": "planner"}), "no worker of an engine"),

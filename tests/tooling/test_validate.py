@@ -45,6 +45,16 @@ def report(capsys: pytest.CaptureFixture[str], *files: Path) -> tuple[int, dict[
     return code, found
 
 
+@pytest.mark.parametrize(("encoders", "nodes"), [(1, 1), (2, 2)])
+def test_encoders_have_nodes_too(tmp_path: Path, capsys: pytest.CaptureFixture[str], encoders: int, nodes: int) -> None:
+    shared = {"serving": "aggregated", "model": {"name": "Qwen/Qwen3-VL-4B-Instruct", "sizeGiB": 9}}
+    values = {"global": shared, "encode": {"replicas": encoders}, "decode": {"replicas": 7}}
+    code, found = report(capsys, file(tmp_path, **values))
+    assert (code, found["problems"]) == (0, [])
+    assert found["summary"]["components"]["encode"] == {"pods": encoders, "gpus": encoders}
+    assert (found["summary"]["nodes"]["count"], found["summary"]["gpus"]) == (nodes, 7 + encoders)
+
+
 def test_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = report(capsys, A3U, file(tmp_path, decode={"replicas": 2}))
     assert (code, found["problems"], found["warnings"]) == (0, [], [])

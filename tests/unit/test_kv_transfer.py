@@ -51,7 +51,7 @@ def test_mooncake_has_neither_backends_nor_leases(render: Render, role: str) -> 
 
 
 def test_offload_stands_beside_the_transfer(render: Render, role: str) -> None:
-    host = {"kv_connector": "OffloadingConnector", "kv_connector_extra_config": {"cpu_bytes_to_use": 107374182400}}
+    host = {"kv_connector": "OffloadingConnector", "kv_connector_extra_config": {"cpu_bytes_to_use": 17179869184}}
     config = vllm(render, role, offloadConnectors=[host])
     assert (config["kv_connector"], config["kv_role"]) == ("MultiConnector", "kv_both")
     moves, keeps = config["kv_connector_extra_config"]["connectors"]

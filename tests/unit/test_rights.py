@@ -15,7 +15,7 @@ from hack.chart.scenarios import ALL, BENCHMARK, Scenario
 OPENSHIFT: dict[str, Any] = {
     "global": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
 }
-# Every kind of pod that the chart makes, in two renders.
+# Every kind of pod that the chart makes, in three renders.
 HELPERS = {
     "benchmark": BENCHMARK,
     "canary": {"enabled": True},
@@ -24,7 +24,7 @@ HELPERS = {
 }
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 COMPONENTS = {
-    *("frontend", "prefill", "decode", "etcd", "nats"),
+    *("frontend", "prefill", "decode", "encode", "etcd", "nats"),
     *("model", "test", "canary", "benchmark", "preflight", "probe", "preflight-probe"),
 }
 
@@ -32,7 +32,7 @@ COMPONENTS = {
 def every_pod(**values: Any) -> Manifests:
     """Releases that together have each kind of pod."""
     found: list[Any] = []
-    for name in ("everything", "model-download"):
+    for name in ("everything", "model-download", "encoders-disaggregated"):
         found += Scenario(name, values=merged(merged(BY_NAME[name].values, HELPERS), values)).render()
     return Manifests(found)
 

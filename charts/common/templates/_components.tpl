@@ -10,6 +10,13 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- define "common.filled" -}}
 {{- if not (hasKey . "filled") }}
 {{- $_ := set . "filled" true }}
+{{- /* An encoder is one process with one GPU, and no scaler knows its load. */}}
+{{- if eq .Chart.Name "encode" }}
+{{- $_ := set $ "refused" (keys (pick .Values "autoscaling" "parallelism" "exclusiveTopologyKey") | sortAlpha) }}
+{{- $_ := unset .Values "exclusiveTopologyKey" }}
+{{- $_ := set .Values "parallelism" (dict "tensor" 1 "pipeline" 1 "data" 1 "expert" 1) }}
+{{- $_ := set .Values "autoscaling" (dict "enabled" false) }}
+{{- end }}
 {{- if hasKey .Values "terminationGracePeriodSeconds" }}
 {{- $maps := list "env" "labels" "annotations" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "nodeSelector" "affinity" }}
 {{- if eq .Chart.Name "frontend" }}{{ $maps = concat $maps (list "volumes" "args") }}{{ end }}
@@ -25,6 +32,10 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- $_ := set $ "askedReplicas" $.Values.replicas }}
 {{- if .enabled }}{{ $_ := set $.Values "replicas" .minReplicas }}{{ end }}
 {{- end }}
+{{- end }}
+{{- /* Only the root chart sees all pools. */}}
+{{- with .Values.encode }}
+{{- range $.Subcharts }}{{ $_ := set . "encodes" (gt (int $.Values.encode.replicas) 0) }}{{ end }}
 {{- end }}
 {{- with .Values.global }}
 {{- range $block := list (list . "labels" "annotations" "env" "hardwareSpec" "podSecurityContext" "securityContext") (list .engine "args") (list .serviceAccount "annotations") (list .kvTransfer "extraConfig") }}
@@ -44,13 +55,14 @@ Every object of a chart asks for it first. in: component or root context, whose 
 
 {{/* common.roles: what workers can be. out: JSON list */}}
 {{- define "common.roles" -}}
-["prefill", "decode"]
+["prefill", "decode", "encode"]
 {{- end }}
 
-{{/* common.pools: the roles that have a pool with these values. in: any context; out: JSON list */}}
+{{/* common.pools: the roles that have a pool with these values. in: root chart's context; out: JSON list */}}
 {{- define "common.pools" -}}
 {{- $roles := include "common.roles" . | fromJsonArray }}
 {{- if eq .Values.global.serving "aggregated" }}{{ $roles = without $roles "prefill" }}{{ end }}
+{{- if eq (int .Values.encode.replicas) 0 }}{{ $roles = without $roles "encode" }}{{ end }}
 {{- toJson $roles }}
 {{- end }}
 

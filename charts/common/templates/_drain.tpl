@@ -19,9 +19,9 @@ bound on requests in flight would lose them, so it lies beyond that.
 {{ sub .Values.terminationGracePeriodSeconds 45 }}
 {{- end }}
 
-{{/* common.drain.worker.byDiscovery: "true" where deleting a pod takes it from the routers */}}
+{{/* common.drain.worker.byDiscovery: "true" where deleting a pod takes it from those who ask it; of encoders their Service publishes all */}}
 {{- define "common.drain.worker.byDiscovery" -}}
-{{- if eq .Values.global.discovery.backend "kubernetes" }}true{{ end }}
+{{- if and (eq .Values.global.discovery.backend "kubernetes") (ne .Chart.Name "encode") }}true{{ end }}
 {{- end }}
 
 {{/*

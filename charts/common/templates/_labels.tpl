@@ -28,9 +28,9 @@ common.dynamoLabels: what Dynamo's tools and its operator's PodMonitors look for
 in:  as common.podMetadata
 */}}
 {{- define "common.dynamoLabels" -}}
-{{- if has .component (list "frontend" "prefill" "decode") }}
+{{- if has .component (prepend (include "common.roles" . | fromJsonArray) "frontend") }}
 nvidia.com/dynamo-component: {{ .component }}
-nvidia.com/dynamo-component-type: {{ ternary "worker" .component (and (eq .component "decode") (eq .root.Values.global.serving "aggregated")) }}
+nvidia.com/dynamo-component-type: {{ ternary "worker" .component (or (eq .component "encode") (and (eq .component "decode") (eq .root.Values.global.serving "aggregated"))) }}
 {{- /* Other ranks than the first serve no metrics. */}}
 {{- if or .serves (ne (get (.labels | default dict) "dynamo-disagg/rank") "worker") }}
 nvidia.com/metrics-enabled: "true"

@@ -102,9 +102,11 @@ in:  dict "root" <component context> "affinity" {} "topologyKey" label of the do
 {{- define "common.colocation" -}}
 {{- $affinity := deepCopy .affinity }}
 {{- with .topologyKey }}
+{{- $roles := include "common.roles" . | fromJsonArray }}
+{{- if not $.root.encodes }}{{ $roles = without $roles "encode" }}{{ end }}
 {{- $workers := dict
       "matchLabels" (omit (include "common.selectorLabels" (dict "root" $.root "component" "") | fromYaml) "app.kubernetes.io/component")
-      "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" (include "common.roles" . | fromJsonArray))) }}
+      "matchExpressions" (list (dict "key" "app.kubernetes.io/component" "operator" "In" "values" $roles)) }}
 {{- $own := $affinity.podAffinity | default dict }}
 {{- $term := dict "topologyKey" . "labelSelector" $workers }}
 {{- $terms := append ($own.requiredDuringSchedulingIgnoredDuringExecution | default list) $term }}

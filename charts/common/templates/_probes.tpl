@@ -48,7 +48,7 @@ in:  dict "root" <component context> "model" common.model
 {{/*
 common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. A worker that needs
 one of the other role starts with it: files/pair.py. From then on it is itself that counts.
-in: component context, with "pair" {others, seconds} in disaggregated serving
+in: component context, with "pair" {others, seconds} where it needs another role
 */}}
 {{- define "common.worker.probes" -}}
 {{- $probes := .Values.probes }}

@@ -14,7 +14,7 @@ the KV cache was measured to go over cuda_ipc between them once the devices are 
 */}}
 {{- define "common.sameNode" -}}
 {{- $global := .Values.global }}
-{{- $moves := and (eq $global.serving "disaggregated") (not $global.simulation.enabled)
+{{- $moves := and (eq $global.serving "disaggregated") (ne .Chart.Name "encode") (not $global.simulation.enabled)
       (eq $global.kvTransfer.connector "nixl") (has "UCX" $global.kvTransfer.backends) }}
 {{- $small := lt (include "common.worker.gpus" . | int) ((include "common.hardware" . | fromJson).gpusPerNode | int) }}
 {{- $wants := include (printf "common.engine.%s.cudaIpc" $global.engine.name) . | trim }}

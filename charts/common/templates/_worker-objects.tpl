@@ -1,4 +1,4 @@
-{{/* The objects of a worker pool: what the charts prefill and decode include, with their own context and nothing else. */}}
+{{/* The objects of a worker pool: what the charts prefill, decode and encode include, with their own context and nothing else. */}}
 
 {{/* common.worker.workload: the objects that run the pool. */}}
 {{- define "common.worker.workload" -}}
@@ -28,6 +28,8 @@ data:
 common.worker.service: headless; in Kubernetes discovery a worker exists for the router when this Service's
 EndpointSlice lists its pod as ready, hence the labels. Of a worker of several nodes the pods are selected that serve. The other
 role's workers look for healthy ones before they are ready (files/pair.py), by a Service that must have no such labels.
+Encoders are found before they are ready: they are ready with a worker that computes prompts, which waits for one to be found.
+Until it has loaded, an encoder is not in discovery, whatever its pod is.
 */}}
 {{- define "common.worker.service" -}}
 {{- if include "common.worker.mode" . }}
@@ -42,6 +44,9 @@ metadata:
   {{- include "common.metadata" $context | nindent 2 }}
 spec:
   clusterIP: None
+  {{- if eq .Chart.Name "encode" }}
+  publishNotReadyAddresses: true
+  {{- end }}
   selector:
     {{- include "common.selectorLabels" $context | nindent 4 }}
     {{- if and (gt (include "common.worker.nodes" . | int) 1) (not (include "common.worker.allServe" .)) }}

@@ -1,11 +1,14 @@
 {{/*
-A worker pool. The charts prefill and decode include these with their own context and nothing else: the role
+A worker pool. The charts prefill, decode and encode include these with their own context and nothing else: the role
 is the chart's name, and what differs between the roles is values.
 */}}
 
-{{/* common.worker.mode: prefill, decode or agg; empty when the pool does not exist. */}}
+{{/* common.worker.mode: prefill, decode, agg or encode; empty when the pool does not exist. */}}
 {{- define "common.worker.mode" -}}
-{{- if eq .Values.global.serving "aggregated" }}{{ if eq .Chart.Name "decode" }}agg{{ end }}{{ else }}{{ .Chart.Name }}{{ end }}
+{{- include "common.filled" . }}
+{{- if eq .Chart.Name "encode" }}{{ if int .Values.replicas }}encode{{ end }}
+{{- else if eq .Values.global.serving "aggregated" }}{{ if eq .Chart.Name "decode" }}agg{{ end }}
+{{- else }}{{ .Chart.Name }}{{ end }}
 {{- end }}
 
 {{/* common.worker.gpus: GPUs of one worker. Always the real engine's arithmetic, in simulation too. */}}

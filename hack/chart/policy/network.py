@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from hack.chart.manifests import COMPONENT, INSTANCE, Manifests, PodTemplate
+from hack.chart.manifests import COMPONENT, INSTANCE, WORKERS, Manifests, PodTemplate
 from hack.chart.network import OTHER_PORT, Endpoint, allows, endpoint, is_peer, selecting
 
 Values = dict[str, Any]
-WORKERS = ("prefill", "decode")
 # Nobody's: in the release's namespace, in another, outside; and a pod of a release with another name.
 HERE = ("a pod of the namespace", "another release")
 STRANGERS = {

@@ -66,10 +66,13 @@ def services_lead_to_ports_that_exist(manifests: Manifests) -> Iterator[str]:
 
 
 def pods_of_other_components_find_no_unready_worker(manifests: Manifests) -> Iterator[str]:
-    """A discovery Service that publishes unready pods would have the router send requests to them."""
+    """
+    A discovery Service that publishes unready pods would have the router send requests to them. Not so of encoders,
+    which only workers ask, and whose readiness waits for such a worker.
+    """
     for service in manifests.all("Service"):
         labels = service["metadata"]["labels"]
-        if "nvidia.com/dynamo-discovery-enabled" not in labels:
+        if "nvidia.com/dynamo-discovery-enabled" not in labels or labels[COMPONENT] == "encode":
             continue
         if service["spec"].get("publishNotReadyAddresses"):
             yield f"{object_id(service)}: publishes addresses that are not ready"

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hack.chart import machines, podsecurity
-from hack.chart.manifests import COMPONENT, Container, Manifests, PodTemplate, is_hook, merged
+from hack.chart.manifests import COMPONENT, WORKERS, Container, Manifests, PodTemplate, is_hook, merged
 
-DYNAMO = ("frontend", "prefill", "decode")
+DYNAMO = ("frontend", *WORKERS)
 # What runs on the machine type's nodes, with what it needs there.
-ON_MACHINES = ("prefill", "decode", "probe", "preflight-probe")
+ON_MACHINES = (*WORKERS, "probe", "preflight-probe")
 # What TensorRT-LLM's sshd needs where the machine makes it root (docs/multi-node.md).
 SSHD_NEEDS = {f"capability {name}" for name in ("AUDIT_WRITE", "SETGID", "SETUID", "SYS_CHROOT")}
 # What a security context of the values asks for beyond the "restricted" standard, by its field.
@@ -24,6 +24,8 @@ FIELDS = {
         for name in ("runAsNonRoot", "privileged", "allowPrivilegeEscalation", "seccompProfile", "procMount", "sysctls")
     },
 }
+# An encoder has one GPU.
+ENCODER = {"tensor": 1, "pipeline": 1, "data": 1}
 # In the value of a variable: $(NAME), and not $$(NAME), which is text.
 USE = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
@@ -145,7 +147,7 @@ def pods_obey_the_releases_security_values(manifests: Manifests, values: dict[st
     for pod in manifests.pods():
         own = values.get(pod.labels[COMPONENT], {})
         # A worker of a machine that makes it root stays root; the probe is as a decode worker.
-        lowered = pod.labels[COMPONENT] in ("prefill", "decode", "probe", "preflight-probe")
+        lowered = pod.labels[COMPONENT] in ON_MACHINES
         for at, name, context in [
             (pod.id, "podSecurityContext", pod.spec["securityContext"]),
             *((c.id, "securityContext", c.spec["securityContext"]) for c in _of_the_chart([pod], values)),
@@ -219,8 +221,8 @@ def gpus_are_what_the_parallelism_needs(manifests: Manifests, values: dict[str, 
     settings = values["global"]
     machine = machines.of_values(values)
     resource, per_node = machine.gpu_resource, machine.gpus_per_node
-    for role in ("prefill", "decode") if settings["serving"] == "disaggregated" else ("decode",):
-        parallelism, replicas = values[role]["parallelism"], values[role]["replicas"]
+    for role in ("prefill", "decode", "encode") if settings["serving"] == "disaggregated" else ("decode", "encode"):
+        parallelism, replicas = values[role].get("parallelism", ENCODER), values[role]["replicas"]
         worker = parallelism["tensor"] * parallelism["pipeline"]
         if settings["engine"]["name"] == "vllm":
             worker *= parallelism["data"]
@@ -260,7 +262,7 @@ def _long_running(manifests: Manifests) -> list[PodTemplate]:
 
 def _main(pod: PodTemplate) -> Container:
     """The container that serves; in simulation a worker's leader has another beside it."""
-    return pod.container("engine" if pod.labels[COMPONENT] in ("prefill", "decode") else None)
+    return pod.container("engine" if pod.labels[COMPONENT] in WORKERS else None)
 
 
 def _probes(container: Container) -> Iterator[str]:

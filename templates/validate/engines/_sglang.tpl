@@ -220,3 +220,8 @@ refuses:
   extraConfig: set Mooncake's variables in global.env
   {{- end }}
 {{- end }}
+
+{{/* dynamo/sglang/init_multimodal.py:90, request_handlers/multimodal/encode_worker_handler.py:1272 of ai-dynamo 1.6.1 */}}
+{{- define "validate.engine.sglang.noEncoders" -}}
+SGLang's encoders take the requests from the frontend and choose the workers themselves, past the router and its load limits
+{{- end }}

@@ -77,3 +77,7 @@ refuses:
   extraConfig: set trtllm.cache_transceiver_config.<key> in global.engine.args
   offloadConnectors: set trtllm.kv_cache_config.host_cache_size in global.engine.args
 {{- end }}
+
+{{- define "validate.engine.trtllm.noEncoders" -}}
+the chart has encoders for vLLM only, and none of TensorRT-LLM's (--disaggregation-mode encode, --encode-endpoint) yet
+{{- end }}

@@ -5,6 +5,8 @@ Rules of vLLM. Contract (every file in this folder):
   .hostMemory  caches in host memory; a table for validate.hostMemory
   .alike   what both roles must have alike; a table for validate.alike; in: root context
   .pair    other problems between the two roles; in: dict of "prefill" and "decode", as .role
+  .noEncoders  why there is no pool of encoders for the engine, or nothing
+  .encoders    what is wrong with such a pool; in: dict "root" "roles" role -> {context, facts} "prompts" the role that asks it
 */}}
 
 {{/* Lines are those of vllm 0.31.0, below vllm/. */}}
@@ -81,6 +83,9 @@ max-num-active-seqs:
 - {when: {max-num-active-seqs: above max-num-seqs}, says: "{max-num-active-seqs} is above max-num-seqs {max-num-seqs}: lower it"}
 long-prefill-token-threshold:
 - {when: {long-prefill-token-threshold: above max-model-len}, says: "{long-prefill-token-threshold} is above max-model-len {max-model-len}: lower it"}
+# dynamo/vllm/worker_factory.py:1918
+embedding-transfer-mode, env.DYN_VLLM_EMBEDDING_TRANSFER_MODE:
+- {when: {encoders: absent}, says: "there are no encoders to hand embeddings over: set encode.replicas, or remove it"}
 # config/lora.py:121
 max-cpu-loras:
 - {when: {max-cpu-loras: below max-loras}, says: "{max-cpu-loras} is below max-loras {max-loras}: raise it"}
@@ -108,6 +113,7 @@ speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_
 {{- define "validate.engine.vllm.hostMemory" -}}
 - {fact: kv-offloading-size, bytes: 1073741824}
 - {fact: cpu-offload-gb, bytes: 1073741824, each: true}
+- {fact: multimodal-embedding-cache-capacity-gb, bytes: 1073741824}
 {{- end }}
 
 {{- define "validate.engine.vllm.role" -}}
@@ -161,6 +167,52 @@ nixl/metadata.py:83); nothing where the values do not say what vLLM would make o
 {{/* Both connectors assert that one tensor-parallel size divides the other (kv_connector/utils.py:493, mooncake_connector.py:112). */}}
 {{- define "validate.engine.vllm.pair" -}}
 {{ include "validate.ranks" (dict "what" "tensor-parallel sizes" "prefill" .prefill.parallelism.tensor "decode" .decode.parallelism.tensor) }}
+{{- end }}
+
+{{- define "validate.engine.vllm.noEncoders" -}}
+{{- end }}
+
+{{/* Lines are those of ai-dynamo 1.6.1, below dynamo/vllm/. An encoder reads few flags (multimodal_handlers/encode_worker_handler.py). */}}
+{{- define "validate.engine.vllm.encoders" -}}
+{{ include "validate.alike" (dict "roles" .roles "between" (list "encode" .prompts) "table" (include "validate.engine.vllm.encoders.alike" . | fromYamlArray)) }}
+{{- range $role := list "encode" .prompts }}
+{{- $facts := (get $.roles $role).facts }}
+{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.engine.vllm.encoders.checks" . | fromYaml)) }}
+{{- end }}
+{{- $own := (get .roles "encode").facts }}
+{{- /* multimodal_utils/model.py:203-225 */}}
+{{- range $flag, $name := dict "gpu-memory-utilization" "GPU_MEMORY_UTILIZATION" "kv-cache-memory-bytes" "KV_CACHE_MEMORY_BYTES" "max-num-seqs" "MAX_NUM_SEQS" }}
+{{- if hasPrefix "encode." (get $own.where $flag) }}
+{{ get $own.where $flag }}: an encoder does not read it: set encode.env.DYN_VLLM_ENCODER_{{ $name }}
+{{- end }}
+{{- end }}
+{{- /* multimodal_utils/model.py:68-118: of a name it goes by the words in it, of a folder by its config.json. */}}
+{{- $path := (include "common.model" .root | fromJson).path }}
+{{- if not (or (hasPrefix "/" $path) (include "validate.engine.vllm.encoders.knows" $path)) }}
+encode.replicas: Dynamo's encoders are for Qwen2-VL, Qwen2.5-VL, Qwen3-VL, Qwen3.5 and LLaVA 1.5 7B, and {{ $path }} names none of them: set encode.replicas=0, so that each worker encodes for itself
+{{- end }}
+{{- end }}
+
+{{/* validate.engine.vllm.encoders.knows: "true" where a name is one of a model that encoders take. in: text */}}
+{{- define "validate.engine.vllm.encoders.knows" -}}
+{{- if regexMatch "qwen2-vl|qwen2[.]5-vl|qwen3-vl|qwen3[.]5|llava-1[.]5-7b-hf" (lower .) }}true{{ end }}
+{{- end }}
+
+{{- define "validate.engine.vllm.encoders.alike" -}}
+- {fact: embedding-transfer-mode, or: env.DYN_VLLM_EMBEDDING_TRANSFER_MODE, unset: nixl-write, why: both ends of an embedding's transfer must use one way}
+- {fact: frontend-decoding, or: env.DYN_VLLM_FRONTEND_DECODING, unset: "false", why: an encoder takes images that the frontend has decoded only when it knows of them}
+- {fact: mm-processor-kwargs, unset: none, why: the encoder prepares the images by it}
+- {fact: trust-remote-code, unset: "false", why: both load code of the model}
+{{- end }}
+
+{{- define "validate.engine.vllm.encoders.checks" -}}
+embedding-transfer-mode, env.DYN_VLLM_EMBEDDING_TRANSFER_MODE:
+- {when: {it: local}, says: "it hands embeddings over in files, and pods have no folder together: remove it, or choose nixl-write or nixl-read"}
+# backend_args.py:787-1000
+custom-encoder-class:
+- {when: {}, says: "it encodes within each worker: remove it, or set encode.replicas=0"}
+embedding-worker, classify-worker, realtime:
+- {when: {}, says: "such a worker takes no images, so Dynamo refuses it beside encoders: remove it, or set encode.replicas=0"}
 {{- end }}
 
 {{/* vllm/config/kv_transfer.py KVTransferConfig; the chart has the keys of the transfer, and vLLM derives the rest. */}}

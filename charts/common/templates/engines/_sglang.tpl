@@ -140,3 +140,6 @@ router-mode: global.router.mode
 {{- define "common.engine.sglang.moves" -}}
 WRITE
 {{- end }}
+
+{{- define "common.engine.sglang.encoders" -}}
+{{- end }}

@@ -198,3 +198,6 @@ trtllm.cache_transceiver_config.backend: global.kvTransfer.connector
 {{- define "common.engine.trtllm.moves" -}}
 WRITE
 {{- end }}
+
+{{- define "common.engine.trtllm.encoders" -}}
+{{- end }}

@@ -8,13 +8,14 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
   .serves "true" where every pod of a worker of several nodes serves, nothing where its leader does
   .needs  objects that must exist, a YAML list as of common.needs
   .owned  flags the chart sets -> the value to set instead, or "remove it" and why, for templates/validate
+  .encoders  flags that it sets too where there is a pool of encoders, as .owned; nothing where the engine has none here
   .cudaIpc  what its KV cache was measured to need to move over cuda_ipc between pods of one node: "numbers" (different
             process numbers), "namespace" (one PID namespace), or nothing where it was not run; in: component context
   .moves  how the KV cache gets to decode, as NIXL calls it: READ, decode fetches it, or WRITE, prefill sends it
   .tuning  a YAML map: flags that change neither the KV cache nor the model's card (common.worker.identity; the mocker's
           card was taken with others of the kind, 2026-11-29), and the variables, a pattern, that may
   .variables how Dynamo's variables for the engine's own flags begin: <it>_<FLAG>
-in:  dict "root" <component context> "role" prefill|decode "mode" prefill|decode|agg "nodes" of one worker
+in:  dict "root" <component context> "role" prefill|decode|encode "mode" prefill|decode|agg|encode "nodes" of one worker
      "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, config and needs)
 */}}
 {{- define "common.engine.vllm.image" -}}
@@ -41,19 +42,27 @@ pullPolicy: IfNotPresent
 {{- $args := dict
   "model" (include "common.model" .root | fromJson).path
   "served-model-name" $global.model.name
-  "disaggregation-mode" .mode
-  "block-size" $global.kvCache.blockSize }}
+  "disaggregation-mode" .mode }}
+{{- if .root.encodes }}
+{{- $_ := set $args "enable-multimodal" true }}
+{{- /* Decode gets the images' places in the prompt as embeddings, too (dynamo/vllm/multimodal_utils/model.py). */}}
+{{- if ne .mode "encode" }}{{ $_ := set $args "enable-mm-embeds" true }}{{ end }}
+{{- if has .mode (list "prefill" "agg") }}{{ $_ := set $args "route-to-encoder" true }}{{ end }}
+{{- end }}
+{{- if ne .mode "encode" }}
+{{- $_ := set $args "block-size" $global.kvCache.blockSize }}
 {{- with $values.parallelism }}
 {{- $_ := set $args "tensor-parallel-size" .tensor }}
 {{- if gt (int .pipeline) 1 }}{{ $_ := set $args "pipeline-parallel-size" .pipeline }}{{ end }}
 {{- if gt (int .data) 1 }}{{ $_ := set $args "data-parallel-size" .data }}{{ end }}
 {{- if gt (int .expert) 1 }}{{ $_ := set $args "enable-expert-parallel" true }}{{ end }}
 {{- end }}
-{{- if ne .mode "agg" }}
+{{- end }}
+{{- if has .mode (list "prefill" "decode") }}
 {{- $_ := set $args "kv-transfer-config" (include "common.engine.vllm.kvTransfer" . | fromJson) }}
 {{- end }}
 {{- /* Only workers whose cache the router indexes publish events; without them a kv router is blind. */}}
-{{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
+{{- if and (eq $global.router.mode "kv") (has .mode (list "prefill" "agg")) }}
 {{- $_ := set $args "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:20080" "enable_kv_cache_events" true) }}
 {{- end }}
 {{- if gt (int .nodes) 1 }}
@@ -106,7 +115,7 @@ out: JSON map
 {{- end }}
 
 {{- define "common.engine.vllm.env" -}}
-{{- if ne .mode "agg" }}
+{{- if or (ne .mode "agg") .root.encodes }}
 # vLLM sets it itself, but too late: Dynamo has imported NIXL by then, and vLLM only warns (vllm/distributed/nixl_utils.py).
 UCX_RCACHE_MAX_UNRELEASED: "1024"
 {{- end }}
@@ -174,6 +183,12 @@ node-rank: remove it; it is the pod's rank
 master-addr: remove it; it is the worker's first pod
 master-port: remove it; it is {{ include "common.port.rendezvous" . }}
 router-mode: global.router.mode
+route-to-encoder: encode.replicas (prompts' workers ask the encoders then)
+{{- end }}
+
+{{- define "common.engine.vllm.encoders" -}}
+enable-multimodal: remove it; all workers have it beside encoders (encode.replicas)
+enable-mm-embeds: remove it; all workers have it beside encoders (encode.replicas)
 {{- end }}
 
 {{- define "common.engine.vllm.moves" -}}

@@ -440,7 +440,7 @@
 "multi-step-stream-outputs":["vLLM 0.10.0", "remove it"],
 "multimodal-decode-worker":["Dynamo 1.3.1", "use enable-multimodal; the role is set by the chart"],
 "multimodal-encode-prefill-worker":["Dynamo 0.8.1", "use enable-multimodal; the role is set by the chart"],
-"multimodal-encode-worker":["Dynamo 1.3.1", "use enable-multimodal; the role is set by the chart"],
+"multimodal-encode-worker":["Dynamo 1.3.1", "remove it; encoders are a pool of their own, encode.replicas"],
 "multimodal-processor":["Dynamo 0.8.1", "use enable-multimodal"],
 "multimodal-worker":["Dynamo 1.3.1", "use enable-multimodal; the role is set by the chart"],
 "num-lookahead-slots":["vLLM 0.11.0", "use speculative-config"],
