@@ -27,7 +27,10 @@ global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which
 {{- else }}
 {{- $need := . }}
 {{- range .keys | default (list .key) }}
-{{- if and . (not (hasKey ($object.data | default dict) .)) }}
+{{- $of := $object.data | default dict }}
+{{- if and . (hasKey $of .) (not (get $of .)) }}
+{{ $need.value }}: Secret "{{ $need.name }}" has nothing under its key "{{ . }}": write it
+{{- else if and . (not (hasKey $of .)) }}
 {{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if $need.key }}, or set {{ $need.value }}.key{{ end }}
 {{- end }}
 {{- end }}

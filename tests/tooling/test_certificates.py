@@ -36,10 +36,11 @@ def test_a_good_one() -> None:
     assert problem(encoded(both), NAMES) == ""
 
 
-def test_a_user_of_nats_without_the_password() -> None:
+@pytest.mark.parametrize("data", [{"username": "YQ=="}, {"username": "YQ==", "password": ""}])
+def test_a_user_of_nats_without_the_password(data: dict[str, str]) -> None:
     need = {"kind": "Secret", "name": "user", "value": "global.natsSecret", "keys": ["username", "password"]}
     needs = {"namespace": "llm", "apis": [], "objects": [need], "clusterWide": False}
-    there = {"metadata": {}, "type": "Opaque", "data": {"username": "YQ=="}}
+    there = {"metadata": {}, "type": "Opaque", "data": data}
     cluster: Cluster = read(lambda _: (200, json.dumps(there).encode()), needs)
     (row,) = check_objects(cluster, needs)
     assert (row.status, row.detail) == ("FAIL", "has no key password (it has: username): add it (global.natsSecret)")

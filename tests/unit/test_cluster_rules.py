@@ -157,6 +157,9 @@ def test_the_secret_of_natss_user_has_both(render_fast: Renderer) -> None:
     secret = {**SECRET, "metadata": {"name": "demo-nats", "namespace": "default"}, "data": {"username": "YQ=="}}
     half = render_fast(values, cluster=Cluster((ACCOUNT, secret))).error
     assert 'global.natsSecret: Secret "demo-nats" has no key "password" (it has: username): add it' in half
+    empty = {**secret, "data": {"username": "", "password": "Yg=="}}
+    error = render_fast(values, cluster=Cluster((ACCOUNT, empty))).error
+    assert 'global.natsSecret: Secret "demo-nats" has nothing under its key "username"' in error
     whole = {**secret, "data": {"username": "YQ==", "password": "Yg=="}}
     assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""
 
