@@ -19,6 +19,17 @@ global.discovery.etcdEndpoints: {{ join " and " . }} is asked without TLS, which
 global.natsUrl: nats:// leaves TLS to what the server asks for, and global.tls is not for servers outside of the release: write tls://, and the certificates in global.env (NATS_TLS_CA_CERT_PATH).
 {{- end }}
 {{- end }}
+{{- if .Values.global.tls.secretName }}
+{{- $machine := include "common.hardware" . | fromJson }}{{ $cannot := list }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- $isRoot := and (has $component (include "common.roles" $ | fromJsonArray)) $machine.runAsRoot }}
+{{- $pod := include "common.podSecurityContext" (dict "root" $ "overrides" (get $.Subcharts $component).Values.podSecurityContext "runAsRoot" $isRoot) | fromJson }}
+{{- if and $pod.runAsUser (not (hasKey $pod "fsGroup")) }}{{ $cannot = append $cannot (printf "%s.podSecurityContext" $component) }}{{ end }}
+{{- end }}
+{{- with $cannot }}
+{{ join ", " . }}: only root and the pod's fsGroup read the files of global.tls.secretName, and no fsGroup is set: set one, unless the namespace chooses it, as OpenShift's do.
+{{- end }}
+{{- end }}
 {{- range $where, $env := include "common.env.places" . | fromJson }}
 {{- if get $env "NATS_TLS_INSECURE" }}
 {{ $where }}.NATS_TLS_INSECURE: any certificate is taken, so that whoever stands between may read and answer: name the authority in NATS_TLS_CA_CERT_PATH.

@@ -192,6 +192,16 @@ TLS = {"tls": {"secretName": "demo-tls"}}
             "global.discovery.etcdEndpoints: Dynamo asks http://etcd.infra at port 80: write http://etcd.infra:2379",
         ),
         (
+            {"global": TLS, "frontend": {"podSecurityContext": {"fsGroup": None}}},
+            {"global": {"podSecurityContext": {"runAsUser": None}}},
+            "frontend.podSecurityContext: only root and the pod's fsGroup read the files of global.tls.secretName",
+        ),
+        (
+            {"global": {**TLS, "hardware": "gke-a3ultra", "podSecurityContext": {"fsGroup": None}}},
+            {"global": {"podSecurityContext": {"fsGroup": 2000}}},
+            "frontend.podSecurityContext: only root and the pod's fsGroup read",
+        ),
+        (
             {"global": {"telemetry": {"otlpEndpoint": "http://[fd00::1]/"}}},
             {"global": {"telemetry": {"otlpEndpoint": "http://[fd00::1]:4317/"}}},
             "global.telemetry.otlpEndpoint: Dynamo asks http://[fd00::1]/ at port 80: write http://[fd00::1]:4317",
