@@ -159,7 +159,7 @@ def reasons(made: Sizing) -> Iterator[tuple[str, str, str]]:
             f"{streams:.0f} x {t.prompt + t.answer:,} x {w.kv_bytes:,} bytes",
             f"{held / 1e9:.1f} GB",
         )
-        known = f" of the {w.kv_gbps:g} between two processes" if w.kv_gbps else ""
+        known = f" of the {w.kv_gbps:g} between two pods" if w.kv_gbps else ""
         moved = f"{prompts * w.kv_bytes / 1e9:.1f} GB/s{known}"
         yield "KV traffic", f"{prompts:,.0f} x {w.kv_bytes:,} bytes/s", moved
     alone = t.prompt / w.prefill_rate

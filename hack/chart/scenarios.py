@@ -176,6 +176,7 @@ FEATURES = [
             {"networkPolicy": {"enabled": True, "clients": [in_namespace("gateways")]}, "prefill": CACHE},
         ),
     ),
+    Scenario("dynamo-1.5.1", values={"global": {"engine": {"image": {"tag": "1.5.1"}}}}),
     Scenario("trtllm", values=TRTLLM),
     *(
         Scenario(

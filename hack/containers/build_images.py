@@ -29,7 +29,11 @@ from hack.data import runtime as simulated
 from hack.tools import gobuild
 
 # Of Python packages, on the same base.
-BUILT: dict[str, Callable[[Path, Step], None]] = {"sim-runtime": context.runtime, "aiperf": context.benchmark}
+BUILT: dict[str, Callable[[Path, Step], None]] = {
+    "sim-runtime": context.runtime,
+    "sim-runtime-previous": context.previous_runtime,
+    "aiperf": context.benchmark,
+}
 FIREWALL_PARTS = ("", "-save", "-restore")
 # Never pulled: the name exists in no registry.
 REPOSITORY = "docker.io/dynamo-disagg"
@@ -74,16 +78,18 @@ class Image:
 
 def images() -> dict[str, Image]:
     """The images by name."""
+    runtime = [
+        simulated.FOLDER / "Containerfile",
+        simulated.FOLDER / "requirements.txt",
+        simulated.FOLDER / "model.py",
+        Path(context.__file__),
+        fake_gpu.PROGRAM,
+        fake_gpu.PROTO,
+        simulated.RENDEZVOUS,
+    ]
     inputs: dict[str, list[Path]] = {
-        "sim-runtime": [
-            simulated.FOLDER / "Containerfile",
-            simulated.FOLDER / "requirements.txt",
-            simulated.FOLDER / "model.py",
-            Path(context.__file__),
-            fake_gpu.PROGRAM,
-            fake_gpu.PROTO,
-            simulated.RENDEZVOUS,
-        ],
+        "sim-runtime": runtime,
+        "sim-runtime-previous": [*runtime, simulated.PREVIOUS],
         "aiperf": [
             aiperf.FOLDER / "Containerfile",
             aiperf.FOLDER / "requirements.txt",

@@ -10,7 +10,7 @@ from pathlib import Path
 from hack.base.log import UserError
 from hack.base.step import Step
 from hack.data import aiperf, fake_gpu
-from hack.data.runtime import FOLDER, PYTHON_VERSION, RENDEZVOUS
+from hack.data.runtime import FOLDER, PREVIOUS, PYTHON_VERSION, RENDEZVOUS
 from hack.data.runtime.model import write_model
 
 # Parts of packages that nothing runs here; the licenses stay.
@@ -19,9 +19,9 @@ UNNEEDED = ("tests", "sboms", "__pycache__")
 PROCESSORS = {"arm64": "aarch64", "AMD64": "x86_64"}
 
 
-def runtime(folder: Path, step: Step) -> None:
-    """Fill the build context of the simulated runtime."""
-    _start(folder, FOLDER, step)
+def runtime(folder: Path, step: Step, *replaced: Path) -> None:
+    """Fill the build context of the simulated runtime; packages of the files `replaced` stand in for its own."""
+    _start(folder, FOLDER, step, *replaced)
     plugin = folder / "fake-gpu"
     plugin.mkdir()
     shutil.copy(fake_gpu.PROGRAM, plugin)
@@ -32,21 +32,28 @@ def runtime(folder: Path, step: Step) -> None:
     _world_readable(folder)
 
 
+def previous_runtime(folder: Path, step: Step) -> None:
+    """Fill the build context of the simulated runtime with the Dynamo before."""
+    runtime(folder, step, PREVIOUS)
+
+
 def benchmark(folder: Path, step: Step) -> None:
     """Fill the build context of AIPerf, with the tokenizer of the simulated runtime."""
     _start(folder, aiperf.FOLDER, step)
     _world_readable(folder)
 
 
-def _start(folder: Path, image: Path, step: Step) -> None:
+def _start(folder: Path, image: Path, step: Step, *replaced: Path) -> None:
     """What both have: the Containerfile, the pinned packages without what nothing runs, and the model's folder."""
     packages = folder / "site-packages"
     step.say("installing the pinned Python packages")
     processor = PROCESSORS.get(platform.machine(), platform.machine())
     install: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", packages]
     target = ["--python-version", PYTHON_VERSION, "--python-platform", f"{processor}-manylinux_2_28"]
-    source = ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", f"{image}/requirements.txt"]
-    step.run([*install, *target, "--link-mode", "copy", *source], "uv pip install")
+    # The last one wins: each is installed over the one before.
+    for file in (image / "requirements.txt", *replaced):
+        source: list[str | Path] = ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", file]
+        step.run([*install, *target, "--link-mode", "copy", "--upgrade", *source], "uv pip install")
     # Commands of packages, made to run with this machine's Python.
     shutil.rmtree(packages / "bin")
     for name in UNNEEDED:

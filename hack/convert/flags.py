@@ -13,7 +13,7 @@ import yaml
 from hack.base.yamlfile import parse, read_yaml
 from hack.convert.notes import Notes
 from hack.convert.tree import Tree
-from hack.flags.files import SCHEMAS, removed, written
+from hack.flags.files import data_file, known_versions, removed, written
 
 NUMBERS = ("integer", "number", "count", "countOrAuto", "integers", "numbers")
 RENAMED = re.compile(r"^use ([a-z0-9][a-z0-9-]*)(; the role is set by the chart)?$")
@@ -39,7 +39,7 @@ class Flags:
 @functools.cache
 def _known(program: str) -> dict[str, Any]:
     data = written(program)
-    data["types"] = read_yaml(SCHEMAS / f"{program}.yaml")["flags"]["properties"]
+    data["types"] = read_yaml(data_file(program, known_versions()[0]))["flags"]["properties"]
     return data
 
 

@@ -8,11 +8,11 @@ docs/security.md: the table of who reaches whom in a closed release, from its Ne
 docs/monitoring.md: the table of alerts.
 files/rules.yaml, files/dashboards: the alerts and dashboards, from hack/monitoring.
 docs/scheduling.md: the table of where the scheduler placed each scenario, from tests/proofs.yaml.
-charts/common/templates/flags: what the templates know about flags, from schemas/engines.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ from hack.chart import proofs
 from hack.chart.machines import load_machine, names, of_values
 from hack.chart.manifests import merged
 from hack.docs import network
-from hack.flags.files import TEMPLATES, template_text, written
+from hack.flags import files as flagfiles
 from hack.flags.programs import PROGRAMS
 from hack.monitoring import alerts, dashboards, panels
 from hack.schema.bundle import Schema, bundled
@@ -221,8 +221,8 @@ def readme_page() -> str:
 def flags_page() -> str:
     """The text of docs/engine-flags.md with the current number of each program's flags."""
     rows = []
-    for program in PROGRAMS.values():
-        known = written(program.name)
+    for program, version in itertools.product(PROGRAMS.values(), flagfiles.known_versions()):
+        known = flagfiles.written(program.name, version)
         source = f"ai-dynamo {known['dynamo']}"
         if program.name == program.package:
             source += f", {program.package} {known['version']}"
@@ -271,5 +271,4 @@ def generated() -> dict[Path, str]:
         MONITORING_PAGE: monitoring_page(),
         RULES: alerts.text(),
         **{DASHBOARDS / f"{board.name}.json": dashboards.text(board) for board in panels.DASHBOARDS},
-        **{TEMPLATES / f"_{name}.tpl": template_text(name) for name in PROGRAMS},
     }

@@ -2,8 +2,8 @@
 
 A Dynamo version decides which engine version it is: its package pins one. pip fetches the packages, and
 hack/flags/reader.py asks the programs' own parsers, in a process of its own. What they say becomes
-schemas/engines/<program>.yaml. Names that are gone since that was last written are added to
-schemas/engines/removed.yaml. From these two `make generate` makes the templates of flags.
+schemas/engines/<dynamo>/<program>.yaml. Names that the newest version lacks are added to schemas/engines/removed.yaml.
+`make generate` makes the templates of flags from these.
 """
 
 from __future__ import annotations
@@ -81,21 +81,30 @@ def reading(program: Program, folder: Path, *arguments: str) -> list[list[Flag]]
 
     The frontend asks its own, and an engine's where the arguments say so. Raises UserError when it asks others.
     """
-    command = [sys.executable, flagreader.__file__, str(folder), program.module, program.function, *arguments]
+    command = [
+        sys.executable,
+        flagreader.__file__,
+        str(folder),
+        program.module,
+        ",".join(program.functions),
+        *arguments,
+    ]
     # Without an environment: DYN_ variables are defaults of flags.
     done = process.run(command, env={})
     try:
         parsers = json.loads(done.stdout)
     except ValueError:
         parsers = []
-    expected = [program.function]
-    expected += [] if program.name == "frontend" else [ROUTER]
-    expected += [program.function] if arguments or program.name == program.package else []
-    if [p["by"] for p in parsers if p["flags"]] != expected:
+    expected = [program.functions]
+    expected += [] if program.name == "frontend" else [(ROUTER,)]
+    expected += [program.functions] if arguments or program.name == program.package else []
+    asking = [p["by"] for p in parsers if p["flags"]]
+    if len(asking) != len(expected) or any(by not in names for by, names in zip(asking, expected, strict=True)):
         found = ", ".join(f"{p['by']} ({len(p['flags'])} flags)" for p in parsers) or "none"
+        wanted = ", ".join(" or ".join(names) for names in expected)
         raise UserError(
             f"{program.module} asks other parsers than expected, adapt hack/flags/generate.py: expected those of "
-            f"{', '.join(expected)}, found {found}; its last words: {done.stderr.strip().rpartition(chr(10))[2]}"
+            f"{wanted}, found {found}; its last words: {done.stderr.strip().rpartition(chr(10))[2]}"
         )
     return [[Flag(**flag, for_router=p["by"] == ROUTER) for flag in p["flags"]] for p in parsers]
 
@@ -141,9 +150,14 @@ def learn(program: Program, folder: Path, dynamo: str, version: str) -> Knowledg
     return known
 
 
+def closest(dynamo: str) -> str:
+    """The known version to compare with: the same one, or else the newest."""
+    return dynamo if dynamo in flagfiles.known_versions() else ""
+
+
 def changes(known: Knowledge) -> Iterator[str]:
     """How the flags differ from what is written now."""
-    before = flagfiles.written(known.program.name)["flags"]
+    before = flagfiles.written(known.program.name, closest(known.dynamo))["flags"]
     after = {flag.name: kind(known.program, flag) for flag in known.flags.values()}
     for name in sorted(set(before) | set(after)):
         if name not in before:
@@ -193,6 +207,7 @@ def generate(engine: str | None, version: str | None, dynamo: str, *, dry_run: b
             for line in changes(known) if dry_run else ():
                 console.print(f"{name}: {line}")
             for path, text in flagfiles.files(known).items() if not dry_run else ():
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(text)
             lent = {flag for borrowed in known.borrowed.values() for flag in borrowed["flags"]}
             explained = known.names | lent | flagfiles.removed().get(name, {}).keys()

@@ -54,8 +54,8 @@ class Program:
     # Its engine's package, if that has parsers
     package: str
     module: str
-    # Builds the parsers, and asks first Dynamo's, then the engine's
-    function: str
+    # Builds the parsers, and asks first Dynamo's, then the engine's: the first of these that its version has
+    functions: tuple[str, ...]
     # Flags that are accepted outside of argparse
     extra: tuple[Flag, ...] = ()
     # Choices that the program adds when it has read the command line
@@ -74,7 +74,7 @@ PROGRAMS = {
             "vLLM",
             "vllm",
             "dynamo.vllm.args",
-            "_parse_cli_args",
+            ("_parse_cli_args", "parse_args"),
             # FlexibleArgumentParser.parse_args handles these before argparse does.
             extra=(Flag(["--config"], "value", "text", "Read options from a YAML file."),),
             short={"-O": "optimization-level"},
@@ -85,7 +85,7 @@ PROGRAMS = {
             "SGLang",
             "sglang",
             "dynamo.sglang.args",
-            "parse_args",
+            ("parse_args",),
             # dynamo/sglang/args.py translates these.
             extra_choices={
                 "disaggregation-mode": ["agg", "pd", "encode"],
@@ -105,7 +105,7 @@ PROGRAMS = {
             "TensorRT-LLM",
             "",
             "dynamo.trtllm.args",
-            "parse_args",
+            ("parse_args",),
             # dynamo/trtllm/args.py translates the one, and collects --trtllm.<group>.<key> of the other.
             extra=(
                 Flag(
@@ -123,7 +123,7 @@ PROGRAMS = {
             ),
         ),
         # With --dyn-chat-processor vllm the rest of the command line goes to vLLM's own parser.
-        Program("frontend", "dynamo.frontend", "vllm", "dynamo.frontend.main", "parse_args"),
+        Program("frontend", "dynamo.frontend", "vllm", "dynamo.frontend.main", ("parse_args",)),
     )
 }
 

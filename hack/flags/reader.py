@@ -1,8 +1,9 @@
-"""Read the flags that a program's own parsers accept: `flagreader.py FOLDER MODULE FUNCTION [ARGUMENT...]`.
+"""Read the flags that a program's own parsers accept: `flagreader.py FOLDER MODULE FUNCTION,... [ARGUMENT...]`.
 
 Meant for a process of its own, with an empty environment: it imports the packages unpacked in FOLDER and calls
-FUNCTION with the arguments. What they need and is not in REAL (torch, CUDA libraries) is imitated, so that the answer
-does not depend on what is installed here. Printed is a JSON list with one entry for each parser that was asked:
+the first FUNCTION that MODULE has with the arguments. What they need and is not in REAL (torch, CUDA libraries) is
+imitated, so that the answer does not depend on what is installed here. Printed is a JSON list with one entry for each
+parser that was asked:
 {"by": the function that asked it, "flags": what described() says about each}.
 """
 
@@ -173,8 +174,8 @@ class Finder(MetaPathFinder):
 # Parsers
 
 
-def asked(module: str, function: str, arguments: list[str]) -> list[tuple[str, argparse.ArgumentParser]]:
-    """The parsers that a function asks until it fails, and for each the function that asks it."""
+def asked(module: str, functions: str, arguments: list[str]) -> list[tuple[str, argparse.ArgumentParser]]:
+    """The parsers that the first of these functions asks until it fails, and for each the function that asks it."""
     found: list[tuple[str, argparse.ArgumentParser]] = []
     ask = argparse.ArgumentParser.parse_known_args
 
@@ -188,7 +189,8 @@ def asked(module: str, function: str, arguments: list[str]) -> list[tuple[str, a
     argparse.ArgumentParser.parse_known_args = noted  # type: ignore[method-assign]
     # vLLM gives its flags a text only for those who ask for help.
     sys.argv[1:] = ["--help"]
-    called = getattr(importlib.import_module(module), function)
+    loaded = importlib.import_module(module)
+    called = next(getattr(loaded, name) for name in functions.split(",") if hasattr(loaded, name))
     sys.argv[1:] = arguments
     try:
         answer = called(*[arguments] * len(inspect.signature(called).parameters))
@@ -249,17 +251,19 @@ def bounds_of(field: str) -> dict[str, float]:
     return found[0] if found and all(bounds == found[0] for bounds in found) else {}
 
 
-def run(folder: str, module: str, function: str, *arguments: str) -> None:
+def run(folder: str, module: str, functions: str, *arguments: str) -> None:
     """Print what the parsers know."""
+    # What is printed is the answer alone: vLLM logs to standard output when it is imported.
+    answer, sys.stdout = sys.stdout, sys.stderr
     sys.meta_path.insert(0, Finder(folder))
     importlib.metadata.version = lambda distribution_name: "99.0"
     no_flag = argparse._HelpAction | argparse._VersionAction
-    parsers = asked(module, function, list(arguments))
+    parsers = asked(module, functions, list(arguments))
     found = [
         {"by": by, "flags": [described(a) for a in parser._actions if a.option_strings and not isinstance(a, no_flag)]}
         for by, parser in parsers
     ]
-    print(json.dumps(found))
+    print(json.dumps(found), file=answer)
 
 
 if __name__ == "__main__":

@@ -139,12 +139,13 @@ def _delete(component: str, *options: str) -> Callable[[Subject], None]:
 class Case:
     """
     What happens, why clients lose something in it though the chart does what it can (empty where they must lose
-    nothing), and to a release with which values.
+    nothing), and to a release with which values, of which images that not every cluster has.
     """
 
     act: Callable[[Subject], None]
     loses: str = ""
     values: Values = field(default_factory=dict)
+    images: tuple[str, ...] = ()
 
 
 ACTIVATION = (
@@ -159,6 +160,14 @@ ETCD: Values = {
     "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd"), "resources": {"requests": {"cpu": "20m"}}},
 }
 
+PREVIOUS = loaded("sim-runtime-previous")
+
+
+def of_version(image: dict[str, str]) -> Values:
+    """A release of the Dynamo that an image has."""
+    return {"global": {"engine": {"image": {"tag": image["tag"]}}, "simulation": {"image": image}}}
+
+
 CASES: dict[str, Case] = {
     "an upgrade of prefill": Case(lambda subject: subject.upgrade(_stamp("prefill"))),
     "an upgrade of decode": Case(lambda subject: subject.upgrade(_stamp("decode"))),
@@ -169,6 +178,12 @@ CASES: dict[str, Case] = {
     ),
     "another dtype": Case(
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION
+    ),
+    f"from Dynamo {PREVIOUS['tag']}": Case(
+        lambda subject: subject.upgrade(of_version(loaded("sim-runtime"))),
+        loses=ACTIVATION,
+        values=of_version(PREVIOUS),
+        images=("sim-runtime-previous",),
     ),
     "a rollback in the middle": Case(_rollback, loses=ACTIVATION),
     "a missing image, and a rollback": Case(_missing_image),

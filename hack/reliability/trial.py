@@ -16,6 +16,7 @@ from hack.chart.manifests import merged
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count
+from hack.reliability import faults
 from hack.reliability.cases import Case, Subject
 from hack.reliability.clients import MODEL, load
 
@@ -113,6 +114,7 @@ def _total(name: str, metrics: str) -> int:
 
 def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome:
     """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
+    faults.provide(release, *case.images)
     subject = Subject(release, merged(VALUES, case.values))
     subject.upgrade({})
     subject.settle()

@@ -35,7 +35,7 @@ EDITOR = SOURCES / "editor.json"
 LIMITS = openapi.FOLDER / "limits.yaml"
 # Below these every amount may be taken back, a default too.
 AMOUNTS = ("requests", "limits")
-FILE_REFERENCE = re.compile(r"(?P<file>[a-z0-9/-]+\.yaml)#/(?P<name>[A-Za-z0-9]+)")
+FILE_REFERENCE = re.compile(r"(?P<file>[a-z0-9/.-]+\.yaml)#/(?P<name>[A-Za-z0-9]+)")
 KUBERNETES_REFERENCE = re.compile(r"kubernetes#/(?P<kind>[A-Za-z0-9.]+)(!(?P<without>[A-Za-z0-9]+))?(?P<nullable>[?])?")
 # The keywords the sources use. A text with a comma that was not quoted would otherwise become one.
 KEYWORDS = {

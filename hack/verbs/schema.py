@@ -9,6 +9,7 @@ import click
 from hack.base.log import UserError, console
 from hack.base.paths import ROOT
 from hack.cluster.apiserver import ApiServer
+from hack.flags import files as flagfiles
 from hack.schema import bundle as bundler
 from hack.schema import kubernetes as kubernetes_schemas
 from hack.schema.kubernetes import Schema
@@ -30,7 +31,7 @@ def command() -> None:
 @command.command(help=bundler.__doc__)
 @check_only
 def bundle(check: bool) -> None:
-    for file, text in bundler.generated().items():
+    for file, text in {**bundler.generated(), **flagfiles.templates()}.items():
         name = file.relative_to(ROOT)
         current = file.is_file() and file.read_text() == text
         if check and not current:

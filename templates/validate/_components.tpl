@@ -38,7 +38,7 @@
 {{- with .Subcharts.frontend }}
 {{- $owned := include "frontend.owned" . | fromYaml }}
 {{ include "validate.flags" (dict
-      "where" "frontend.args" "flags" .Values.args "raw" .Values.extraArgs "role" "frontend" "program" "frontend" "owned" $owned
+      "where" "frontend.args" "flags" .Values.args "raw" .Values.extraArgs "role" "frontend" "program" "frontend" "dynamo" (include "common.dynamoVersion" .) "owned" $owned
       "other" $engine.name "otherIs" "the workers': move it to global.engine.args" "checked" (ne $engine.version "unchecked")) }}
 {{ include "validate.env" (dict "context" . "owned" (include "frontend.ownedEnv" . | fromJson) "flags" $owned "prefixes" (list "DYN")) }}
 {{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
@@ -101,7 +101,8 @@ frontend-route-extension:
 {{- if .Values.encode.replicas }}{{ $owned = merge $owned (include (printf "common.engine.%s.encoders" $engine.name) . | fromYaml) }}{{ end }}
 {{- $prefixes := list "DYN" (include (printf "common.engine.%s.variables" $engine.name) .) }}
 {{- $program := dict
-      "program" $engine.name "known" .knownFlags "types" (include (printf "validate.types.%s" $engine.name) . | fromJson)
+      "program" $engine.name "dynamo" .knownFlags.dynamo "known" .knownFlags
+      "types" (include (printf "validate.types.%s.%s" $engine.name .knownFlags.dynamo) . | fromJson)
       "owned" $owned "checked" (ne $engine.version "unchecked")
       "other" "frontend" "otherIs" "the frontend's: move it to frontend.args" }}
 {{ include "validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" (first $pools)) $program) }}

@@ -14,7 +14,7 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- define "validate.facts.found" -}}
 {{- $component := .context.Chart.Name }}{{ $values := .context.Values }}{{ $global := $values.global }}
 {{- $known := .known }}
-{{- if not $known }}{{ $known = include (printf "common.flags.%s" .program) . | fromJson }}{{ end }}
+{{- if not $known }}{{ $known = include (printf "common.flags.%s.%s" .program (include "common.dynamoVersion" .context)) . | fromJson }}{{ end }}
 {{- $isWorker := ne $component "frontend" }}
 {{- $layers := list (dict "where" (printf "%s.%s" $component (ternary "engineArgs" "args" $isWorker)) "of" ($values.engineArgs | default $values.args)) }}
 {{- if $isWorker }}{{ $layers = prepend $layers (dict "where" "global.engine.args" "of" $global.engine.args) }}{{ end }}

@@ -1,20 +1,26 @@
 {{/*
 validate.engineVersion: the flags are those of the engine in Dynamo's own image; of another image they
-are not known unless the values say so.
+are not known unless the values say so. Frontends and workers are one version.
 */}}
 {{- define "validate.engineVersion" -}}
 {{- $known := .knownFlags }}
-{{- $version := .Values.global.engine.version }}
-{{- if not (has $version (list "" $known.version "unchecked")) }}
-global.engine.version: the flags of {{ $version }} are not known, only those of {{ $known.label }}: write {{ $known.version }} if the image has it, or unchecked
+{{- $engine := .Values.global.engine }}
+{{- $version := $engine.version }}
+{{- $versions := include "common.flags.versions" . | fromJson }}
+{{- $engines := get $versions.engines $engine.name }}
+{{- $choices := list }}
+{{- range $versions.dynamo }}{{ $dynamo := . }}{{ range $its, $of := $engines }}{{ if eq $of $dynamo }}{{ $choices = append $choices (printf "%s (Dynamo %s)" $its $dynamo) }}{{ end }}{{ end }}{{ end }}
+{{- if not (or (has $version (list "" "unchecked")) (hasKey $engines $version)) }}
+global.engine.version: the flags of {{ $version }} are not known, only those of {{ join " and " $choices }}: write {{ keys $engines | sortAlpha | reverse | join " or " }} if the image has it, or unchecked
 {{- end }}
 {{- if not $version }}
 {{- range $where, $image := dict "global.engine" .Values.global.engine.image "frontend" .Values.frontend.image }}
-{{- $found := regexFind "^v?[0-9]+[.][0-9]+[.][0-9]+([^0-9.].*)?$" $image.tag | trimPrefix "v" | regexFind "^[0-9.]+" }}
-{{- /* A later patch of the same minor version keeps flags and engines. */}}
-{{- $isPatch := and $found (eq (regexReplaceAll "[0-9]+$" $found "") (regexReplaceAll "[0-9]+$" $known.dynamo "")) (ge (last (splitList "." $found) | int) (last (splitList "." $known.dynamo) | int)) }}
-{{- if and $image.tag (not $isPatch) }}
-{{ $where }}.image.tag: "{{ $image.tag }}" is not known to be Dynamo {{ $known.dynamo }} with {{ $known.label }}, whose flags are checked: set global.engine.version to {{ $known.version }} if it is, or to unchecked
+{{- $found := include "common.dynamoVersion.ofTag" (dict "tag" $image.tag "known" $versions.dynamo) }}
+{{- if not $image.tag }}
+{{- else if not $found }}
+{{ $where }}.image.tag: "{{ $image.tag }}" is not known to be Dynamo {{ join " or " $versions.dynamo }}, whose flags are checked: set global.engine.version to {{ join " or " $choices }} if it is, or to unchecked
+{{- else if ne $found $known.dynamo }}
+{{ $where }}.image.tag: "{{ $image.tag }}" is Dynamo {{ $found }}, the workers' image is {{ $known.dynamo }}: give both the same version
 {{- end }}
 {{- end }}
 {{- end }}
@@ -23,7 +29,7 @@ global.engine.version: the flags of {{ $version }} are not known, only those of 
 {{/*
 validate.flags: flags that do not exist, or that the chart derives.
 in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" component, for messages;
-    "program" name; "owned" flag -> value to set instead; "checked" whether the program's version is known;
+    "program" name; "dynamo" common.dynamoVersion; "owned" flag -> value to set instead; "checked" whether the program's version is known;
     "known" and "types" of the program, where the caller has read them;
     "other" the program a flag could be meant for, "otherIs" for messages: whose it is and where its flags go
 */}}
@@ -31,15 +37,15 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- if or .flags .raw }}
 {{- $known := .known }}
 {{- $types := .types }}
-{{- if not $known }}{{ $known = include (printf "common.flags.%s" .program) . | fromJson }}{{ end }}
-{{- if not $types }}{{ $types = include (printf "validate.types.%s" .program) . | fromJson }}{{ end }}
+{{- if not $known }}{{ $known = include (printf "common.flags.%s.%s" .program .dynamo) . | fromJson }}{{ end }}
+{{- if not $types }}{{ $types = include (printf "validate.types.%s.%s" .program .dynamo) . | fromJson }}{{ end }}
 {{- $owned := dict }}
 {{- range $flag, $instead := .owned }}{{ $_ := set $owned (get $known.aliases $flag | default $flag) $instead }}{{ end }}
 {{- $asked := omit . "owned" }}
 {{- range $key, $value := dict "known" $known "types" $types "owned" $owned "isRaw" false }}{{ $_ := set $asked $key $value }}{{ end }}
 {{- with get ($known.borrowed | default dict) (toString (get .flags "dyn-chat-processor")) }}
 {{- $_ := set $known "flags" (merge $known.flags .flags) }}
-{{- with .program }}{{ $_ := set $known "flags" (merge $known.flags (include (printf "common.flags.%s" .) $ | fromJson).flags) }}{{ end }}
+{{- with .program }}{{ $_ := set $known "flags" (merge $known.flags (include (printf "common.flags.%s.%s" . $.dynamo) $ | fromJson).flags) }}{{ end }}
 {{- end }}
 {{- $names := dict }}
 {{- range $flag := keys .flags | sortAlpha }}
@@ -166,7 +172,7 @@ write {{ $positive }}: false
 {{/* validate.flags.instead: what to write instead of a flag that does not exist. in: as validate.flag, "typed" */}}
 {{- define "validate.flags.instead" -}}
 {{- $known := .known }}
-{{- $others := include (printf "common.flags.%s" .other) . | fromJson }}
+{{- $others := include (printf "common.flags.%s.%s" .other .dynamo) . | fromJson }}
 {{- $names := list }}
 {{- range $name, $kind := $known.flags }}{{ if ne $kind "router" }}{{ $names = append $names $name }}{{ end }}{{ end }}
 {{- $near := include "validate.nearest" (dict "word" .flag "known" $names "atLeast" 600) }}
@@ -177,8 +183,18 @@ write {{ $positive }}: false
 {{- $processors := list }}
 {{- range $processor, $lent := $known.borrowed }}{{ if hasKey $lent.flags $.flag }}{{ $processors = append $processors $processor }}{{ end }}{{ end }}
 {{- $stranger := include "validate.flags.stranger" . | trim }}
+{{- $elsewhere := "" }}
+{{- range without (include "common.flags.versions" . | fromJson).dynamo .dynamo | reverse }}
+{{- with include (printf "common.flags.%s.%s" $.program .) $ | fromJson }}
+{{- if hasKey .flags (get .aliases $.flag | default $.flag) }}{{ $elsewhere = ternary .label (printf "%s (Dynamo %s)" .label .dynamo) (contains .dynamo .label) }}{{ end }}
+{{- end }}
+{{- end }}
 {{- if $processors -}}
 {{ $known.label }} has no such flag, it is one of dyn-chat-processor {{ join " and " $processors }}: set that too
+{{- else if and $elsewhere (not .isRaw) (kindIs "invalid" .value) }}
+{{- /* null takes out what a file below set for the other version. */}}
+{{- else if $elsewhere -}}
+{{ $known.label }} has no such flag, {{ $elsewhere }} has: set global.engine.image.tag to that version, or remove it
 {{- else if and (hasKey $others.flags .flag) (ne (get $others.flags .flag) "router") -}}
 {{ $known.label }} has no such flag, it is one of {{ .otherIs }}
 {{- else if $stranger -}}
@@ -198,7 +214,7 @@ write {{ $positive }}: false
 {{- $labels := dict "vllm" "vLLM" "sglang" "SGLang" "trtllm" "TensorRT-LLM" }}
 {{- if hasKey $labels .program }}
 {{- range $engine, $label := omit $labels .program }}
-{{- $theirs := include (printf "common.flags.%s" $engine) $ | fromJson }}
+{{- $theirs := include (printf "common.flags.%s.%s" $engine $.dynamo) $ | fromJson }}
 {{- $flag := get $theirs.aliases $.flag | default $.flag }}
 {{- if ne (get $theirs.flags $flag | default "router") "router" }}
 {{- $ours := "" }}

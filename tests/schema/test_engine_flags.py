@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from jsonschema import Draft202012Validator
 from hack.base.paths import ROOT
 from hack.chart import render as chart
 from hack.chart.helm import STUMBLES, Helm, HelmResult, values_arguments
-from hack.chart.manifests import WORKERS
+from hack.chart.manifests import WORKERS, merged
 from hack.chart.render import Render
 from hack.chart.scenarios import FEATURES, NAMED, Scenario
 from hack.flags import files as flagfiles
@@ -38,15 +39,20 @@ def table(name: str) -> list[dict[str, Any]]:
 
 MISTAKES = table("mistakes-flags.yaml")
 RECIPES = table("recipes-flags.yaml")
-KNOWN = {name: flagfiles.written(name) for name in PROGRAMS}
+TABLES = {
+    version: {name: flagfiles.written(name, version) for name in PROGRAMS} for version in flagfiles.known_versions()
+}
+NEWEST, *OLDER = TABLES
+KNOWN = TABLES[NEWEST]
 
 CHECK = """
 {{- range $case := .Values.cases }}
 {{- $in := dict "where" "args" "flags" $case.flags "raw" $case.raw "owned" dict "role" "decode" "checked" true }}
-{{- $in = merge $in (dict "program" $case.program "other" "frontend" "otherIs" "the frontend's") }}
+{{- $program := dict "program" $case.program "dynamo" $case.dynamo }}
+{{- $in = merge $in $program (dict "other" "frontend" "otherIs" "the frontend's") }}
 ---
 problems: {{ include "validate.flags" $in | trim | toJson }}
-args: {{ include "common.programArgs" (dict "program" $case.program "layers" $case.layers) | fromYamlArray | toJson }}
+args: {{ include "common.programArgs" (merge (dict "layers" $case.layers) $program) | fromYamlArray | toJson }}
 {{- end }}
 {{- range .Values.words }}
 ---
@@ -79,7 +85,14 @@ def template(helm: Helm, folder: Path, **values: Any) -> tuple[HelmResult, list[
 
 def case(entry: dict[str, Any]) -> dict[str, Any]:
     flags = entry.get("flags", {})
-    return {"program": entry["program"], "flags": flags, "raw": entry.get("raw", []), "layers": [flags]}
+    dynamo = entry.get("dynamo", NEWEST)
+    return {
+        "program": entry["program"],
+        "dynamo": dynamo,
+        "flags": flags,
+        "raw": entry.get("raw", []),
+        "layers": [flags],
+    }
 
 
 # What is refused
@@ -152,16 +165,25 @@ def test_recipes_are_accepted(each_helm: Helm, flag_chart: Path) -> None:
     assert {recipe: text for recipe, text in problems.items() if text} == {}
 
 
+def of_version(scenario: Scenario, version: str) -> Scenario:
+    """A scenario with the images of a version of Dynamo, without the one flag in them that only the newest has."""
+    engine: dict[str, Any] = {"image": {"tag": version}}
+    if version in OLDER and "publish-metrics" in scenario.effective["global"]["engine"].get("args", {}):
+        engine["args"] = {"publish-metrics": None}
+    return replace(scenario, values=merged(scenario.values, {"global": {"engine": engine}}))
+
+
+@pytest.mark.parametrize("version", TABLES)
 @pytest.mark.parametrize("scenario", [*NAMED, *FEATURES], ids=lambda s: s.name)
-def test_every_flag_that_the_chart_writes_exists(scenario: Scenario) -> None:
-    manifests = scenario.render()
+def test_every_flag_that_the_chart_writes_exists(scenario: Scenario, version: str) -> None:
+    manifests = of_version(scenario, version).render()
     for component in ("frontend", *WORKERS):
         for pod in manifests.pods(component):
             arguments = pod.containers()[-1].args()
             if component == "frontend":
-                program = KNOWN["frontend"]  # in files/frontend.py
+                program = TABLES[version]["frontend"]  # in files/frontend.py
             elif "-m" in arguments:
-                program = KNOWN[arguments[arguments.index("-m") + 1].removeprefix("dynamo.")]
+                program = TABLES[version][arguments[arguments.index("-m") + 1].removeprefix("dynamo.")]
             else:
                 assert not pod.leads
                 continue  # TensorRT-LLM's other ranks are started by their leader
@@ -247,7 +269,7 @@ def samples(program: str) -> dict[str, Any]:
 
 def schema_of(program: str) -> dict[str, Any]:
     content = json.loads(schema.EDITOR.read_text())
-    return {**content["$defs"][f"engines.{program}.flags"], "$defs": content["$defs"]}
+    return {**content["$defs"][f"engines.{NEWEST}.{program}.flags"], "$defs": content["$defs"]}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -326,13 +348,31 @@ def test_a_layer_replaces_what_another_wrote_under_an_alias(helm: Helm, flag_cha
 # What was generated
 
 
+@pytest.mark.parametrize("version", TABLES)
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_flag_is_either_there_or_removed(program: str) -> None:
-    known = KNOWN[program]
+def test_a_flag_is_either_there_or_removed(program: str, version: str) -> None:
+    known = TABLES[version][program]
     names = known["flags"].keys() | known["aliases"].keys()
     assert not names & known["removed"].keys()
     assert set(known["aliases"].values()) <= known["flags"].keys()
-    assert known["dynamo"] == CHART["appVersion"]
+
+
+def test_the_newest_version_is_the_default() -> None:
+    assert CHART["appVersion"] == NEWEST
+    references = re.findall(r"engines/([0-9.]+)/", (ROOT / "schemas" / "engines.yaml").read_text())
+    assert set(references) == {NEWEST}, "schemas/engines.yaml: editors know the newest version's flags"
+
+
+@pytest.mark.parametrize("version", TABLES)
+def test_a_version_is_chosen_by_the_tag_or_by_name(version: str) -> None:
+    table = TABLES[version]["sglang"]
+    others = [name for v, tables in TABLES.items() if v != version for name in tables["sglang"]["flags"]]
+    own = min(table["flags"].keys() - set(others))
+    for image in ({"image": {"tag": f"{version}-cuda13"}}, {"image": {"tag": "ours"}, "version": table["version"]}):
+        engine = {"name": "sglang", **image, "args": {own: 1, "no-such": 1}}
+        result, _ = chart.attempt({"global": {"engine": engine}})
+        assert f"global.engine.args.{own}: {table['label']} has no such flag" not in result.stderr
+        assert f"global.engine.args.no-such: {table['label']} has no such flag" in result.stderr
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -145,7 +145,7 @@ def document(pools: dict[str, int], *points: tuple[int, int, float, float, float
     }
 
 
-# docs/sizing.md has these figures at 8,192 tokens; what was within the limits is invented.
+# Two H200 with vLLM 0.23 at 8,192 tokens; what was within the limits is invented.
 APART = document({"prefill": 1, "decode": 1}, (8192, 8, 3.95, 3.95, 1759, 6.9), (8192, 32, 4.46, 0.5, 6835, 6.9))
 TOGETHER = document({"decode": 2}, (8192, 8, 3.99, 3.2, 868, 24.5), (8192, 32, 6.17, 1.0, 3554, 24.5))
 

@@ -16,7 +16,7 @@ from hack.flags import files as flagfiles
 from hack.flags import generate as engine_flags
 from hack.flags import reader as flagreader
 from hack.flags.files import schema_of
-from hack.flags.programs import Flag
+from hack.flags.programs import PROGRAMS, Flag
 from hack.verbs import flags
 
 Serve = Callable[..., None]
@@ -163,38 +163,54 @@ def generate(*arguments: str) -> dict[str, Any]:
     return flagfiles.written("trtllm")
 
 
-def test_files_are_written(serve: Serve, tmp_path: Path) -> None:
+def test_files_are_written(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve("here", "new")
-    known = generate("--dynamo", "v2")
-    assert known["label"] == "dynamo.trtllm v2 (TensorRT-LLM v2.9)"
+    known = generate("--dynamo", "2.0.0")
+    assert known["label"] == "dynamo.trtllm 2.0.0 (TensorRT-LLM 2.0.0.9)"
     added = {"trtllm": "dotted", "publish-events-and-metrics": "bool"}
     assert known["flags"] == {"dtype": "value", "here": "value", "new": "value", "router-mode": "router", **added}
-    properties = read_yaml(tmp_path / "trtllm.yaml")["flags"]["properties"]
+    properties = read_yaml(tmp_path / "2.0.0" / "trtllm.yaml")["flags"]["properties"]
     assert properties["new"] == {"$ref": "engines/types.yaml#/integer", "description": "Of new."}
     # The package's import failed after it had named them.
     assert properties["dtype"] == {"enum": ["a", "b", None]}
-    content = flagfiles.template_text("trtllm").partition("-}}\n")[2].rpartition("\n{{-")[0]
-    assert json.loads(content) == known
+    monkeypatch.setattr(flagfiles, "PROGRAMS", {"trtllm": PROGRAMS["trtllm"]})
+    texts = {
+        file.name: text.partition("-}}\n")[2].rpartition("\n{{-")[0] for file, text in flagfiles.templates().items()
+    }
+    assert json.loads(texts["_trtllm-2.0.0.tpl"]) == known
+    assert json.loads(texts["_versions.tpl"]) == {"dynamo": ["2.0.0"], "engines": {"trtllm": {"2.0.0.9": "2.0.0"}}}
 
 
 def test_what_is_gone_is_remembered(serve: Serve, tmp_path: Path) -> None:
     serve("here", "gone")
-    generate("--dynamo", "v1")
+    generate("--dynamo", "1.0.0")
     serve("here", "old")
-    known = generate("--dynamo", "v2")
-    assert known["removed"] == {"gone": ["dynamo.trtllm v1 (TensorRT-LLM v1.9)", ""]}
+    known = generate("--dynamo", "2.0.0")
+    assert known["removed"] == {"gone": ["dynamo.trtllm 1.0.0 (TensorRT-LLM 1.0.0.9)", ""]}
     assert (tmp_path / "removed.yaml").read_text().startswith("# By hand.\n\ntrtllm:\n  gone: {had: ")
     serve("here", "gone")
-    assert set(generate("--dynamo", "v3")["removed"]) == {"old"}
+    assert set(generate("--dynamo", "3.0.0")["removed"]) == {"old"}
+
+
+def test_an_older_version_is_learned_later(serve: Serve) -> None:
+    serve("here", "new")
+    generate("--dynamo", "2.0.0")
+    serve("here", "former")
+    known = generate("--dynamo", "1.0.0")
+    assert known["flags"].keys() >= {"here", "new"}, "the newest is the default"
+    assert known["removed"]["former"] == ["dynamo.trtllm 1.0.0 (TensorRT-LLM 1.0.0.9)", ""]
+    before = flagfiles.written("trtllm", "1.0.0")
+    assert "former" in before["flags"]
+    assert not {"former", "new"} & before["removed"].keys()
 
 
 def test_a_dry_run_only_says_what_changes(serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     serve("here", "old")
-    generate("--dynamo", "v1")
-    before = {file: file.read_text() for file in tmp_path.glob("*.yaml")}
+    generate("--dynamo", "1.0.0")
+    before = {file: file.read_text() for file in tmp_path.rglob("*.yaml")}
     serve("here", "new")
-    generate("--dynamo", "v2", "--dry-run")
-    assert {file: file.read_text() for file in tmp_path.glob("*.yaml")} == before
+    generate("--dynamo", "2.0.0", "--dry-run")
+    assert {file: file.read_text() for file in tmp_path.rglob("*.yaml")} == before
     output = capsys.readouterr().out
     assert "trtllm: + new (value)" in output
     assert "trtllm: - old" in output
@@ -203,19 +219,19 @@ def test_a_dry_run_only_says_what_changes(serve: Serve, tmp_path: Path, capsys: 
 def test_a_program_that_is_built_differently(serve: Serve) -> None:
     serve("here", args=ARGS.replace(", parse_worker_router_config(argv)", ""))
     with pytest.raises(UserError, match=r"dynamo.trtllm.args asks other parsers .* found parse_args \(2 flags\)"):
-        generate("--dynamo", "v1")
+        generate("--dynamo", "1.0.0")
 
 
 def test_a_program_that_cannot_be_imported(serve: Serve) -> None:
     serve("here", args="import dynamo.no_such")
     with pytest.raises(UserError, match=r"found none; its last words: .*No module named 'dynamo.no_such'"):
-        generate("--dynamo", "v1")
+        generate("--dynamo", "1.0.0")
 
 
 def test_an_engine_that_is_not_pinned(serve: Serve) -> None:
     serve("here")
-    with pytest.raises(UserError, match="Dynamo v1 pins no vllm: give --version"):
-        flags.command.main(["generate", "--engine", "vllm", "--dynamo", "v1"], standalone_mode=False)
+    with pytest.raises(UserError, match=r"Dynamo 1\.0\.0 pins no vllm: give --version"):
+        flags.command.main(["generate", "--engine", "vllm", "--dynamo", "1.0.0"], standalone_mode=False)
 
 
 def test_a_version_for_all_engines_at_once() -> None:

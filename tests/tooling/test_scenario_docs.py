@@ -21,6 +21,9 @@ import pytest
 import yaml
 
 from hack.base.paths import ROOT
+from hack.benchmark.arms import ARMS
+from hack.benchmark.results import load
+from hack.benchmark.verdict import verdict
 from hack.chart import proofs, scenarios
 from hack.chart.manifests import Manifests, PodTemplate, is_hook
 from hack.chart.scenarios import NAMED, Scenario
@@ -314,8 +317,8 @@ def test_block_sizes_are_those_of_the_scenarios() -> None:
 
 def test_the_example_is_calculated_right() -> None:
     """The worked example, from its inputs."""
-    rate, prompt, answer, prefill, decode, latency, token = 12, 8192, 200, 36_500, 7_180, 0.0068, 131_072
-    streams = math.floor(rate * answer * latency)
+    rate, prompt, answer, prefill, decode, latency, token = 12, 8192, 200, 38_700, 4_870, 0.0061, 131_072
+    streams = round(rate * answer * latency)
     results = [
         f"{rate * prompt:,} / (0.7 x {prefill:,}) = {rate * prompt / (0.7 * prefill):.1f} "
         f"| {math.ceil(rate * prompt / (0.7 * prefill))} |",
@@ -323,7 +326,21 @@ def test_the_example_is_calculated_right() -> None:
         f"| {math.ceil(rate * answer / (0.7 * decode))} |",
         f"| {streams} |",
         f"{streams} x {prompt + answer:,} x {token:,} bytes | {streams * (prompt + answer) * token / 1e9:.1f} GB |",
-        f"| {rate * prompt * token / 1e9:.1f} GB/s of the 21 GB/s measured between two processes |",
+        f"| {rate * prompt * token / 1e9:.1f} GB/s of the 68 GB/s measured between two pods |",
         f"it would be {rate * prompt / prefill:.1f} to 1",
     ]
     assert [text for text in results if text not in SIZING] == []
+
+
+def test_the_measured_tables_are_the_results_kept() -> None:
+    """The figures, the pictures' arms and the verdict that the page names, from docs/results."""
+    kept = [load(ROOT / "docs" / "results" / "two-h200" / arm) for arm in ARMS]
+    rows = [
+        f"| {arm.name} | {p.concurrency} | {p.requests_per_second:.2f} | {p.ttft[0]:,.0f} / {p.ttft[1]:,.0f} "
+        f"| {p.tpot[0]:.1f} / {p.tpot[1]:.1f} |"
+        for arm in kept
+        for p in arm.points
+    ]
+    assert [row for row in rows if row not in SIZING] == []
+    assert len(rows) == 15
+    assert f'"{verdict(kept)[0].removesuffix(".")}"' in SIZING

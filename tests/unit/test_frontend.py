@@ -10,6 +10,7 @@ import yaml
 from hack.base.paths import ROOT
 from hack.chart.manifests import Container, nested
 from hack.chart.render import Render
+from hack.flags.files import known_versions
 
 
 def frontend(render: Render, values: Any = None) -> Container:
@@ -29,14 +30,15 @@ def modes(*path: str) -> list[str]:
     return sorted(name for name in node["enum"] if name)
 
 
+FLAGS = f"engines/{known_versions()[0]}/frontend.yaml"
 ROUTER = modes("global.yaml", "values", "properties", "router", "properties", "mode")
 
 
 def test_the_modes_are_those_of_the_frontend() -> None:
-    assert modes("engines/frontend.yaml", "flags", "properties", "router-mode") == ROUTER
+    assert modes(FLAGS, "flags", "properties", "router-mode") == ROUTER
     affinity = ("router", "properties", "sessionAffinity", "properties", "mode")
     flag = ("flags", "properties", "router-session-affinity-mode")
-    assert modes("engines/frontend.yaml", *flag) == modes("global.yaml", "values", "properties", *affinity)
+    assert modes(FLAGS, *flag) == modes("global.yaml", "values", "properties", *affinity)
 
 
 def test_sessions_stay_with_their_worker_in_every_mode(render: Render) -> None:

@@ -27,7 +27,7 @@ HOME = {name: file for file, text in CODE.items() for name in DEFINE.findall(tex
 
 def included(text: str) -> set[str]:
     """The defines that a template may include."""
-    patterns = [re.escape(pattern).replace("%s", "[^.]+") for pattern in DISPATCH.findall(text)]
+    patterns = [re.escape(pattern).replace("%s", r"[^.]+(?:\.[0-9]+)*") for pattern in DISPATCH.findall(text)]
     by_contract = {name for name in HOME for pattern in patterns if re.fullmatch(pattern, name)}
     return by_contract | ({name for names in LITERAL.findall(text) for name in names} & HOME.keys())
 

@@ -103,6 +103,23 @@ def test_a_kv_cache_over_tcp_is_warned_of(
     assert (WARNED in render_fast(values).notes) is warned
 
 
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ({"kvTransfer": {"leaseSeconds": 90}}, True),
+        ({"engine": {"name": "sglang"}}, False),
+        ({"serving": "aggregated"}, False),
+    ],
+)
+def test_a_lease_over_tcp_has_to_outlast_a_transfer(
+    render_fast: Renderer, engine: dict[str, Any], *, said: bool
+) -> None:
+    """docs/real-gpus.md, faults: no renewal arrived beside the data."""
+    text = " ".join(render_fast({"global": engine, "frontend": {"streamTimeoutSeconds": 120}}).notes.split())
+    assert ("keep global.kvTransfer.leaseSeconds (90) and" in text) is said
+    assert ("and frontend.streamTimeoutSeconds (120) above the slowest" in text) is said
+
+
 LWS = {"parallelism": {"tensor": 16}}
 
 

@@ -71,9 +71,10 @@ out: JSON map
 
 {{/*
 common.env.places: all variables that values can set, by where they stand; those of containers of one's own too.
-in: root context; out: JSON map path -> map name -> text or source
+in: root context, which keeps it; out: JSON map path -> map name -> text or source
 */}}
 {{- define "common.env.places" -}}
+{{- if not (hasKey . "envPlaces") }}
 {{- with .Values.global }}
 {{- $places := dict "global.env" .env "global.hardwareSpec.env" .hardwareSpec.env "global.hardwareSpec.rdma.env" (.hardwareSpec.rdma | default dict).env }}
 {{- range $component := include "common.components" $ | fromJsonArray }}
@@ -86,6 +87,8 @@ in: root context; out: JSON map path -> map name -> text or source
 {{- end }}
 {{- end }}
 {{- range $path, $env := $places }}{{ if not $env }}{{ $_ := unset $places $path }}{{ end }}{{ end }}
-{{- toJson $places }}
+{{- $_ := set $ "envPlaces" (toJson $places) }}
 {{- end }}
+{{- end }}
+{{- .envPlaces }}
 {{- end }}

@@ -23,11 +23,12 @@ in:  dict "root" $ "component" "prefill"
 {{/*
 common.dynamoNamespace: the scope in which Dynamo processes find each other. Unique per release in a
 cluster, because releases may share one external etcd or NATS. One that ends like a generation (_generation.tpl) would
-belong to the release without that end, so it gets another end, which no release's name can have.
+belong to the release without that end, so it gets another end, which no release's name can have. So does every one before
+Dynamo 1.6, which takes any namespace that begins alike for one of the release's.
 */}}
 {{- define "common.dynamoNamespace" -}}
 {{- $name := printf "%s-%s" .Release.Namespace (include "common.fullname" .) }}
-{{- $name }}{{ if regexMatch "-[0-9a-f]{8}$" $name }}_{{ end }}
+{{- $name }}{{ if or (regexMatch "-[0-9a-f]{8}$" $name) (semverCompare "<1.6.0" (include "common.dynamoVersion" .)) }}_{{ end }}
 {{- end }}
 
 {{- define "common.serviceAccountName" -}}

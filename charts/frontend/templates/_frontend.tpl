@@ -21,7 +21,7 @@ refused (templates/validate).
 {{- with $global.router.sessionAffinity }}
 {{- if .ttlSeconds }}{{ $_ := set (set $args "router-session-affinity-ttl-secs" (int64 .ttlSeconds)) "router-session-affinity-mode" .mode }}{{ end }}
 {{- end }}
-{{- include "common.programArgs" (dict "program" "frontend" "layers" (list .Values.args $args)) }}
+{{- include "common.programArgs" (dict "program" "frontend" "dynamo" (include "common.dynamoVersion" .) "layers" (list .Values.args $args)) }}
 {{- end }}
 
 {{- define "frontend.owned" -}}

@@ -51,7 +51,7 @@ pullPolicy: IfNotPresent
 {{- range $flag, $value := $layer }}{{ if not (or (eq $flag "trtllm") (hasPrefix "trtllm." $flag)) }}{{ $_ := set $flags $flag $value }}{{ end }}{{ end }}
 {{- $layers = append $layers $flags }}
 {{- end }}
-{{- include "common.programArgs" (dict "program" "trtllm" "layers" $layers) }}
+{{- include "common.programArgs" (dict "program" "trtllm" "dynamo" (include "common.dynamoVersion" .root) "layers" $layers) }}
 {{- end }}
 {{- end }}
 

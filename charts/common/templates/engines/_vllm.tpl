@@ -75,7 +75,7 @@ pullPolicy: IfNotPresent
 {{- if include "common.engine.vllm.serves" . }}{{ $_ := set $args "data-parallel-hybrid-lb" true }}
 {{- else if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
 {{- end }}
-{{- include "common.programArgs" (dict "program" "vllm" "layers" (list $global.engine.args $values.engineArgs $args)) }}
+{{- include "common.programArgs" (dict "program" "vllm" "dynamo" (include "common.dynamoVersion" .root) "layers" (list $global.engine.args $values.engineArgs $args)) }}
 {{- end }}
 
 {{/*
