@@ -31,7 +31,7 @@ global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which
 {{- if and . (hasKey $of .) (not (get $of .)) }}
 {{ $need.value }}: Secret "{{ $need.name }}" has nothing under its key "{{ . }}": write it
 {{- else if and . (not (hasKey $of .)) }}
-{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if $need.key }}, or set {{ $need.value }}.key{{ end }}
+{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if and $need.key (not $need.command) }}, or set {{ $need.value }}.key{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
