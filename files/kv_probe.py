@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TextIO
 
 PORT = 18515
-UCX = "UCX"
+UCX, NIXL = "UCX", "nixl"
 DOCS = "docs/kv-path.md"
 BLOCKS = 64
 MOVES = 4
@@ -228,10 +228,8 @@ def offer(options: argparse.Namespace) -> int:
             say(stream, first)
             if stream.readline():
                 say(stream, {"marked": side.marked()})
-            answer = stream.readline()
-    if not answer:
-        raise ProbeError("the other side broke off: see the log of the other pod")
-    print(json.loads(answer)["verdict"])
+            answer = hear(stream)
+    print(answer["verdict"])
     return 0
 
 
@@ -242,7 +240,7 @@ def move(options: argparse.Namespace) -> int:
         # Before NIXL loads UCX.
         os.environ.update(UCX_PROTO_INFO="y", UCX_LOG_FILE=log)
         with _connect(options) as connection, connection.makefile("rw") as stream:
-            other = json.loads(stream.readline())
+            other = hear(stream)
             side = Side("moves", options, options.operation == "WRITE")
             if (side.size, options.operation) != (other["size"], other["operation"]):
                 raise ProbeError(
@@ -250,7 +248,7 @@ def move(options: argparse.Namespace) -> int:
                 )
             seconds = _move(side, other)
             say(stream, {"moved": True})
-            right = json.loads(stream.readline())["marked"] and side.marked()
+            right = hear(stream)["marked"] and side.marked()
             # What UCX wrote is still in the C library's buffer.
             ctypes.CDLL(None).fflush(None)
             lane = Lane(options.backend, "it does not say which transport it took")
@@ -266,6 +264,10 @@ def move(options: argparse.Namespace) -> int:
                 f"speed    {speed:.2f} GB/s (the first, which connects, took {1000 * seconds[0]:.0f} ms)",
                 verdict(lane, speed, right, prefill, decode, options.min_gbps),
             ]
+            if options.connector != NIXL:
+                lines.insert(
+                    -1, f"note     the workers move it with {options.connector}: this is NIXL, over the same devices"
+                )
             print("\n".join(lines))
             say(stream, {"verdict": "\n".join(lines)})
     return 1 if lines[-1].startswith("FAIL") else 0
@@ -274,6 +276,18 @@ def move(options: argparse.Namespace) -> int:
 def say(stream: TextIO, what: dict[str, Any]) -> None:
     """Send one line."""
     print(json.dumps(what), file=stream, flush=True)
+
+
+def hear(stream: TextIO) -> dict[str, Any]:
+    """The other side's next line. Raises ProbeError where it broke off."""
+    try:
+        line = stream.readline()
+    except ConnectionError:
+        line = ""
+    if not line:
+        raise ProbeError("the other side broke off: see the log of the other pod")
+    heard: dict[str, Any] = json.loads(line)
+    return heard
 
 
 def _connect(options: argparse.Namespace) -> socket.socket:
@@ -363,11 +377,20 @@ def local(arguments: Sequence[str]) -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     own = [sys.executable, os.path.abspath(__file__)]
-    with subprocess.Popen([*own, "offer", *arguments, "--port", port], stdout=subprocess.DEVNULL) as server:
-        try:
-            return subprocess.call([*own, "move", "127.0.0.1", *arguments, "--port", port])
-        finally:
-            server.terminate()
+    offers = subprocess.Popen([*own, "offer", *arguments, "--port", port], stdout=subprocess.DEVNULL)
+    moves = subprocess.Popen([*own, "move", "127.0.0.1", *arguments, "--port", port])
+    try:
+        while moves.poll() is None:
+            # Without the one the other would wait for --wait seconds, and blame a GPU.
+            if offers.poll():
+                how = f"signal {-offers.returncode}" if offers.returncode < 0 else f"exit status {offers.returncode}"
+                raise ProbeError(f"the side that offers ended with {how}: what it said stands above")
+            time.sleep(0.1)
+        return moves.returncode
+    finally:
+        for side in (offers, moves):
+            side.terminate()
+            side.wait()
 
 
 def main() -> int:
@@ -381,6 +404,7 @@ def main() -> int:
         default="READ",
         help="READ: decode fetches, as with vLLM; WRITE: prefill sends, as with SGLang (default: %(default)s)",
     )
+    parser.add_argument("--connector", default=NIXL, help="what the workers move it with (default: %(default)s)")
     parser.add_argument("--backend", default=UCX, help="NIXL's plugin (default: %(default)s)")
     parser.add_argument("--size", type=int, default=256, help="MiB to move (default: %(default)s)")
     parser.add_argument("--memory", choices=["auto", "gpu", "cpu"], default="auto", help="whose (default: a GPU's)")

@@ -150,5 +150,7 @@ def _slim_pod(pod: Object) -> Object:
 
 
 def _without_values(item: Object) -> Object:
-    """A Secret with the names of its keys only: what is secret is not kept."""
-    return {**item, "data": dict.fromkeys(item["data"] or {}, "")} if "data" in item else item
+    """A Secret with the names of its keys only, of those that hold something: what is secret is not kept."""
+    return (
+        {**item, "data": {key: "" for key, value in (item["data"] or {}).items() if value}} if "data" in item else item
+    )

@@ -95,7 +95,7 @@ def _side(
     own = [p for p in policies if _about(p, pod) and _speaks(p, direction)]
     key = "from" if direction == "ingress" else "to"
     return not own or any(
-        _is_peer(rule.get(key), other, policy["metadata"].get("namespace", "default"))
+        is_peer(rule.get(key), other, policy["metadata"].get("namespace", "default"))
         and _is_port(rule.get("ports"), target, port, protocol)
         for policy in own
         for rule in policy["spec"].get(direction) or []
@@ -108,8 +108,8 @@ def _speaks(policy: Mapping[str, Any], direction: str) -> bool:
     return direction.capitalize() in spec.get("policyTypes", default)
 
 
-def _is_peer(peers: Sequence[Mapping[str, Any]] | None, other: Endpoint, namespace: str) -> bool:
-    """Without a list, or with an empty one, everybody."""
+def is_peer(peers: Sequence[Mapping[str, Any]] | None, other: Endpoint, namespace: str) -> bool:
+    """Whether a rule of a policy in that namespace names somebody; without a list, or with an empty one, everybody."""
     return not peers or any(_matches(peer, other, namespace) for peer in peers)
 
 

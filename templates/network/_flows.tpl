@@ -26,19 +26,25 @@ monitoring: {peers: {{ toJson .monitoring }}}
 dns: {peers: {{ toJson .dns.to }}, ports: {{ toJson .dns.ports }}, protocols: [UDP, TCP]}
 apiServer: {peers: {{ toJson .apiServer.to }}, ports: {{ toJson .apiServer.ports }}}
 downloads: {peers: {{ toJson .downloads.to }}, ports: {{ toJson .downloads.ports }}}
-externalEtcd: {peers: {{ toJson .etcd.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" $.Values.global.discovery.etcdEndpoints "port" "2379") }}}
-externalNats: {peers: {{ toJson .nats.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.natsUrl) "port" "4222") }}}
-telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.telemetry.otlpEndpoint) "port" "4317") }}}
+externalEtcd: {peers: {{ toJson .etcd.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" $.Values.global.discovery.etcdEndpoints) }}}
+externalNats: {peers: {{ toJson .nats.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.natsUrl)) }}}
+telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.telemetry.otlpEndpoint)) }}}
 {{- range $index, $server := $model.servers }}
 server{{ $index }}: {peers: [{ipBlock: {cidr: {{ .cidr }}}}], ports: [{{ .port }}]}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* dynamo-disagg.network.urlPorts: the ports of URLs. in: dict "urls" [] "port" of one that names none; out: JSON list */}}
+{{/*
+dynamo-disagg.network.urlPorts: the ports of URLs; of one that names none that of its scheme, also of an etcd (measured with
+Dynamo 1.6.1: not 2379). in: dict "urls" []; out: JSON list
+*/}}
 {{- define "dynamo-disagg.network.urlPorts" -}}
-{{- $ports := list }}
-{{- range .urls }}{{ $ports = append $ports (regexFind ":[0-9]+$" (trimSuffix "/" .) | trimPrefix ":" | default $.port | int) }}{{ end }}
+{{- $ports := list }}{{ $default := dict "http" 80 "https" 443 "nats" 4222 "tls" 4222 }}
+{{- range .urls }}
+{{- $port := regexFind ":[0-9]+$" (regexReplaceAll "^([A-Za-z0-9]+://)?([^/]*).*$" . "${2}") | trimPrefix ":" | default (get $default (first (splitList ":" .))) }}
+{{- $ports = append $ports (int $port) }}
+{{- end }}
 {{- $ports | uniq | toJson }}
 {{- end }}
 
@@ -63,7 +69,7 @@ in: root context; out: YAML list of
 {{- /* Encoders fetch the images of requests. */}}
 - {from: [model{{ if .Values.encode.replicas }}, encode{{ end }}{{ if $model.fetches }}, benchmark, {{ $dynamo }}{{ end }}], to: [downloads]}
 {{- range $index, $server := $model.servers }}
-- {from: [{{ $dynamo }}], to: [server{{ $index }}]}
+- {from: [benchmark, {{ $dynamo }}], to: [server{{ $index }}]}
 {{- end }}
 {{- if .Values.global.telemetry.otlpEndpoint }}
 - {from: [{{ $dynamo }}], to: [telemetry]}

@@ -17,7 +17,13 @@ in:  root context
 {{- $apis := list }}
 {{- $templates := dict }}
 {{- $objects := dict }}
-{{- range include "common.needs" . | fromJsonArray }}{{ $_ := set $objects (printf "%s/%s" .kind .name) . }}{{ end }}
+{{- range include "common.needs" . | fromJsonArray }}
+{{- $key := printf "%s/%s" .kind .name }}
+{{- $before := get $objects $key | default dict }}
+{{- $keys := concat ($before.keys | default (list ($before.key | default "") | compact)) (.keys | default (list (.key | default "") | compact)) | uniq }}
+{{- if and $before $keys }}{{ $_ := set $before "keys" $keys }}{{ end }}
+{{- $_ := set $objects $key (merge $before .) }}
+{{- end }}
 {{- /* The pods' volumes name it, and the release makes it. */}}
 {{- $claim := (include "common.model" . | fromJson).claim | default dict }}
 {{- with $claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
@@ -116,23 +122,13 @@ in:  root context
 {{- end }}
 
 {{/*
-dynamo-disagg.preflight.references: the Secrets and claims a pod cannot start without.
+dynamo-disagg.preflight.references: the claims a pod cannot start without.
 in:  dict "spec" {} "component" string; out: JSON list as "objects" of dynamo-disagg.preflight.needs
 */}}
 {{- define "dynamo-disagg.preflight.references" -}}
 {{- $found := list }}
 {{- $component := .component }}
-{{- range concat .spec.containers (.spec.initContainers | default list) }}
-{{- range .env }}
-{{- with (.valueFrom).secretKeyRef }}
-{{- if not .optional }}{{ $found = append $found (dict "kind" "Secret" "name" .name "key" .key "value" (printf "%s.env" $component)) }}{{ end }}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- range .spec.volumes }}
-{{- with .secret }}
-{{- if not .optional }}{{ $found = append $found (dict "kind" "Secret" "name" .secretName "value" (printf "%s.volumes" $component)) }}{{ end }}
-{{- end }}
 {{- with .persistentVolumeClaim }}
 {{- $found = append $found (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.volumes" $component)) }}
 {{- end }}

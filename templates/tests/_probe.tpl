@@ -86,7 +86,7 @@ spec:
         - name: probe
           {{- pick $engine "image" "imagePullPolicy" "securityContext" | toYaml | nindent 10 }}
           command: [python3, /opt/probe/kv_probe.py, pod, {{ $name }}-0.{{ $name }}.{{ $root.Release.Namespace }}.svc]
-          args: [--operation, {{ include (printf "common.engine.%s.moves" $root.Values.global.engine.name) . | trim }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ (include "dynamo-disagg.verify.floor" $root | fromYaml).floor | quote }}, --wait, {{ sub .deadline 20 | quote }}]
+          args: [--operation, {{ include (printf "common.engine.%s.moves" $root.Values.global.engine.name) . | trim }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ (include "dynamo-disagg.verify.floor" $root | fromYaml).floor | quote }}, --wait, {{ sub .deadline 20 | quote }}]
           env:
             {{- toYaml $env | nindent 12 }}
           ports:

@@ -13,20 +13,25 @@ cluster; lookup then finds no service accounts at all, and every real namespace 
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
-{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .pull }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }} --from-literal={{ .key | default "<key>" }}=...{{ end }}){{ end }}, or set global.clusterChecks=false
+{{- if .command }} ({{ .command }}){{ else if eq .kind "Secret" }} (kubectl -n {{ $.Release.Namespace }} create secret {{ if .pull }}docker-registry {{ .name }} ...{{ else }}generic {{ .name }}{{ range .keys | default (list (.key | default "<key>")) }} --from-literal={{ . }}=...{{ end }}{{ end }}){{ end }}, or set global.clusterChecks=false
 {{- else if .certificate }}
 {{- $secret := .name }}
 {{- range list "tls.crt" "tls.key" "ca.crt" }}
 {{- $text := get ($object.data | default dict) . | b64dec }}
 {{- if not (regexMatch (ternary "-----BEGIN [A-Z ]*PRIVATE KEY-----" "-----BEGIN CERTIFICATE-----" (eq . "tls.key")) $text) }}
 global.tls.secretName: {{ . }} of Secret "{{ $secret }}" is {{ ternary "no PEM" "missing" (ne $text "") }} (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): all three of tls.crt, tls.key and ca.crt are needed, as PEM
+{{- else if contains "ENCRYPTED" $text }}
+global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which nothing asks for: store it without
 {{- end }}
 {{- end }}
 {{- else }}
 {{- $need := . }}
 {{- range .keys | default (list .key) }}
-{{- if and . (not (hasKey ($object.data | default dict) .)) }}
-{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if not $need.command }}, or set {{ $need.value }}.key{{ end }}
+{{- $of := $object.data | default dict }}
+{{- if and . (hasKey $of .) (not (get $of .)) }}
+{{ $need.value }}: Secret "{{ $need.name }}" has nothing under its key "{{ . }}": write it
+{{- else if and . (not (hasKey $of .)) }}
+{{ $need.value }}: Secret "{{ $need.name }}" has no key "{{ . }}" (it has: {{ keys ($object.data | default dict) | sortAlpha | join ", " }}): add it{{ if and $need.key (not $need.command) }}, or set {{ $need.value }}.key{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -4,9 +4,13 @@
 {{- range $index, $url := $external }}
 {{- if contains "@" $url }}
 global.discovery.etcdEndpoints[{{ $index }}]: values are kept in the release, and a URL with a user shows the password: remove it, and name a Secret in global.env (ETCD_AUTH_USERNAME, ETCD_AUTH_PASSWORD)
-{{- else if not (regexMatch "^https?://[^ /,]+$" $url) }}
-global.discovery.etcdEndpoints[{{ $index }}]: {{ $url }} is no URL of a server: write {{ if regexMatch "^[^ /,:]+:[0-9]+$" $url }}http://{{ $url }}{{ else }}http://host:2379, one in each entry{{ end }}
+{{- else }}
+{{ include "validate.server" (dict "where" (printf "global.discovery.etcdEndpoints[%d]" $index) "url" $url "schemes" (list "http" "https") "example" "http://host:2379" "joined" " and " "each" "one in each entry") }}
 {{- end }}
+{{- end }}
+{{- $plain := include "validate.etcd.plain" . | fromJsonArray }}
+{{- if and $plain (lt (len $plain) (len $external)) }}
+global.discovery.etcdEndpoints: what is asked of {{ join " and " $plain }} goes without TLS, and of the others with it: write https:// for all of them
 {{- end }}
 {{- if and $used (not .Values.etcd.enabled) (not $external) }}
 global.discovery.backend: etcd discovery has no etcd: set etcd.enabled=true, or global.discovery.etcdEndpoints
@@ -23,6 +27,13 @@ global.discovery.etcdEndpoints: nothing would use them: set global.discovery.bac
 {{- with .Subcharts.etcd }}
 {{ include "validate.etcd.members" . }}
 {{- end }}
+{{- end }}
+
+{{/* validate.etcd.plain: the addresses of an etcd outside that are asked without TLS. out: JSON list */}}
+{{- define "validate.etcd.plain" -}}
+{{- $plain := list }}
+{{- range .Values.global.discovery.etcdEndpoints }}{{ if hasPrefix "http://" . }}{{ $plain = append $plain . }}{{ end }}{{ end }}
+{{- toJson $plain }}
 {{- end }}
 
 {{/* validate.etcd.members: what etcd would refuse, or could not survive. in: component context */}}
@@ -53,6 +64,20 @@ etcd.extraArgs: the chart sets --{{ $flag }}: remove it
 {{- if hasKey $.Values.env $name }}
 {{- $instead := ternary (printf "write --%s=... in etcd.extraArgs" $flag) "remove it" (hasKey $tuning $flag) }}
 etcd.env.{{ $name }}: etcd refuses a variable beside a flag, and the chart sets --{{ $flag }}: {{ $instead }}
+{{- end }}
+{{- end }}
+{{- /* Of addresses without TLS etcd ignores them, with a line in its log. */}}
+{{- if not .Values.global.tls.secretName }}
+{{- $files := "(peer[-_])?((cert|key|trusted[-_]ca)[-_]file|client[-_]cert[-_]auth|auto[-_]tls)" }}
+{{- range .Values.extraArgs }}
+{{- with regexFind (printf "^--?%s" $files) . }}
+etcd.extraArgs: {{ . }} alone leaves etcd without TLS: set global.tls.secretName, which sets all of it, and remove this
+{{- end }}
+{{- end }}
+{{- range $name := keys .Values.env | sortAlpha }}
+{{- if regexMatch (printf "(?i)^ETCD_%s$" $files) $name }}
+etcd.env.{{ $name }}: alone it leaves etcd without TLS: set global.tls.secretName, which sets all of it, and remove this
+{{- end }}
 {{- end }}
 {{- end }}
 {{ include "validate.members" (dict

@@ -12,7 +12,16 @@ An engine says in "validate.engine.<name>.kvTransfer" what it takes; in: root co
 {{- $transfer := .Values.global.kvTransfer }}
 {{- $engine := .Values.global.engine.name }}
 {{- $takes := include (printf "validate.engine.%s.kvTransfer" $engine) . | fromYaml }}
-{{- $defaults := dict "onLoadFailure" "fail" "leaseSeconds" 30.0 "extraConfig" dict "offloadConnectors" list }}
+{{- $defaults := dict "backends" (list "UCX") "onLoadFailure" "fail" "leaseSeconds" 30.0 "extraConfig" dict "offloadConnectors" list }}
+{{- if eq .Values.global.serving "aggregated" }}
+{{- $set := list }}
+{{- range $key := keys $defaults | sortAlpha }}
+{{- if ne (get $transfer $key | toJson) (get $defaults $key | toJson) }}{{ $set = append $set $key }}{{ end }}
+{{- end }}
+{{- with $set }}
+global.kvTransfer: with global.serving=aggregated no KV cache is moved: remove {{ join " and " . }}
+{{- end }}
+{{- else }}
 {{- if not (has $transfer.connector $takes.connectors) }}
 global.kvTransfer.connector: {{ $engine }} does not move the KV cache with {{ $transfer.connector }} here: choose {{ join " or " $takes.connectors }}
 {{- end }}
@@ -28,7 +37,7 @@ global.kvTransfer.backends: NIXL has no plugin {{ $plugin }}: write {{ $near }}
 {{- end }}
 {{- end }}
 {{- $fabric := (include "common.hardware" . | fromJson).nixlBackend }}
-{{- if and $fabric (eq $transfer.connector "nixl") (eq .Values.global.serving "disaggregated") (not (has $fabric $transfer.backends)) }}
+{{- if and $fabric (eq $transfer.connector "nixl") (not (has $fabric $transfer.backends)) }}
 global.kvTransfer.backends: the fabric of {{ .Values.global.hardware }} is used through NIXL's {{ $fabric }}, and {{ join ", " $transfer.backends }} would take TCP: write [{{ $fabric }}]
 {{- end }}
 {{- range $key, $instead := $takes.refuses }}
@@ -37,7 +46,7 @@ global.kvTransfer.{{ $key }}: {{ $engine }} has no such setting: {{ $instead }}
 {{- end }}
 {{- end }}
 {{- if ne $transfer.connector "nixl" }}
-{{- if ne (toJson $transfer.backends) (list "UCX" | toJson) }}
+{{- if ne (toJson $transfer.backends) (toJson $defaults.backends) }}
 global.kvTransfer.backends: they are plugins of NIXL, and global.kvTransfer.connector is {{ $transfer.connector }}: remove it, or set the connector to nixl
 {{- end }}
 {{- if and (ne (int $transfer.leaseSeconds) 30) (not (hasKey $takes.refuses "leaseSeconds")) }}
@@ -61,9 +70,6 @@ global.kvTransfer.extraConfig.{{ $key }}: {{ $engine }} has no such setting: did
 global.kvTransfer.extraConfig.{{ $key }}: {{ $engine }} takes only texts here: put {{ toJson $value }} in quotes
 {{- end }}
 {{- end }}
-{{- if and (eq .Values.global.serving "aggregated")
-      (or (ne (toJson $transfer.backends) (list "UCX" | toJson)) $transfer.extraConfig $transfer.offloadConnectors) }}
-global.kvTransfer: with global.serving=aggregated no KV cache is moved: remove backends, extraConfig and offloadConnectors
 {{- end }}
 {{- end }}
 

@@ -1,4 +1,4 @@
-{{/* validate.metrics: what the Prometheus operator would refuse or drop, and what leaves rules and dashboards without data. */}}
+{{/* validate.metrics: what the Prometheus operator would refuse or drop, and what leaves rules, dashboards and a collector without data. */}}
 {{- define "validate.metrics" -}}
 {{- with .Values.metrics }}
 {{- $interval := include "validate.metrics.seconds" .podMonitor.interval | int }}
@@ -7,6 +7,11 @@ metrics.podMonitor.scrapeTimeout: {{ .podMonitor.scrapeTimeout }} is longer than
 {{- end }}
 {{- if and (or .rules.enabled .dashboards.enabled) (hasKey $.Values.frontend.args "metrics-prefix") }}
 frontend.args.metrics-prefix: it renames a part of the metrics that rules and dashboards ask for: remove it, or set metrics.rules.enabled=false and metrics.dashboards.enabled=false
+{{- end }}
+{{- end }}
+{{- with .Values.global.telemetry.otlpEndpoint }}
+{{- if not (contains "@" .) }}
+{{ include "validate.server" (dict "where" "global.telemetry.otlpEndpoint" "url" (trimSuffix "/" .) "schemes" (list "http" "https") "example" "http://host:4317" "joined" " or " "each" "as there is one") }}
 {{- end }}
 {{- end }}
 {{- end }}

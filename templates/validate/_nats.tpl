@@ -3,8 +3,9 @@
 {{- $external := .Values.global.natsUrl }}
 {{- if contains "@" $external }}
 global.natsUrl: values are kept in the release, and a URL with a user shows the password: remove it, and name a Secret in global.natsSecret
-{{- else if and $external (not (regexMatch "^(nats|tls)://[^ /]+$" $external)) }}
-global.natsUrl: {{ $external }} is no URL of a server: write {{ if regexMatch "^[^ /:]+:[0-9]+$" $external }}nats://{{ $external }}{{ else }}nats://host:4222{{ end }}
+{{- else if $external }}
+{{- /* "Failed to connect to NATS", says Dynamo 1.6.1 of two in either spelling (measured). */}}
+{{ include "validate.server" (dict "where" "global.natsUrl" "url" $external "schemes" (list "nats" "tls") "example" "nats://host:4222" "joined" " or " "each" "as Dynamo connects to one") }}
 {{- end }}
 {{- if and $used (not .Values.nats.enabled) (not $external) }}
 global.{{ if eq .Values.global.requestPlane "nats" }}requestPlane{{ else }}eventPlane{{ end }}: the nats plane has no NATS: set nats.enabled=true, or global.natsUrl
@@ -26,9 +27,12 @@ global.natsSecret: servers ask each other for no password, and whoever joins the
 {{- end }}
 {{- end }}
 {{- with .Subcharts.nats }}
-{{- range $name := keys (include "common.env.natsUser" . | fromJson) | sortAlpha }}
-{{- if hasKey $.Values.nats.env $name }}
+{{- $own := include "common.env.natsUser" . | fromJson }}
+{{- range $name := keys $.Values.nats.env | sortAlpha }}
+{{- if hasKey $own $name }}
 nats.env.{{ $name }}: the chart sets this variable: remove it
+{{- else if regexMatch "^NATS_(AUTH|TLS)_" $name }}
+nats.env.{{ $name }}: clients read it, and the server does not: remove it; a user is global.natsSecret, certificates are global.tls.secretName
 {{- end }}
 {{- end }}
 {{ include "validate.members" (dict

@@ -28,27 +28,35 @@ networkPolicy.telemetry.to: no pod could reach global.telemetry.otlpEndpoint: na
 {{- else if and .telemetry.to (not $global.telemetry.otlpEndpoint) }}
 networkPolicy.telemetry.to: nothing is sent to a collector: remove it, or set global.telemetry.otlpEndpoint
 {{- end }}
+{{- $model := include "common.model" $ | fromJson }}
+{{- if or $model.fetches $model.download $.Values.encode.replicas }}
+{{- $open := list }}{{ range .downloads.ports }}{{ $open = append $open (toJson .) }}{{ end }}
+{{- range $where, $env := include "common.env.places" $ | fromJson }}
+{{- range $name, $url := $env }}
+{{- /* What a proxy is asked for is not asked itself. */}}
+{{- if and (regexMatch "^(?i:https_proxy|all_proxy)$|^HF_ENDPOINT$" $name) (kindIs "string" $url) (not (and (eq $name "HF_ENDPOINT") (regexMatch "(?i)(https?|all)_proxy" (keys $env $global.env | join " ")))) }}
+{{- range $port := include "dynamo-disagg.network.urlPorts" (dict "urls" (list $url)) | fromJsonArray }}
+{{- if and $port (not (has (toJson $port) $open)) }}
+networkPolicy.downloads.ports: {{ $where }}.{{ $name }} is asked at port {{ $port }}, which no pod could reach: add it, and its address to networkPolicy.downloads.to
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $.Values.metrics.podMonitor.enabled (not .monitoring) }}
 networkPolicy.monitoring: no Prometheus could scrape the pods, as metrics.podMonitor.enabled wants: name it, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
 {{- end }}
-{{- $lists := dict
-      "clients" .clients "monitoring" .monitoring "dns.to" .dns.to "apiServer.to" .apiServer.to
-      "downloads.to" .downloads.to "etcd.to" .etcd.to "nats.to" .nats.to "telemetry.to" .telemetry.to }}
-{{- range $name := keys $lists | sortAlpha }}
-{{- range $index, $peer := get $lists $name }}
-{{- $where := printf "networkPolicy.%s[%d]" $name $index }}
-{{- with .ipBlock }}
-{{- if omit $peer "ipBlock" }}
-{{ $where }}: Kubernetes takes an ipBlock or selectors, not both: make two entries of it
-{{- end }}
-{{- range prepend (.except | default list) .cidr }}
-{{- if not (regexMatch "^([0-9]{1,3}([.][0-9]{1,3}){3}/([12]?[0-9]|3[0-2])|[0-9a-fA-F]*:[0-9a-fA-F:.]*/([0-9]{1,2}|1[01][0-9]|12[0-8]))$" .) }}
-{{ $where }}.ipBlock: {{ . }} is no block of addresses: write {{ if regexMatch "^[0-9.]+$" . }}{{ . }}/32{{ else }}address/length, e.g. 10.0.0.0/8{{ end }}
+{{- range $name, $peers := include "validate.network.lists" $ | fromJson }}
+{{ include "validate.network.peers" (dict "where" (printf "networkPolicy.%s" $name) "peers" $peers) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
+
+{{/* validate.network.lists: all peers of the values. in: root context; out: JSON map path below networkPolicy -> list */}}
+{{- define "validate.network.lists" -}}
+{{- $lists := pick .Values.networkPolicy "clients" "monitoring" }}
+{{- range $name := list "dns" "apiServer" "downloads" "etcd" "nats" "telemetry" }}{{ $_ := set $lists (printf "%s.to" $name) (get $.Values.networkPolicy $name).to }}{{ end }}
+{{- toJson $lists }}
 {{- end }}

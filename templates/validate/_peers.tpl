@@ -22,10 +22,15 @@ and metrics are well, and each request gets 503.
 {{- $value := get $env $name }}
 {{- if and (regexMatch "^ETCD_AUTH_(CA|CLIENT_CERT|CLIENT_KEY)$" $name) (kindIs "string" $value) (not (hasPrefix "-----BEGIN" $value)) }}
 {{ $where }}.{{ $name }}: Dynamo takes the PEM text itself from it, not the name of a file: write {{ $name }}: {secretKeyRef: {name: ..., key: ...}}
+{{- else if and (regexMatch "^(ETCD_AUTH_PASSWORD|NATS_AUTH_(PASSWORD|TOKEN|NKEY))$" $name) (kindIs "string" $value) (hasPrefix "/" (toString $value)) }}
+{{ $where }}.{{ $name }}: Dynamo takes the text itself from it, not the name of a file: write {{ $name }}: {secretKeyRef: {name: ..., key: ...}}
 {{- end }}
 {{- end }}
 {{- end }}
 {{ include "validate.peers.users" . }}
+{{- if and (ne $global.tls.serverName "dynamo") (not $global.tls.secretName) }}
+global.tls.serverName: no pod asks for a name without TLS: set global.tls.secretName, or remove it
+{{- end }}
 {{- range $where, $flags := $arguments }}
 {{- range $name := keys ($flags | default dict) | sortAlpha }}
 {{- if and (hasPrefix "tcp-tls-" $name) (ne $name "tcp-tls-handshake-timeout") }}
@@ -44,6 +49,7 @@ where the server is the chart's, which asks for something else. in: root context
 */}}
 {{- define "validate.peers.users" -}}
 {{- $global := .Values.global }}
+{{- $plain := include "validate.etcd.plain" . | fromJsonArray }}
 {{- $groups := list
       (list "ETCD_AUTH_USERNAME" "ETCD_AUTH_PASSWORD") (list "ETCD_AUTH_CA" "ETCD_AUTH_CLIENT_CERT" "ETCD_AUTH_CLIENT_KEY")
       (list "NATS_AUTH_USERNAME" "NATS_AUTH_PASSWORD") (list "NATS_TLS_CLIENT_CERT_PATH" "NATS_TLS_CLIENT_KEY_PATH") }}
@@ -51,6 +57,18 @@ where the server is the chart's, which asks for something else. in: root context
 {{- $where := dict }}
 {{- range $path, $env := dict "global.env" $global.env (printf "%s.env" $component) (get $.Subcharts $component).Values.env }}
 {{- range $name, $value := $env }}{{ if not (kindIs "invalid" $value) }}{{ $_ := set $where $name $path }}{{ end }}{{ end }}
+{{- end }}
+{{- /* What nothing reads is said once, and nothing else of it. */}}
+{{- $unread := dict }}
+{{- if and (ne $global.discovery.backend "etcd") (not (hasKey $where "ETCD_ENDPOINTS")) }}{{ $_ := set $unread "ETCD_" "an etcd: set global.discovery.backend=etcd" }}{{ end }}
+{{- if not (or (include "common.usesNats" $) (hasKey $where "NATS_SERVER")) }}{{ $_ := set $unread "NATS_" "a NATS: set global.requestPlane=nats or global.eventPlane=nats" }}{{ end }}
+{{- range $prefix, $of := $unread }}
+{{- range $name, $path := $where }}
+{{- if regexMatch (printf "^%s(AUTH|TLS|LEASE_TTL)" $prefix) $name }}
+{{ $path }}.{{ $name }}: no pod connects to {{ $of }}, or remove it
+{{- $_ := unset $where $name }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $group := $groups }}
 {{- $missing := list }}{{ $there := list }}
@@ -61,6 +79,10 @@ where the server is the chart's, which asks for something else. in: root context
 {{- end }}
 {{- if and (hasKey $where "ETCD_AUTH_USERNAME") (hasKey $where "ETCD_AUTH_CA") }}
 {{ get $where "ETCD_AUTH_CA" }}.ETCD_AUTH_CA: beside a user Dynamo uses no certificates for etcd: remove ETCD_AUTH_USERNAME and ETCD_AUTH_PASSWORD, or this
+{{- end }}
+{{- /* It says "etcd not reachable yet" for two minutes (measured with Dynamo 1.6.1). */}}
+{{- if and (hasKey $where "ETCD_AUTH_CA") $plain }}
+{{ get $where "ETCD_AUTH_CA" }}.ETCD_AUTH_CA: with certificates Dynamo connects to no {{ first $plain }}: write https:// in global.discovery.etcdEndpoints, or remove it
 {{- end }}
 {{- range $name, $path := $where }}
 {{- if and $.Values.etcd.enabled (regexMatch "^ETCD_AUTH_(USERNAME|PASSWORD)$" $name) }}

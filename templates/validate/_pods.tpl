@@ -15,11 +15,7 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $ofMachine := .Values.global.hardwareSpec }}
-{{- $shared := dict
-      "global.env" .Values.global.env
-      "global.hardwareSpec.env" $ofMachine.env "global.hardwareSpec.rdma.env" ($ofMachine.rdma | default dict).env }}
-{{- range $where, $env := $shared }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
 {{ include "validate.sources" (dict "where" $where "env" $env) }}
 {{- end }}
 {{- $roles := include "common.roles" . | fromJsonArray }}
@@ -32,7 +28,6 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 {{ include "validate.spread" (dict "where" (printf "%s.topologySpreadConstraints" $component) "constraints" $values.topologySpreadConstraints) }}
 {{ include "validate.affinity" (dict "where" (printf "%s.affinity" $component) "affinity" $values.affinity) }}
-{{ include "validate.sources" (dict "where" (printf "%s.env" $component) "env" $values.env) }}
 {{ include "validate.security" (dict "root" $ "component" $component "values" $values "hardware" (ternary $hardware dict $isWorker)) }}
 {{ include "validate.disruptions" (dict "component" $component "values" $values) }}
 {{- if hasKey $values "volumes" }}
@@ -42,40 +37,6 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- if and $isWorker $arch $hardware.arch (not $.Values.global.simulation.enabled) (ne (toString $arch) (toString $hardware.arch)) }}
 {{ $component }}.nodeSelector.kubernetes.io/arch: {{ $.Values.global.hardware }} has {{ $hardware.arch }} nodes: remove it, or set global.hardwareSpec.arch={{ $arch }}
 {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* validate.security: contexts that contradict themselves. in: dict "root" "component" "values" "hardware" (of workers) */}}
-{{- define "validate.security" -}}
-{{- $component := .component }}
-{{- $pod := include "common.podSecurityContext" (dict "root" .root "overrides" .values.podSecurityContext "runAsRoot" .hardware.runAsRoot) | fromJson }}
-{{- $container := include "common.securityContext" (dict "root" .root "overrides" .values.securityContext) | fromJson }}
-{{- if not $container.allowPrivilegeEscalation }}
-{{- $need := ternary "privileged" "" ($container.privileged | default false) }}
-{{- if has "CAP_SYS_ADMIN" (($container.capabilities | default dict).add | default list) }}{{ $need = "capabilities.add CAP_SYS_ADMIN" }}{{ end }}
-{{- with $need }}
-{{ $component }}.securityContext: Kubernetes refuses {{ . }} with allowPrivilegeEscalation false: leave it out (what a machine needs is in global.hardwareSpec), or set allowPrivilegeEscalation=true too
-{{- end }}
-{{- end }}
-{{- range $name, $context := dict "podSecurityContext" $pod "securityContext" $container }}
-{{- range $kind := list "seccompProfile" "appArmorProfile" }}
-{{- with get $context $kind }}
-{{- if and (eq .type "Localhost") (not .localhostProfile) }}
-{{ $component }}.{{ $name }}.{{ $kind }}.localhostProfile: type Localhost is a profile of the node: name it, or write type RuntimeDefault
-{{- else if and (ne .type "Localhost") .localhostProfile }}
-{{ $component }}.{{ $name }}.{{ $kind }}.localhostProfile: type {{ .type }} takes none: remove it, or write type Localhost
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- $both := include "common.overlay" (list $pod $container) | fromJson }}
-{{- $isRoot := and (hasKey $both "runAsUser") (eq (int $both.runAsUser) 0) }}
-{{- if and $isRoot $both.runAsNonRoot }}
-{{- $own := include "common.overlay" (list .values.podSecurityContext .values.securityContext) | fromJson }}
-{{ ternary $component "global" (or (hasKey $own "runAsUser") (hasKey $own "runAsNonRoot")) }}.podSecurityContext: the kubelet starts no container as user 0 with runAsNonRoot: set runAsNonRoot=false, or another runAsUser
-{{- end }}
-{{- if and .hardware.capabilities (not .hardware.runAsRoot) (not $isRoot) }}
-global.hardwareSpec.rdma.capabilities: {{ join ", " .hardware.capabilities }} would reach only root, and workers are not: set global.hardwareSpec.rdma.runAsRoot=true, or remove it
 {{- end }}
 {{- end }}
 

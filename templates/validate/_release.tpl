@@ -60,4 +60,14 @@ global.serviceAccount.name: Kubernetes makes the account "default" in each names
 global.serviceAccount.annotations: the chart does not make this account, so nothing would set them: annotate it yourself, or set global.serviceAccount.create=true
 {{- end }}
 {{- end }}
+{{- with .Values.preflight }}
+{{- $own := include "common.serviceAccountName" $ }}
+{{- if and .enabled $.Values.global.serviceAccount.create }}
+{{- if eq .serviceAccountName $own }}
+preflight.serviceAccountName: the chart makes the account {{ $own }} after the preflight: name one that exists, or remove it
+{{- else if and (not .serviceAccountName) (eq $own (include "common.name" (dict "root" $ "component" "preflight"))) }}
+global.serviceAccount.name: the preflight's own account is {{ $own }}: choose another name, or set preflight.serviceAccountName
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -49,5 +49,5 @@
 {{- end }}
 {{- end }}
 {{- $volumes := keys $taken $model.volumes .context.Values.volumes }}
-{{ include "validate.containers" (dict "component" .component "containers" .context.Values.initContainers "volumes" $volumes) }}
+{{ include "validate.containers" (dict "context" .context "component" .component "containers" .context.Values.initContainers "volumes" $volumes "hardware" .hardware) }}
 {{- end }}

@@ -2,6 +2,8 @@
 {{- define "validate.warnings" -}}
 {{ include "validate.warnings.outages" . }}
 {{ include "validate.warnings.exposure" . }}
+{{ include "validate.warnings.unused" . }}
+{{ include "validate.warnings.ports" . }}
 {{- if not .Values.global.simulation.enabled }}
 {{ include "validate.warnings.model" .Values.global.model }}
 {{- $roles := dict }}
@@ -41,11 +43,10 @@
 frontend.service.nodePort {{ .nodePort }} is outside of Kubernetes' own range, 30000 to 32767: the API server refuses it unless --service-node-port-range says otherwise.
 {{- end }}
 {{- end }}
-{{- range $where, $env := dict "global.env" .Values.global.env "prefill.env" .Values.prefill.env "decode.env" .Values.decode.env "encode.env" .Values.encode.env "frontend.env" .Values.frontend.env }}
-{{- range $name := list "HF_TOKEN" "HUGGING_FACE_HUB_TOKEN" }}
-{{- if and (kindIs "string" (get $env $name)) (get $env $name) }}
-{{ $where }}.{{ $name }} is a secret in plain text, for whoever may read the release or its pods: name a Secret in global.model.source.huggingface.tokenSecret.
-{{- end }}
+{{- $connector := .Values.global.kvTransfer.connector }}
+{{- range $where, $probe := dict "test.probe" .Values.test.probe "preflight.probe" .Values.preflight.probe }}
+{{- if and $probe.enabled (ne $connector "nixl") }}
+{{ $where }} measures NIXL over the devices of the workers, which move the KV cache with {{ $connector }}: neither its lane nor its speed is proven by it.
 {{- end }}
 {{- end }}
 {{- if hasKey $roles "prefill" }}
@@ -78,20 +79,5 @@ global.model.source.huggingface.cache.sizeLimit is of a cache without a claim, a
 global.model.source.{{ $block }} is set and type is huggingface, so every pod downloads from the hub: set global.model.source.type={{ $block }}.
 {{- end }}
 {{- end }}
-{{- end }}
-{{- end }}
-
-{{/* validate.warnings.exposure: who may come in, and what is read on the way. */}}
-{{- define "validate.warnings.exposure" -}}
-{{- $doors := list }}
-{{- with .Values.frontend }}
-{{- if ne .service.type "ClusterIP" }}{{ $doors = append $doors (printf "frontend.service.type=%s" .service.type) }}{{ end }}
-{{- range $name := list "ingress" "httpRoute" }}{{ if (get $.Values.frontend $name).enabled }}{{ $doors = append $doors (printf "frontend.%s" $name) }}{{ end }}{{ end }}
-{{- end }}
-{{- with $doors }}
-{{ join ", " . }} opens the API, and Dynamo asks for no key or token: whoever reaches it uses the model. docs/security.md has a front door that asks.
-{{- end }}
-{{- if and .Values.global.tls.secretName (eq .Values.global.eventPlane "zmq") }}
-global.tls does not cover KV events over zmq, for which Dynamo has no TLS: set global.eventPlane=nats, or close the pods with networkPolicy.
 {{- end }}
 {{- end }}

@@ -10,7 +10,7 @@ from hack.chart import network as evaluator
 from hack.chart.manifests import COMPONENT, INSTANCE, Manifests, merged
 from hack.chart.network import OTHER_PORT, PORTS, Endpoint, allows, endpoint, selects
 from hack.chart.policy import network
-from hack.chart.scenarios import ALL, Scenario, in_namespace
+from hack.chart.scenarios import ALL, BENCHMARK, Scenario, in_namespace
 
 CLOSED: dict[str, Any] = {
     "networkPolicy": {
@@ -22,27 +22,71 @@ CLOSED: dict[str, Any] = {
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 
 
+def scenario(name: str, **values: Any) -> Scenario:
+    known = BY_NAME[name]
+    return Scenario(name, known.files, merged(merged(known.values, CLOSED), values))
+
+
 def closed(name: str, **values: Any) -> Manifests:
-    scenario = BY_NAME[name]
-    return Scenario(name, scenario.files, merged(merged(scenario.values, CLOSED), values)).render()
+    return scenario(name, **values).render()
+
+
+def problems(given: Scenario) -> list[str]:
+    manifests = given.render()
+    assert manifests.all("NetworkPolicy")
+    return [
+        *network.closed_releases_have_no_open_pod(manifests),
+        *network.closed_releases_let_no_stranger_in_or_out(manifests, given.effective),
+        *network.closed_releases_reach_what_they_use(manifests, given.effective),
+    ]
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_closed_scenario_is_closed_and_whole(name: str) -> None:
-    manifests = closed(name)
-    assert manifests.all("NetworkPolicy")
-    judges = (
-        network.closed_releases_have_no_open_pod,
-        network.closed_releases_let_no_stranger_in_or_out,
-        network.closed_releases_reach_what_they_use,
-    )
-    assert [problem for judge in judges for problem in judge(manifests)] == []
+    assert problems(scenario(name)) == []
+
+
+@pytest.mark.parametrize("helpers", [[], ["benchmark"]])
+def test_a_closed_release_reads_its_bucket(helpers: list[str]) -> None:
+    """The benchmark reads the tokenizer there."""
+    source = {"type": "gcsfuse", "gcsfuse": {"bucket": "weights"}}
+    given = scenario("defaults", **{"global": {"model": {"source": source}}, **dict.fromkeys(helpers, BENCHMARK)})
+    assert problems(given) == []
+    assert {matrix(given.render())[name]["public addresses"][0] for name in ("decode", *helpers)} == {443}
+
+
+OPENSHIFT_DNS = {"to": [in_namespace("openshift-dns")], "ports": [5353]}
+EVERYBODY = [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"namespaceSelector": {}}]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"clients": [{"podSelector": {}}]},
+        {"clients": EVERYBODY},
+        {"clients": EVERYBODY, "monitoring": EVERYBODY},
+        {"dns": OPENSHIFT_DNS},
+        {"apiServer": {"to": [{"ipBlock": {"cidr": "10.96.0.1/32"}}], "ports": [16443]}},
+        {"downloads": {"to": [{"ipBlock": {"cidr": "10.9.8.7/32"}}], "ports": [80]}},
+    ],
+)
+def test_whom_the_values_name_is_no_stranger(asked: dict[str, Any]) -> None:
+    assert problems(scenario("model-download", networkPolicy=asked, preflight={"enabled": True})) == []
+
+
+@pytest.mark.parametrize("asked", [{"clients": EVERYBODY}, {"monitoring": EVERYBODY}])
+def test_who_is_named_for_one_thing_is_a_stranger_elsewhere(asked: dict[str, Any]) -> None:
+    given = scenario("everything", networkPolicy=asked)
+    manifests = given.render()
+    (policy,) = [p for p in manifests.all("NetworkPolicy") if p["metadata"]["name"] == "demo-decode"]
+    policy["spec"]["ingress"].append({"from": [*EVERYBODY], "ports": [{"port": 2222, "protocol": "TCP"}]})
+    found = list(network.closed_releases_let_no_stranger_in_or_out(manifests, given.effective))
+    assert "Deployment/demo-decode: a pod of the namespace gets in at port 2222" in found
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_policies_change_nothing_else(name: str) -> None:
-    scenario = BY_NAME[name]
-    off = Scenario(name, scenario.files, merged(scenario.values, {"networkPolicy": {"enabled": False}})).render()
+    off = scenario(name, networkPolicy={"enabled": False}).render()
     assert [o for o in closed(name) if o["kind"] != "NetworkPolicy"] == off.objects
 
 
@@ -131,7 +175,7 @@ def test_an_etcd_and_a_nats_outside_are_reached_at_their_ports() -> None:
         "defaults",
         **{
             "global": {
-                "discovery": {"backend": "etcd", "etcdEndpoints": ["https://a.example:12379", "http://b.example"]},
+                "discovery": {"backend": "etcd", "etcdEndpoints": ["https://a.example:12379", "https://b.example"]},
                 "eventPlane": "nats",
                 "natsUrl": "nats://c.example",
             },
@@ -142,10 +186,11 @@ def test_an_etcd_and_a_nats_outside_are_reached_at_their_ports() -> None:
     reached = {
         (address, port)
         for address in ("10.0.0.5", "10.0.0.6", "10.0.0.7")
-        for port in (2379, 4222, 12379, OTHER_PORT)
+        for port in (80, 443, 2379, 4222, 12379, OTHER_PORT)
         if allows(policies, decode, Endpoint(address=address), port)
     }
-    assert reached == {("10.0.0.5", 12379), ("10.0.0.5", 2379), ("10.0.0.6", 4222)}
+    # An address without a port is asked at its scheme's, not at etcd's.
+    assert reached == {("10.0.0.5", 12379), ("10.0.0.5", 443), ("10.0.0.6", 4222)}
 
 
 def test_a_collector_is_reached_at_its_port_by_dynamos_processes_only() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,36 @@ def test_what_is_missing_is_one_sentence(arguments: list[str], says: str, packag
     assert code == 1
     assert said.splitlines()[-1].startswith("FAIL: ")
     assert says in said.splitlines()[-1]
+
+
+def test_the_end_of_one_side_is_said_at_once() -> None:
+    """And not after four minutes, as if there were no second GPU."""
+    started = time.monotonic()
+    code, said = probe(None, "local", "--memory", "cpu")
+    assert code == 1
+    assert "FAIL: NIXL is not installed" in said
+    assert said.splitlines()[-1] == "FAIL: the side that offers ended with exit status 1: what it said stands above"
+    assert time.monotonic() - started < 20
+
+
+def test_a_side_that_broke_off_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        moving = subprocess.Popen(
+            [sys.executable, str(SCRIPT), "move", "127.0.0.1", "--port", port], stderr=subprocess.PIPE, text=True
+        )
+        server.accept()[0].close()
+        assert moving.communicate(timeout=20)[1] == "FAIL: the other side broke off: see the log of the other pod\n"
+
+
+def test_it_says_that_the_workers_move_it_otherwise(packages: Path) -> None:
+    options = ("local", "--memory", "cpu", "--size", "16")
+    assert "note" not in probe(packages, *options)[1]
+    code, said = probe(packages, *options, "--connector", "mooncake")
+    assert (code, said.splitlines()[-2]) == (
+        0,
+        "note     the workers move it with mooncake: this is NIXL, over the same devices",
+    )
 
 
 def test_without_nixl_it_says_where_there_is_one() -> None:

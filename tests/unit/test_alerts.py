@@ -93,7 +93,10 @@ def test_every_rule_is_of_the_release(render: Render) -> None:
         (nested("canary.enabled", False), {"DynamoCanaryFailed"}),
         (nested("test.transport.minGBps", 0), {"DynamoKvTransferSlow", "DynamoKvTransferFails"}),
         (nested("global.simulation.enabled", True), {"DynamoKvTransferSlow", "DynamoKvTransferFails"}),
-        (nested("global.serving", "aggregated"), {"DynamoKvTransferSlow", "DynamoKvTransferFails"}),
+        (
+            merged(nested("global.serving", "aggregated"), nested("test.transport.minGBps", "auto")),
+            {"DynamoKvTransferSlow", "DynamoKvTransferFails"},
+        ),
         (
             nested("global.router.mode", "round-robin"),
             {"DynamoRequestsQueue", "DynamoWorkerNotRegistered", "DynamoCacheUnknown"},

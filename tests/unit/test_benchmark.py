@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.plan import Plan, Workload, of
 from hack.base.paths import ROOT
-from hack.chart.manifests import Manifests, PodTemplate, merged
+from hack.chart.manifests import COMPONENT, Manifests, PodTemplate, merged
 from hack.chart.render import Render
 from hack.chart.scenarios import BENCHMARK, EVERYTHING
 
@@ -118,6 +118,17 @@ def test_the_tokenizer_is_where_the_weights_are(render: Render) -> None:
     assert plan(manifests).tokenizer == "/models/llama"
     assert pod(manifests).volumes()["model"]["persistentVolumeClaim"]["claimName"] == "weights"
     assert plan(render(values(tokenizer="/opt/tokenizer"))).tokenizer == "/opt/tokenizer"
+
+
+def test_a_bucket_is_read_as_by_the_workers(render: Render) -> None:
+    """Its driver asks for a token of the pod's account; the pod has none."""
+    source = {"type": "gcsfuse", "gcsfuse": {"bucket": "weights"}}
+    manifests = render(merged(values(), {"global": {"model": {"source": source}}}))
+    mounted = [p for p in manifests.pods() if "model" in p.volumes()]
+    accounts = {p.labels[COMPONENT]: p.spec["serviceAccountName"] for p in mounted}
+    assert accounts.keys() == {"benchmark", "frontend", "prefill", "decode"}
+    assert set(accounts.values()) == {"demo-dynamo"}
+    assert pod(manifests).spec["automountServiceAccountToken"] is False
 
 
 def test_results_are_kept_where_a_claim_is_given(render: Render) -> None:

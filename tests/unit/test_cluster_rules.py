@@ -128,6 +128,10 @@ PEM = {
         ({"ca.crt": None}, 'ca.crt of Secret "demo-tls" is missing (it has: tls.crt, tls.key)'),
         ({"ca.crt": "own"}, 'ca.crt of Secret "demo-tls" is no PEM'),
         ({"tls.crt": PEM["tls.key"]}, 'tls.crt of Secret "demo-tls" is no PEM'),
+        (
+            {"tls.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"},
+            'tls.key of Secret "demo-tls" has a passphrase, which nothing asks for: store it without',
+        ),
         ({"tls.key": PEM["tls.crt"]}, 'tls.key of Secret "demo-tls" is no PEM'),
     ],
 )
@@ -153,5 +157,67 @@ def test_the_secret_of_natss_user_has_both(render_fast: Renderer) -> None:
     secret = {**SECRET, "metadata": {"name": "demo-nats", "namespace": "default"}, "data": {"username": "YQ=="}}
     half = render_fast(values, cluster=Cluster((ACCOUNT, secret))).error
     assert 'global.natsSecret: Secret "demo-nats" has no key "password" (it has: username): add it' in half
+    empty = {**secret, "data": {"username": "", "password": "Yg=="}}
+    error = render_fast(values, cluster=Cluster((ACCOUNT, empty))).error
+    assert 'global.natsSecret: Secret "demo-nats" has nothing under its key "username"' in error
     whole = {**secret, "data": {"username": "YQ==", "password": "Yg=="}}
     assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""
+
+
+KEY = {"secretKeyRef": {"name": "s3", "key": "secret"}}
+NAMED: dict[str, dict[str, Any]] = {
+    "global.env.A": {"global": {"env": {"A": KEY}}},
+    "frontend.env.A": {"frontend": {"env": {"A": KEY}}},
+    "nats.env.A": {"nats": {"enabled": True, "env": {"A": KEY}}, "global": {"eventPlane": "nats"}},
+    "decode.initContainers[0].env.A": {
+        "decode": {"initContainers": [{"name": "a", "image": "b", "env": [{"name": "A", "valueFrom": KEY}]}]}
+    },
+}
+
+
+@pytest.mark.parametrize("where", NAMED)
+def test_secrets_of_variables_must_have_the_key(render_fast: Renderer, where: str) -> None:
+    """Their pods would wait for it without a word in Helm."""
+    values = NAMED[where]
+    absent = render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    assert f'{where}: there is no Secret "s3" in namespace default: create it' in absent
+    assert "create secret generic s3 --from-literal=secret=..." in absent
+    other = {**SECRET, "metadata": {"name": "s3", "namespace": "default"}, "data": {"password": "YQ=="}}
+    error = render_fast(values, cluster=Cluster((ACCOUNT, other))).error
+    assert f'{where}: Secret "s3" has no key "secret" (it has: password): add it' in error
+    whole = {**other, "data": {"secret": "YQ=="}}
+    assert render_fast(values, cluster=Cluster((ACCOUNT, whole))).error == ""
+
+
+PROJECTED = {"projected": {"sources": [{"secret": {"name": "s3"}}]}}
+FROM = [{"name": "a", "image": "b", "envFrom": [{"secretRef": {"name": "s3"}}]}]
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        (nested("decode.volumes.keys", {"mountPath": "/keys", "source": {"secret": {"secretName": "s3"}}}), "secret"),
+        (nested("decode.volumes.keys", {"mountPath": "/keys", "source": PROJECTED}), "projected"),
+        (nested("decode.initContainers", FROM), "decode.initContainers[0].envFrom"),
+    ],
+)
+def test_secrets_that_are_taken_as_a_whole_must_be_there(
+    render_fast: Renderer, values: dict[str, Any], where: str
+) -> None:
+    assert f'{where}: there is no Secret "s3"' in render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    other = {**SECRET, "metadata": {"name": "s3", "namespace": "default"}, "data": {}}
+    assert render_fast(values, cluster=Cluster((ACCOUNT, other))).error == ""
+
+
+def test_a_secret_that_a_variable_can_do_without_may_be_missing(render_fast: Renderer) -> None:
+    for value in (None, {"secretKeyRef": {**KEY["secretKeyRef"], "optional": True}}, "text"):
+        assert render_fast(nested("decode.env.A", value), cluster=Cluster((ACCOUNT,))).error == ""
+    volume = {"mountPath": "/keys", "source": {"secret": {"secretName": "s3", "optional": True}}}
+    assert render_fast(nested("decode.volumes.keys", volume), cluster=Cluster((ACCOUNT,))).error == ""
+
+
+def test_one_secret_is_told_once_with_all_its_keys(render_fast: Renderer) -> None:
+    env = {name: {"secretKeyRef": {"name": "s3", "key": name.lower()}} for name in ("A", "B")}
+    error = render_fast(nested("global.env", env), cluster=Cluster((ACCOUNT,))).error
+    assert "1 problem(s)" in error
+    assert "create secret generic s3 --from-literal=a=... --from-literal=b=..." in error

@@ -164,6 +164,104 @@ def test_one_etcd_is_enough_for_a_simulation() -> None:
     assert "etcd.replicas" not in chart.notes(values, ["values/overlays/simulate.yaml"])
 
 
+ETCD = {"backend": "etcd", "etcdEndpoints": ["http://etcd.infra:2379"]}
+NATS = {"eventPlane": "nats", "natsUrl": "nats://nats.infra:4222"}
+TLS = {"tls": {"secretName": "demo-tls"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "calm", "says"),
+    [
+        (
+            {"networkPolicy": {"clients": [{"podSelector": {}}]}},
+            {"networkPolicy": {"enabled": True}},
+            "networkPolicy.clients: every pod is open",
+        ),
+        (
+            {"networkPolicy": {"etcd": {"to": [{"podSelector": {}}]}, "monitoring": [{"podSelector": {}}]}},
+            {"networkPolicy": {"etcd": {"to": []}, "monitoring": []}},
+            "networkPolicy.etcd.to, networkPolicy.monitoring: every pod is open",
+        ),
+        (
+            {"global": {"serviceAccount": {"create": False}}},
+            {"global": {"serviceAccount": {"name": "llm"}}},
+            'global.serviceAccount: the rights of Kubernetes discovery go to the account "default"',
+        ),
+        (
+            {"global": {"serviceAccount": {"create": False, "name": "default"}}},
+            {"global": {"discovery": {"backend": "etcd"}}, "etcd": {"enabled": True}},
+            'global.serviceAccount: the rights of Kubernetes discovery go to the account "default"',
+        ),
+        (
+            {"global": {**TLS, "discovery": ETCD}},
+            {"global": {"discovery": {"etcdEndpoints": ["https://etcd.infra:2379"]}}},
+            "global.discovery.etcdEndpoints: http://etcd.infra:2379 is asked without TLS",
+        ),
+        (
+            {"global": {**TLS, **NATS}},
+            {"global": {"natsUrl": "tls://nats.infra:4222"}},
+            "global.natsUrl: nats:// leaves TLS to what the server asks for",
+        ),
+        ({"global": {"discovery": ETCD, **TLS}}, {"global": {"tls": {"secretName": ""}}}, "is asked without TLS"),
+        (
+            {"global": {"discovery": {**ETCD, "etcdEndpoints": ["http://etcd.infra"]}}},
+            {"global": {"discovery": {"etcdEndpoints": ["https://etcd.infra"]}}},
+            "global.discovery.etcdEndpoints: Dynamo asks http://etcd.infra at port 80: write http://etcd.infra:2379",
+        ),
+        (
+            {"global": TLS, "frontend": {"podSecurityContext": {"fsGroup": None}}},
+            {"global": {"podSecurityContext": {"runAsUser": None}}},
+            "frontend.podSecurityContext: only root and the pod's fsGroup read the files of global.tls.secretName",
+        ),
+        (
+            {"global": {**TLS, "hardware": "gke-a3ultra", "podSecurityContext": {"fsGroup": None}}},
+            {"global": {"podSecurityContext": {"fsGroup": 2000}}},
+            "frontend.podSecurityContext: only root and the pod's fsGroup read",
+        ),
+        (
+            {"global": {"telemetry": {"otlpEndpoint": "http://[fd00::1]/"}}},
+            {"global": {"telemetry": {"otlpEndpoint": "http://[fd00::1]:4317/"}}},
+            "global.telemetry.otlpEndpoint: Dynamo asks http://[fd00::1]/ at port 80: write http://[fd00::1]:4317",
+        ),
+        (
+            {"global": NATS, "decode": {"env": {"NATS_TLS_INSECURE": "true"}}},
+            {"decode": {"env": {"NATS_TLS_INSECURE": None}}},
+            "decode.env.NATS_TLS_INSECURE: any certificate is taken",
+        ),
+        (
+            {"networkPolicy": {"enabled": True, "clients": [{"ipBlock": {"cidr": "10.0.0.5/8"}}]}},
+            {"networkPolicy": {"clients": [{"ipBlock": {"cidr": "10.0.0.5/32"}}]}},
+            "networkPolicy.clients[0].ipBlock: 10.0.0.5/8 is the whole block that 10.0.0.5 is in: write 10.0.0.5/32",
+        ),
+        (
+            {"networkPolicy": {"enabled": True, "clients": [{"ipBlock": {"cidr": "::/0", "except": ["fd00::1/8"]}}]}},
+            {"networkPolicy": {"clients": [{"ipBlock": {"cidr": "::/0", "except": ["fd00::/8"]}}]}},
+            "networkPolicy.clients[0].ipBlock: fd00::1/8 is the whole block that fd00::1 is in: write fd00::1/128",
+        ),
+        (
+            {
+                "global": {"hardware": "gke-a3ultra", "rdma": {"enabled": False}},
+                "decode": {"rdma": {"env": {"A": "b"}}},
+            },
+            {"global": {"rdma": {"enabled": True}}},
+            "decode.rdma: ignored, as global.rdma.enabled is false",
+        ),
+        (
+            {"global": {"hardwareSpec": {"rdma": {"extendedResources": {"a.b/nic": 1}}}, "rdma": {"enabled": False}}},
+            {"global": {"simulation": {"enabled": True}}},
+            "global.hardwareSpec.rdma: ignored, as global.rdma.enabled is false",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_or_another_is_warned_of(
+    render_fast: Renderer, values: dict[str, Any], calm: dict[str, Any], says: str
+) -> None:
+    assert says in render_fast(values).notes
+    calmed = render_fast(merged(values, calm))
+    assert calmed.manifests
+    assert says not in calmed.notes
+
+
 def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
     text = " ".join(chart.notes(files=["values/a3u-multi.yaml"]).split())
     assert (

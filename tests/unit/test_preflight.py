@@ -127,10 +127,19 @@ def test_secrets_and_claims_are_those_of_the_model_and_of_the_pods(render: Rende
     assert found == {
         "hf-token-secret": {"kind": "Secret", "name": "hf-token-secret", "key": "HF_TOKEN", "value": token},
         "pull": {"kind": "Secret", "name": "pull", "pull": True, "value": "global.imagePullSecrets"},
-        "keys": {"kind": "Secret", "name": "keys", "key": "api", "value": "decode.env"},
-        "files": {"kind": "Secret", "name": "files", "value": "decode.volumes"},
+        "keys": {"kind": "Secret", "name": "keys", "keys": ["api"], "value": "decode.env.API_KEY"},
+        "files": {"kind": "Secret", "name": "files", "value": "decode.volumes.a.source.secret"},
         "data": {"kind": "PersistentVolumeClaim", "name": "data", "value": "decode.volumes"},
     }
+
+
+def test_a_secret_that_several_name_must_have_all_their_keys(render: Render) -> None:
+    token = {"secretKeyRef": {"name": "hf-token-secret", "key": "other"}}
+    env = {"A": token, "B": {"secretKeyRef": {"name": "keys", "key": "b"}}}
+    values = {"global": {"env": env}, "decode": {"env": {"C": {"secretKeyRef": {"name": "keys", "key": "c"}}}}}
+    found = {o["name"]: o for o in needs(render(merged(values, ENABLED), ["values/a3u-multi.yaml"]))["objects"]}
+    assert sorted(found["hf-token-secret"]["keys"]) == ["HF_TOKEN", "other"]
+    assert sorted(found["keys"]["keys"]) == ["b", "c"]
 
 
 def test_storage_classes_are_those_of_the_subcharts(render: Render) -> None:

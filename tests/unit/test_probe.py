@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hack.base.paths import ROOT
+from hack.chart import render as chart
 from hack.chart.manifests import Manifests, PodTemplate, merged
 from hack.chart.render import Render
 from hack.chart.scenarios import EVERYTHING, OVERLAY, TRTLLM
@@ -68,6 +69,15 @@ def test_it_takes_the_plugin_of_the_workers(render: Render) -> None:
     for values, plugin in (({}, "UCX"), (efa, "LIBFABRIC")):
         (container,) = probe(render(merged(TEST, values))).containers()
         assert container.spec["args"][2:4] == ["--backend", plugin]
+
+
+@pytest.mark.parametrize(("file", "connector"), [("a3u-multi", "nixl"), ("a4x-10p8d", "mooncake")])
+def test_it_knows_with_what_the_workers_move(file: str, connector: str, render: Render) -> None:
+    """It measures NIXL in any case, and says so."""
+    arguments = probe(render(TEST, [f"values/{file}.yaml"])).containers()[0].spec["args"]
+    assert arguments[arguments.index("--connector") + 1] == connector
+    notes = chart.notes(TEST, [f"values/{file}.yaml"])
+    assert ("test.probe measures NIXL over the devices of the workers" in notes) is (connector != "nixl")
 
 
 @pytest.mark.parametrize("file", ["a3u-multi", "a4xmax-1p1d", "aks-disagg", "tke-h20-multi", "a4x-10p8d"])

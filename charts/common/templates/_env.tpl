@@ -68,3 +68,27 @@ out: JSON map
 {{- end }}
 {{- toJson $env }}
 {{- end }}
+
+{{/*
+common.env.places: all variables that values can set, by where they stand; those of containers of one's own too.
+in: root context, which keeps it; out: JSON map path -> map name -> text or source
+*/}}
+{{- define "common.env.places" -}}
+{{- if not (hasKey . "envPlaces") }}
+{{- with .Values.global }}
+{{- $places := dict "global.env" .env "global.hardwareSpec.env" .hardwareSpec.env "global.hardwareSpec.rdma.env" (.hardwareSpec.rdma | default dict).env }}
+{{- range $component := include "common.components" $ | fromJsonArray }}
+{{- $values := (get $.Subcharts $component).Values }}
+{{- $_ := set $places (printf "%s.env" $component) $values.env }}
+{{- $_ := set $places (printf "%s.rdma.env" $component) ($values.rdma | default dict).env }}
+{{- range $index, $container := $values.initContainers }}
+{{- $env := dict }}{{ range .env }}{{ $_ := set $env .name (.valueFrom | default .value) }}{{ end }}
+{{- $_ := set $places (printf "%s.initContainers[%d].env" $component $index) $env }}
+{{- end }}
+{{- end }}
+{{- range $path, $env := $places }}{{ if not $env }}{{ $_ := unset $places $path }}{{ end }}{{ end }}
+{{- $_ := set $ "envPlaces" (toJson $places) }}
+{{- end }}
+{{- end }}
+{{- .envPlaces }}
+{{- end }}

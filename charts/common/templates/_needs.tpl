@@ -1,5 +1,5 @@
 {{/*
-common.needs: objects that must exist before the release: those of the model source and the engine, and the pull secrets.
+common.needs: objects that must exist before the release: those of the model source and the engine, and all Secrets.
 in:  root context; out: JSON list of {kind, name, value: where it is set, [key], [keys: all of them], [command that makes it],
 [pull: true], [certificate: the names it is for]}
 */}}
@@ -12,6 +12,41 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 {{- end }}
 {{- with .Values.global.natsSecret }}
 {{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.natsSecret" "keys" (list "username" "password") "command" (printf "kubectl -n %s create secret generic %s --from-literal=username=... --from-literal=password=..." $.Release.Namespace .)) }}
+{{- end }}
+{{- toJson (concat $needs (include "common.needs.named" . | fromJsonArray)) }}
+{{- end }}
+
+{{/* common.needs.named: Secrets that variables and volumes of the values name; a pod would not start without. in, out: as common.needs */}}
+{{- define "common.needs.named" -}}
+{{- $needs := list }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- $values := (get $.Subcharts $component).Values }}
+{{- $whole := list }}
+{{- range $name, $volume := $values.volumes }}
+{{- $where := printf "%s.volumes.%s.source" $component $name }}
+{{- with ($volume | default dict).source }}
+{{- with .secret }}{{ $whole = append $whole (dict "of" . "name" .secretName "value" (printf "%s.secret" $where)) }}{{ end }}
+{{- range (.projected | default dict).sources }}{{ with .secret }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.projected" $where)) }}{{ end }}{{ end }}
+{{- end }}
+{{- end }}
+{{- range $index, $container := $values.initContainers }}
+{{- range .envFrom }}{{ with .secretRef }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.initContainers[%d].envFrom" $component $index)) }}{{ end }}{{ end }}
+{{- end }}
+{{- range $whole }}{{ if not .of.optional }}{{ $needs = append $needs (merge (dict "kind" "Secret") (omit . "of")) }}{{ end }}{{ end }}
+{{- end }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
+{{- $keys := dict }}{{ $first := dict }}
+{{- range $name, $value := $env }}
+{{- if kindIs "map" $value }}
+{{- with $value.secretKeyRef }}
+{{- if not .optional }}
+{{- $_ := set $keys .name (append (get $keys .name | default list) .key | uniq | sortAlpha) }}
+{{- if not (hasKey $first .name) }}{{ $_ := set $first .name (printf "%s.%s" $where $name) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $secret, $of := $keys }}{{ $needs = append $needs (dict "kind" "Secret" "name" $secret "value" (get $first $secret) "keys" $of) }}{{ end }}
 {{- end }}
 {{- toJson $needs }}
 {{- end }}

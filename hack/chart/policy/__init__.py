@@ -33,8 +33,6 @@ OF_OBJECTS: tuple[Callable[[Manifests], Iterator[str]], ...] = (
     pods.long_running_containers_have_probes,
     pods.variables_are_defined_before_they_are_used,
     network.closed_releases_have_no_open_pod,
-    network.closed_releases_let_no_stranger_in_or_out,
-    network.closed_releases_reach_what_they_use,
 )
 # These compare the objects with the values, the chart's defaults included.
 OF_VALUES: tuple[Callable[[Manifests, Values], Iterator[str]], ...] = (
@@ -47,6 +45,8 @@ OF_VALUES: tuple[Callable[[Manifests, Values], Iterator[str]], ...] = (
     pods.only_kubernetes_discovery_gets_a_token,
     pods.connections_are_set_for_what_is_used,
     pods.gpus_are_what_the_parallelism_needs,
+    network.closed_releases_let_no_stranger_in_or_out,
+    network.closed_releases_reach_what_they_use,
 )
 
 
