@@ -47,7 +47,8 @@ def plan(made: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def arm_values(files: Sequence[Path], name: str, values: Values) -> Values:
     """What an arm changes of the values. Raises UserError where the same GPUs do not make whole workers."""
-    effective = read_yaml(ROOT / "values.yaml")
+    defaults = read_yaml(ROOT / "values.yaml")
+    effective = defaults
     for file in files:
         effective = merged(effective, read_yaml(file))
     effective = merged(effective, values)
@@ -63,7 +64,14 @@ def arm_values(files: Sequence[Path], name: str, values: Values) -> Values:
             f"{total} GPUs do not make whole aggregated workers of decode's {each}: change prefill.replicas or "
             "decode.replicas"
         )
-    change: dict[str, Any] = {"global": {"serving": AGGREGATED}, "decode": {"replicas": total // each}}
+    # What is about a KV cache that moves is refused where none does.
+    moving = {k: v for k, v in defaults["global"]["kvTransfer"].items() if k != "connector"}
+    moving["extraConfig"] = dict.fromkeys(effective["global"]["kvTransfer"]["extraConfig"] or {})
+    change: dict[str, Any] = {
+        "global": {"serving": AGGREGATED, "kvTransfer": moving},
+        "test": {"transport": {"minGBps": "auto"}},
+        "decode": {"replicas": total // each},
+    }
     if name == SMALL_CHUNKS:
         change["decode"]["engineArgs"] = CHUNK[effective["global"]["engine"]["name"]]
     return merged(values, change)

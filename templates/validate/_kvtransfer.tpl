@@ -16,7 +16,10 @@ An engine says in "validate.engine.<name>.kvTransfer" what it takes; in: root co
 {{- if eq .Values.global.serving "aggregated" }}
 {{- $set := list }}
 {{- range $key := keys $defaults | sortAlpha }}
-{{- if ne (get $transfer $key | toJson) (get $defaults $key | toJson) }}{{ $set = append $set $key }}{{ end }}
+{{- $value := get $transfer $key }}
+{{- /* A null took one of a lower layer back. */}}
+{{- if kindIs "map" $value }}{{ $value = include "common.withoutNulls" $value | fromJson }}{{ end }}
+{{- if ne (toJson $value) (get $defaults $key | toJson) }}{{ $set = append $set $key }}{{ end }}
 {{- end }}
 {{- with $set }}
 global.kvTransfer: with global.serving=aggregated no KV cache is moved: remove {{ join " and " . }}

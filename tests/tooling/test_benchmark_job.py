@@ -181,6 +181,16 @@ def test_gpus_that_make_no_whole_worker() -> None:
         arm_values([], "aggregated", given)
 
 
+def test_the_aggregated_arm_leaves_out_what_is_about_a_cache_that_moves() -> None:
+    moving = {"leaseSeconds": 60, "onLoadFailure": "recompute", "extraConfig": {"kv_buffer_size": 1000000000}}
+    given = {
+        "benchmark": {"image": {"repository": "a", "tag": "b"}},
+        "global": {"kvTransfer": moving},
+        "test": {"transport": {"minGBps": 2}},
+    }
+    assert plan(objects([], arm_values([], "aggregated", given), "demo", "llm"))["pools"].keys() == {"decode"}
+
+
 METRICS = """
 dynamo_frontend_requests_total{error_type="",model="m",status="success"} 7
 dynamo_frontend_requests_total{error_type="overload",model="m",status="error"} 2
