@@ -70,6 +70,14 @@ reliability: python ## What clients lose in upgrades and faults, on a cluster of
 overload: python ## Three times the load that a release can take, on a cluster of `make cluster` (KUBECONFIG=file), to docs/autoscaling.md
 	@$(RUN) overload --write --kubeconfig "$(KUBECONFIG)"
 
+.PHONY: scaling
+scaling: python ## KEDA and an HPA follow the load, on a cluster of `make cluster` (KUBECONFIG=file), to docs/autoscaling.md
+	@$(RUN) scaling --write --kubeconfig "$(KUBECONFIG)"
+
+.PHONY: alerts
+alerts: python ## Which alerts fire in which fault, on a cluster of `make cluster` (KUBECONFIG=file), to docs/monitoring.md
+	@$(RUN) alerts --write --kubeconfig "$(KUBECONFIG)"
+
 .PHONY: verify
 verify: python ## Prove a running release: answer, pods, KV transport, no second prefill (RELEASE=demo NAMESPACE=llm)
 	@$(RUN) verify $(or $(RELEASE),demo) $(if $(NAMESPACE),-n $(NAMESPACE))

@@ -16,8 +16,7 @@ from typing import Any
 
 from hack.base.wait import wait_for
 from hack.chart.manifests import Manifests
-from hack.containers.build_images import GO_COMMANDS
-from hack.tools import gobuild
+from hack.containers.build_images import STAND_INS
 from tests.prometheus import free_port
 
 MOUNTED = "/etc/dynamo-tls"
@@ -83,8 +82,7 @@ class Peers:
         self._start("nats", args, self.nats)
 
     def _start(self, name: str, args: list[str], port: int) -> None:
-        packages, names = GO_COMMANDS[name]
-        binary = gobuild.build(name, packages, names=names) / {"etcd": "etcd", "nats": "nats-server"}[name]
+        binary = STAND_INS[name].build() / {"etcd": "etcd", "nats": "nats-server"}[name]
         with (self.folder.parent / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen([binary, *args], stdout=log, stderr=log, env={"PATH": os.defpath})
         wait_for(f"{name} listens", lambda: socket.create_connection(("127.0.0.1", port)).close(), lambda _: True, 30)

@@ -7,7 +7,9 @@ binaries at the same paths are built from source.
 
 from __future__ import annotations
 
+import json
 import platform
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,13 +22,13 @@ from filelock import FileLock
 from hack.base.log import UserError
 from hack.base.paths import cache_dir, content_key
 from hack.base.step import Step
-from hack.base.versions import versions
+from hack.base.versions import tools, versions
 from hack.containers import archive, context, roots, runtimes
 from hack.containers.node_build import BUILT_NAMES, OTHER_COMMANDS
 from hack.containers.runtimes import Runtime
 from hack.data import aiperf, fake_gpu
 from hack.data import runtime as simulated
-from hack.tools import gobuild
+from hack.tools import gobuild, keda
 
 # Of Python packages, on the same base.
 BUILT: dict[str, Callable[[Path, Step], None]] = {
@@ -39,25 +41,63 @@ FIREWALL_PARTS = ("", "-save", "-restore")
 REPOSITORY = "docker.io/dynamo-disagg"
 KEEP_SECONDS = 24 * 3600
 BASE_PACKAGES = ["ca-certificates", "libstdc++6", "python3", "usr-is-merged"]
-GO_COMMANDS: dict[str, tuple[list[str], dict[str, str] | None]] = {
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """
+    An image of a Go module's commands: the arguments of gobuild.build. `runs`: where upstream's image has its only
+    command, which it starts as nobody: for manifests that give arguments alone.
+    """
+
+    module: str
+    packages: list[str]
+    names: dict[str, str] | None = None
+    ldflags: str = ""
+    tags: str = ""
+    changed: Callable[[Path], None] | None = None
+    runs: str = ""
+
+    def build(self, step: Step | None = None) -> Path:
+        """The folder of its commands."""
+        return gobuild.build(
+            self.module, self.packages, self.ldflags, step, self.names, tags=self.tags, changed=self.changed
+        )
+
+
+PROMETHEUS = tools()["prometheus"]
+STAND_INS = {
     # The packages of the node image's build, so that both share one build.
-    "etcd": (list(OTHER_COMMANDS["etcd"]), BUILT_NAMES["etcd"]),
-    "nats": (["github.com/nats-io/nats-server/v2"], None),
-    "oauth2-proxy": (["github.com/oauth2-proxy/oauth2-proxy/v7"], None),
-    "kube-router": (["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"], None),
-    "lws": (["sigs.k8s.io/lws/cmd"], {"cmd": "manager"}),
-    "kueue": (["sigs.k8s.io/kueue/cmd/kueue"], {"kueue": "manager"}),
+    "etcd": StandIn("etcd", list(OTHER_COMMANDS["etcd"]), BUILT_NAMES["etcd"]),
+    "nats": StandIn("nats", ["github.com/nats-io/nats-server/v2"]),
+    "oauth2-proxy": StandIn("oauth2-proxy", ["github.com/oauth2-proxy/oauth2-proxy/v7"]),
+    "kube-router": StandIn("kube-router", ["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"]),
+    "lws": StandIn("lws", ["sigs.k8s.io/lws/cmd"], {"cmd": "manager"}, runs="/manager"),
+    "kueue": StandIn("kueue", ["sigs.k8s.io/kueue/cmd/kueue"], {"kueue": "manager"}, runs="/manager"),
+    "keda": StandIn("keda", ["./cmd/operator"], ldflags=keda.LDFLAGS, changed=keda.sources, runs="/keda"),
+    "keda-metrics-apiserver": StandIn(
+        "keda", ["./cmd/adapter"], ldflags=keda.LDFLAGS, changed=keda.sources, runs="/keda-adapter"
+    ),
+    "metrics-server": StandIn(
+        "metrics-server", ["sigs.k8s.io/metrics-server/cmd/metrics-server"], runs="/metrics-server"
+    ),
+    # The build of the tool.
+    "prometheus": StandIn(
+        PROMETHEUS.module,
+        [PROMETHEUS.package],
+        {"prometheus": PROMETHEUS.name},
+        PROMETHEUS.ldflags,
+        PROMETHEUS.tags,
+        runs="/bin/prometheus",
+    ),
 }
+NOBODY = "65534"
 # What kube-router calls, and what unpacking alone does not make: the links of a merged /usr, and iptables' own.
 FIREWALL_PACKAGES = ["iptables", "ipset", "netbase"]
 FIREWALL_LINKS = {
     **{f"/{folder}": f"usr/{folder}" for folder in ("bin", "sbin", "lib", "lib64")},
     **{f"/usr/sbin/{name}{part}": "xtables-nft-multi" for name in ("iptables", "ip6tables") for part in FIREWALL_PARTS},
 }
-
-
-MANAGER_LINKS = {"/manager": "usr/local/bin/manager"}
-LINKS = {"kube-router": FIREWALL_LINKS, "lws": MANAGER_LINKS, "kueue": MANAGER_LINKS}
 
 
 @dataclass(frozen=True)
@@ -102,12 +142,7 @@ def images() -> dict[str, Image]:
             simulated.FOLDER / "model.py",
             Path(context.__file__),
         ],
-        "etcd": [gobuild.GO_MODULES / "etcd"],
-        "nats": [gobuild.GO_MODULES / "nats"],
-        "kube-router": [gobuild.GO_MODULES / "kube-router"],
-        "oauth2-proxy": [gobuild.GO_MODULES / "oauth2-proxy"],
-        "lws": [gobuild.GO_MODULES / "lws"],
-        "kueue": [gobuild.GO_MODULES / "kueue"],
+        **{name: [gobuild.GO_MODULES / image.module] for name, image in STAND_INS.items()},
     }
     return {name: _image(name, versions()["images"][name], paths) for name, paths in inputs.items()}
 
@@ -131,6 +166,14 @@ def archives(names: Iterable[str] | None = None) -> list[Path]:
         assert runtime is not None
         _provide(known[name], runtime)
     return [known[name].archive for name in wanted]
+
+
+def built_here(image: Image) -> bool:
+    """Whether an image's archive is a stand-in, and not the published image."""
+    with tarfile.open(image.archive) as file:
+        (entry,) = json.load(file.extractfile("manifest.json"))  # type: ignore[arg-type]
+        history = json.load(file.extractfile(entry["Config"]))["history"]  # type: ignore[arg-type]
+    return bool(history[-1].get("created_by") == archive.__name__)
 
 
 def _provide(image: Image, runtime: Runtime) -> None:
@@ -164,15 +207,16 @@ def _make_upstream(image: Image, runtime: Runtime, step: Step, output: Path) -> 
         return f"pulled as {image.pulled}"
     if platform.system() != "Linux":
         raise UserError(f"{image.pulled} cannot be pulled, and a stand-in can be built on Linux only")
-    go_packages, names = GO_COMMANDS[image.name]
-    folder = gobuild.build(image.name, go_packages, step=step, names=names)
-    files = {f"/usr/local/bin/{command.name}": command for command in sorted(folder.iterdir())}
-    base = None
+    stand_in = STAND_INS[image.name]
+    commands = sorted(stand_in.build(step).iterdir())
+    files = {stand_in.runs or f"/usr/local/bin/{command.name}": command for command in commands}
+    base, links = None, {}
     if image.name == "kube-router":
         suite = str(versions()["images"][image.name]["debian"])
         _check_debian(step)
-        base = roots.make("firewall", suite, "extract", FIREWALL_PACKAGES)
-    archive.write(output, [archive.Image(image.reference, files, LINKS.get(image.name, {}), base)])
+        base, links = roots.make("firewall", suite, "extract", FIREWALL_PACKAGES), FIREWALL_LINKS
+    entrypoint, user = ([stand_in.runs], NOBODY) if stand_in.runs else (None, "")
+    archive.write(output, [archive.Image(image.reference, files, links, base, entrypoint, user)])
     return "built from its Go module"
 
 

@@ -79,7 +79,7 @@ ALERTS = (
         "warning",
         "5m",
         "{{ $value | humanizePercentage }} of the requests fail",
-        "Without those that clients cancelled or that were not valid. A prompt over the context length is a 500, too.",
+        "Without those cancelled, not valid, or refused with 529. A prompt over the context length is a 500, too.",
     ),
     Alert(
         "DynamoFirstTokenSlow",

@@ -53,6 +53,11 @@ def draw(dashboard: Dashboard, ask: Ask, file: Path) -> None:
         _panel(axes, panel, ask)
     for axes in grid.flat[len(dashboard.panels) :]:
         axes.set_axis_off()
+    save(figure, file)
+
+
+def save(figure: Figure, file: Path) -> None:
+    """A small PNG."""
     with io.BytesIO() as full:
         figure.savefig(full, dpi=80)
         # A few lines on white need few colours.

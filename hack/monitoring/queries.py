@@ -20,8 +20,8 @@ ROUTER = "dynamo_component_router_"
 WORKER = "dynamo_component_"
 # What the scrape gives every series: README of the labels in docs/monitoring.md.
 RELEASE = "namespace, job"
-# Users who leave, and requests that are wrong, are not the release's errors.
-NOT_OURS = 'error_type!~"cancelled|validation|not_found"'
+# Users who leave, and requests that are wrong, are not the release's errors; those refused with 529 have an alert.
+NOT_OURS = 'error_type!~"cancelled|validation|not_found|overload"'
 # With tokens sent. A request that finds no worker as roles start fails as a migration of type new_request.
 BEGUN = 'migration_type="ongoing_request"'
 MIGRATIONS = FRONTEND + "model_migration_duration_seconds_count"

@@ -23,11 +23,15 @@ def rows(seen: Overload) -> list[list[str]]:
 
 
 def _row(load: str, phase: dict[str, Any]) -> list[str]:
+    times = [f"{phase[name]} s" for name in ("slowest_refusal", "first_token_p50", "first_token_p99")]
+    return [load, *told(phase), *times]
+
+
+def told(phase: dict[str, Any]) -> list[str]:
+    """Requests of a phase: rate, seconds, sent, right, wrong, failed and shed."""
     failed = ", ".join(f"{count} x {what}" for what, count in sorted(phase["failed"].items())) or "0"
     counts = [str(phase[name]) for name in ("sent", "right", "wrong")]
-    times = [f"{phase[name]} s" for name in ("slowest_refusal", "first_token_p50", "first_token_p99")]
-    rate, seconds = f"{phase['rate']:g}", f"{phase['seconds']:g}"
-    return [load, rate, seconds, *counts, failed.replace("|", "/"), str(phase["shed"]), *times]
+    return [f"{phase['rate']:g}", f"{phase['seconds']:g}", *counts, failed.replace("|", "/"), str(phase["shed"])]
 
 
 def page(seen: Overload) -> str:

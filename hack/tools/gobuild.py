@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -45,11 +46,13 @@ def build(
     step: Step | None = None,
     names: dict[str, str] | None = None,
     tags: str = "",
+    changed: Callable[[Path], None] | None = None,
 ) -> Path:
     """Build commands of one module in a single `go build`, and return the folder that holds them.
 
     A package is an import path, or "." for the module's own main package. `names` gives a built command
     (default: the last element of its import path) another file name. Statically linked, for this machine.
+    `changed` writes a module of its own into a folder, to be built there: upstream's, when it has to be changed.
     """
     folder = build_dir(module, packages, ldflags, tags)
     if folder.is_dir():
@@ -62,14 +65,18 @@ def build(
         if folder.is_dir():
             return folder
         temporary = Path(tempfile.mkdtemp(prefix=f".{module}-", dir=folder.parent))
+        sources = Path(tempfile.mkdtemp(prefix=f".{module}-source-", dir=folder.parent))
         try:
-            _go_build(module, packages, ldflags, tags, temporary, step)
+            if changed:
+                changed(sources)
+            _go_build(sources if changed else GO_MODULES / module, packages, ldflags, tags, temporary, step)
             for built, wanted in (names or {}).items():
                 (temporary / built).rename(temporary / wanted)
             temporary.chmod(0o755)
             temporary.rename(folder)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for left in (temporary, sources):
+                shutil.rmtree(left, ignore_errors=True)
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     step.say(f"built, {size:.0f} MB")
     return folder
@@ -86,7 +93,7 @@ def _locked(folder: Path, step: Step) -> FileLock:
     return lock
 
 
-def _go_build(module: str, packages: list[str], ldflags: str, tags: str, output: Path, step: Step) -> None:
+def _go_build(where: Path, packages: list[str], ldflags: str, tags: str, output: Path, step: Step) -> None:
     downloaded = compiled = 0
 
     def observe(line: str) -> str | None:
@@ -98,7 +105,7 @@ def _go_build(module: str, packages: list[str], ldflags: str, tags: str, output:
         return f"{downloaded} modules downloaded, {compiled} packages compiled"
 
     flags = f"-s -w {ldflags}".strip()
-    command = ["go", "build", "-C", str(GO_MODULES / module), "-v", "-mod=readonly", "-buildvcs=false", "-trimpath"]
+    command = ["go", "build", "-C", str(where), "-v", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     step.say("building from its Go module")
     step.run(
         [*command, "-tags", tags, "-ldflags", flags, "-o", f"{output}/", *packages],

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hack.base.paths import ROOT
 from hack.base.wait import wait_for
-from hack.base.yamlfile import parse
 from hack.chart import render as chart
 from hack.chart.manifests import merged
 from hack.chart.scenarios import SIMULATE
@@ -20,6 +17,7 @@ from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.cluster.serving import RequestFailedError
 from hack.monitoring.queries import Scope
+from hack.monitoring.scrape import documented
 from tests import prometheus
 
 MODEL = "Qwen/Qwen3-0.6B"
@@ -33,8 +31,7 @@ MakeRelease = Callable[..., Release]
 
 def scrape(kube: Kube, namespace: str) -> dict[str, Any]:
     """The documented configuration; what Prometheus would ask of a pod it asks of the API server's proxy."""
-    (block,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", (ROOT / "docs" / "monitoring.md").read_text(), re.DOTALL)
-    (config,) = parse(block)["scrape_configs"]
+    config = documented(namespace, kubeconfig_file=str(kube.kubeconfig))
     session = kube.server.session
     through = [
         {
@@ -45,9 +42,6 @@ def scrape(kube: Kube, namespace: str) -> dict[str, Any]:
         },
         {"target_label": "__address__", "replacement": kube.server.url.partition("://")[2]},
     ]
-    config["kubernetes_sd_configs"] = [
-        {"role": "pod", "kubeconfig_file": str(kube.kubeconfig), "namespaces": {"names": [namespace]}}
-    ]
     config["relabel_configs"] += through
     config |= {"scheme": "https", "scrape_interval": "3s", "scrape_timeout": "3s"}
     config["tls_config"] = (
@@ -57,7 +51,7 @@ def scrape(kube: Kube, namespace: str) -> dict[str, Any]:
         config["tls_config"] |= {"cert_file": session.cert[0], "key_file": session.cert[1]}
     if token := session.headers.get("Authorization"):
         config["authorization"] = {"credentials": str(token).removeprefix("Bearer ")}
-    return dict(config)
+    return config
 
 
 def scale_to_nothing(kube: Kube, namespace: str, role: str) -> None:

@@ -12,6 +12,7 @@ from hack.base.yamlfile import read_yaml
 from hack.chart import scenarios
 from hack.chart.manifests import merged
 from hack.chart.renderer import Renderer
+from hack.flags.files import data_file, known_versions
 from hack.flags.programs import PROGRAMS
 from hack.schema import flagtypes
 
@@ -27,7 +28,7 @@ FLAGS = {"args", "engineArgs"}
 DOCUMENTS = {
     name
     for program in PROGRAMS
-    for name, flag in read_yaml(flagtypes.SOURCES / f"{program}.yaml")["flags"]["properties"].items()
+    for name, flag in read_yaml(data_file(program, known_versions()[0]))["flags"]["properties"].items()
     if flagtypes.typed(flag) in ("json", "value") or name == "trtllm"
 } - {"router-conditional-disagg-config"}
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from hack.base.log import UserError
 from hack.base.paths import ROOT
 from hack.base.step import Step
-from hack.base.versions import versions
+from hack.base.versions import tools, versions
 from hack.cluster import enforcer
 from hack.containers import build_images
 from hack.containers.context import generate_stubs
@@ -46,9 +46,8 @@ class TestCache:
         for image in build_images.images().values():
             image.archive.parent.mkdir(parents=True, exist_ok=True)
             image.archive.write_bytes(b"")
-        demanded = ("sim-runtime-previous", "aiperf", "lws", "kueue")
-        everywhere = [image.archive for image in build_images.images().values() if image.name not in demanded]
-        assert build_images.archives() == everywhere, "these are for whoever asks for them"
+        everywhere = ["sim-runtime", "etcd", "nats", "oauth2-proxy", "kube-router"]
+        assert build_images.archives() == build_images.archives(everywhere), "the others are for whoever asks for them"
         assert build_images.archives(["aiperf"]) == [build_images.images()["aiperf"].archive]
         assert build_images.archives(["nats"]) == [build_images.images()["nats"].archive]
 
@@ -138,14 +137,21 @@ class TestPins:
             ("etcd", "go.etcd.io/etcd/server/v3"),
             ("nats", "github.com/nats-io/nats-server/v2"),
             ("kube-router", "github.com/cloudnativelabs/kube-router/v2"),
+            ("keda", "github.com/kedacore/keda/v2"),
+            ("metrics-server", "sigs.k8s.io/metrics-server"),
         ],
     )
     def test_stand_ins_have_the_version_they_stand_for(self, image: str, module: str) -> None:
         entry = versions()["images"][image]
         sources = (gobuild.GO_MODULES / image / "go.mod").read_text()
-        assert f"{module} v{entry['version']} " in sources
+        assert re.search(rf"{module} v{re.escape(entry['version'])}\s", sources)
         tag = entry["pulled"].rsplit(":", 1)[1]
         assert re.fullmatch(rf"v?{re.escape(entry['version'])}(-alpine)?", tag)
+
+    def test_the_image_of_prometheus_is_the_tool(self) -> None:
+        major, minor, patch = versions()["images"]["prometheus"]["version"].split(".")
+        assert tools()["prometheus"].version == f"0.{major}{minor}.{patch}"
+        assert versions()["images"]["prometheus"]["pulled"].endswith(f":v{major}.{minor}.{patch}")
 
     @pytest.mark.parametrize("component", ["etcd", "nats"])
     def test_the_chart_uses_the_same_upstream_images(self, component: str) -> None:

@@ -14,6 +14,7 @@ from hack.chart.manifests import merged, nested
 from hack.chart.render import Render
 
 PROMETHEUS = nested("autoscaling.prometheusUrl", "http://prometheus:9090")
+IDLE = ' or 0 * max(dynamo_frontend_model_ready{namespace="default",pod=~"demo-frontend-.*"})'
 WIDE = {role: {"parallelism": {"tensor": 16}} for role in ("prefill", "decode")}
 
 
@@ -72,7 +73,7 @@ def test_prefill_scales_by_its_queue(render: Render) -> None:
     assert metadata["serverAddress"] == "http://prometheus:9090"
     assert metadata["query"] == (
         "sum(max by (worker_id, dp_rank) (dynamo_frontend_worker_active_prefill_tokens"
-        '{namespace="default",pod=~"demo-frontend-.*",worker_type="prefill"}))'
+        '{namespace="default",pod=~"demo-frontend-.*",worker_type="prefill"}))' + IDLE
     )
     assert metadata["threshold"] == "9000"
     assert metadata["ignoreNullValues"] == "false", "metrics that are gone are no load of 0"
@@ -88,7 +89,7 @@ def test_decode_scales_by_its_cache(render: Render) -> None:
     assert metadata["query"] == (
         f"100 * avg(max by (worker_id, dp_rank) ({blocks})) * count(count by (worker_id) ({blocks}))"
         ' / (max(dynamo_component_total_blocks{namespace="default",pod=~"demo-decode-.*"} > 0)'
-        ' or max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-.*"}))'
+        ' or max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-.*"}))' + IDLE
     )
     assert metadata["threshold"] == "70"
 
@@ -113,6 +114,13 @@ DECODE = ranks("active_decode_blocks", "decode", *TWO_WORKERS)
 FRONTENDS_SIZE = reported("frontend_model_total_kv_blocks", 500)
 LOADS: dict[str, tuple[str, list[dict[str, str]], float | None]] = {
     "nothing is scraped": ("prefill", [], None),
+    "nothing was asked yet of prefill": ("prefill", [reported("frontend_model_ready", 1)], 0),
+    "nothing was asked yet of decode": ("decode", [reported("frontend_model_ready", 1), FRONTENDS_SIZE], 0),
+    "a load, where the model is known": (
+        "prefill",
+        [reported("frontend_model_ready", 1), *ranks("active_prefill_tokens", "prefill", ("a", "0", 3000))],
+        3000,
+    ),
     "prompts of all ranks": (
         "prefill",
         ranks("active_prefill_tokens", "prefill", ("a", "0", 3000), ("b", "0", 5000), ("b", "1", 1000)),
