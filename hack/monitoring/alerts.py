@@ -47,7 +47,8 @@ ALERTS = (
         "critical",
         "1m",
         "{{ $labels.model }} is known, and cannot be served",
-        "One role has no ready worker, so requests get 503. GET /v1/models/{{ $labels.model }}/ready names the role.",
+        "One role has no ready worker: without prefill requests get 503, without decode 404."
+        " GET /v1/models/{{ $labels.model }}/ready names the role.",
     ),
     Alert(
         "DynamoModelGone",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hack.base.log import UserError
@@ -48,11 +50,26 @@ def _pod(release: Release, component: str) -> Any:
     return next(pod for pod in pods if not pod.metadata.deletion_timestamp)
 
 
+@contextmanager
+def stopped(release: Release, component: str) -> Iterator[None]:
+    """SIGSTOP to the Dynamo processes of one pod, and SIGCONT after the block: a stopped one does not end either."""
+    pod = _pod(release, component)
+    _send(release, pod, "STOP")
+    try:
+        yield
+    finally:
+        _send(release, pod, "CONT")
+
+
+def _send(release: Release, pod: Any, name: str) -> None:
+    uid = pod.metadata.uid.replace("-", "[-_]")
+    _on_node(release, pod.spec.node_name, "bash", "-c", SIGNAL, "signal", uid, "^(etcd|python3)|/etcd ", name)
+
+
 def _signal(release: Release, component: str, name: str) -> None:
     """A signal to the Dynamo processes of one pod; then wait until its container has been started again."""
     pod = _pod(release, component)
-    uid = pod.metadata.uid.replace("-", "[-_]")
-    _on_node(release, pod.spec.node_name, "bash", "-c", SIGNAL, "signal", uid, "^(etcd|python3)|/etcd ", name)
+    _send(release, pod, name)
 
     def restarts() -> int:
         read = release.kube.core.read_namespaced_pod(pod.metadata.name, release.namespace)

@@ -15,7 +15,7 @@ from hack.cluster.state import default_name, kubeconfig_path
 VERBS = (
     *("demo", "validate", "preflight", "verify", "size", "convert"),
     *("cluster", "images", "machines", "tools"),
-    *("schema", "docs", "flags", "release", "bench", "reliability", "overload", "scaling"),
+    *("schema", "docs", "flags", "release", "bench", "reliability", "overload", "scaling", "alerts"),
 )
 # As wide as the console's tables in a log file; examples are not wrapped.
 SETTINGS = {"max_content_width": 120, "help_option_names": ["-h", "--help"]}
