@@ -12,6 +12,7 @@ from hack.base.wait import wait_for
 from hack.chart.helm import HelmError
 from hack.chart.manifests import merged, nested
 from hack.chart.scenarios import SIMULATE
+from hack.cluster import leftovers
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 
@@ -47,11 +48,11 @@ def values(controller: str) -> dict[str, Any]:
 
 @pytest.fixture
 def queue(kube: Kube, kueue: None, namespace: str) -> Iterator[str]:
-    """The namespace, with a queue that leads to the quota."""
+    """The namespace, with a queue that leads to the quota; asked for before releases, which must go first."""
     local = {
         "apiVersion": "kueue.x-k8s.io/v1beta2",
         "kind": "LocalQueue",
-        "metadata": {"name": "llm", "namespace": namespace},
+        "metadata": {"name": "llm", "namespace": namespace, "labels": {leftovers.HELPER: "queue"}},
         "spec": {"clusterQueue": "gpus"},
     }
     objects = {"apiVersion": "v1", "kind": "List", "items": [FLAVOR, QUEUE, local]}
@@ -85,7 +86,7 @@ def admitted(kube: Kube, release: Release) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("controller", ["lws", "disaggregatedset"])
-def test_a_release_beyond_the_quota_waits_for_it(release: MakeRelease, kube: Kube, queue: str, controller: str) -> None:
+def test_a_release_beyond_the_quota_waits_for_it(queue: str, release: MakeRelease, kube: Kube, controller: str) -> None:
     first, second = release("one"), release("two")
     first.install(values(controller), files=[SIMULATE])
     first.endpoint.wait_for_model(MODEL)
@@ -101,17 +102,18 @@ def test_a_release_beyond_the_quota_waits_for_it(release: MakeRelease, kube: Kub
     assert all("insufficient unused quota for nvidia.com/gpu in flavor any" in message for message in messages), (
         messages
     )
-    held = gates(kube, second)
-    assert all(names == [GATE] for names in held), held
+    all_held = wait_for("its pods are there", lambda: gates(kube, second), lambda seen: len(seen) == GPUS, 60)
+    assert all(GATE in names for names in all_held), all_held
     assert {pod.status.phase for pod in workers(kube, second)} <= {"Pending"}
 
     first.uninstall()
+    kube.kubectl("rollout", "status", "deployment/two-frontend", "--namespace", queue, "--timeout=170s")
     second.endpoint.wait_for_model(MODEL)
     assert second.endpoint.chat(MODEL, "Are you there?", max_tokens=8).usage["completion_tokens"] == 8
     assert [status for status, _ in admitted(kube, second).values()] == ["True", "True"]
 
 
-def test_what_a_queued_worker_asks_for_stays(release: MakeRelease, kube: Kube, queue: str) -> None:
+def test_what_a_queued_worker_asks_for_stays(queue: str, release: MakeRelease, kube: Kube) -> None:
     """Another variable is an update as ever; other requests of a LeaderWorkerSet Kueue refuses."""
     demo = release()
     given = values("lws")
