@@ -43,7 +43,7 @@ ALLOWED = tuple(
         r"Chart\.(yaml|lock)",
         r"values\.(yaml|schema\.json)",
         r"README\.md|LICENSE",
-        r"(charts/[a-z]+/)?templates/([a-z0-9-]+/)*_?[a-z0-9-]+\.(yaml|tpl|txt)",
+        r"(charts/[a-z]+/)?templates/([a-z0-9-]+/)*_?[a-z0-9-]+(\.[0-9]+)*\.(yaml|tpl|txt)",
         r"templates/NOTES\.txt",
         r"charts/[a-z]+/Chart\.yaml",
         r"charts/[a-z]+/values\.yaml",

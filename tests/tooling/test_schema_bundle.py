@@ -201,6 +201,7 @@ def test_check_refuses_a_stale_bundle_and_writes_nothing(tmp_path: Path, monkeyp
     stale.write_text("{}")
     monkeypatch.setattr("hack.verbs.schema.ROOT", tmp_path)
     monkeypatch.setattr(schema, "generated", lambda: {stale: '{"type":"object"}'})
+    monkeypatch.setattr("hack.flags.files.templates", dict)
     with pytest.raises(UserError, match=r"stale: run `python3 -m hack schema bundle`"):
         cli.run(["schema", "bundle", "--check"])
     assert stale.read_text() == "{}"
