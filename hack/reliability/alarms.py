@@ -190,6 +190,18 @@ def _mocked(scene: Scene, role: str, argument: str, words: int = 20, tokens: int
         yield
 
 
+@contextmanager
+def _canary(scene: Scene) -> Iterator[None]:
+    """Its next run, now."""
+    kube, namespace = scene.subject.release.kube, scene.subject.release.namespace
+    cron_job = f"{scene.subject.release.name}-canary"
+    kube.kubectl("--namespace", namespace, "create", "job", f"{cron_job}-now", f"--from=cronjob/{cron_job}")
+    try:
+        yield
+    finally:
+        kube.kubectl("--namespace", namespace, "delete", "job", f"{cron_job}-now")
+
+
 PATIENT_PROBES = {"probes": {"liveness": {"failureThreshold": 60}}}
 FAULTS: dict[str, Fault] = {
     "workers find no node, from the first install on": _fault(
@@ -234,15 +246,18 @@ FAULTS: dict[str, Fault] = {
         "TargetDown",
         values={"frontend": {"replicas": 2, **PATIENT_PROBES}},
     ),
+    # What the mocker says has no code word.
+    "an answer that is not what was asked": _fault(
+        _canary,
+        "CanaryFailed",
+        values={"canary": {"enabled": True, "schedule": "0 0 1 1 *"}, "test": {"requireCodeWord": True}},
+    ),
 }
 # Alerts that no fault here can cause, and why.
-ELSEWHERE = {
-    **dict.fromkeys(
-        ("DynamoKvTransferSlow", "DynamoKvTransferFails"),
-        "the mocker moves no KV cache; tried on series as real engines have them (tests/unit/alerts.yaml)",
-    ),
-    "DynamoCanaryFailed": "it needs kube-state-metrics, which is not in the cluster; tried on its series (ibid.)",
-}
+ELSEWHERE = dict.fromkeys(
+    ("DynamoKvTransferSlow", "DynamoKvTransferFails"),
+    "the mocker moves no KV cache; tried on series as real engines have them (tests/unit/alerts.yaml)",
+)
 
 
 @dataclass(frozen=True)
@@ -273,7 +288,7 @@ def _watched(server: Prometheus, seconds: float) -> dict[str, float]:
 def alarms(release: Release, names: list[str]) -> Iterator[Seen]:
     """One fault after the other, on one release."""
     rules = chart.render(BASE, ["values/overlays/simulate.yaml"], namespace=release.namespace).one("PrometheusRule")
-    server = prometheus.install(release.kube, release.namespace, shortened(rules), SCRAPE_SECONDS)
+    server = prometheus.install(release.kube, release.namespace, shortened(rules), SCRAPE_SECONDS, kube_state=True)
     askers, step = Askers(release), Step("alerts")
     with askers.going():
         for name in names:

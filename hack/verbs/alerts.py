@@ -33,7 +33,7 @@ from hack.verbs.cli import FILE, examples
 @click.option("--write", is_flag=True, help="Put the faults that ran, with the date, into docs/monitoring.md.")
 def command(names: tuple[str, ...], kubeconfig: Path, write: bool) -> int:
     kube = Kube(kubeconfig)
-    load(kube, ("prometheus",))
+    load(kube, ("prometheus", "kube-state-metrics"))
     table, outcomes = Table(*COLUMNS), []
     with place(kube, "alerts") as release:
         for seen in alarms(release, list(names or FAULTS)):

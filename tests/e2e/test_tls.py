@@ -105,3 +105,9 @@ def test_a_certificate_of_another_authority_is_refused_before_any_pod_runs(
     assert kube.pods(demo.namespace, instance=demo.name, component="decode") == []
     # A hook that failed stays, for its log.
     kube.batch.delete_namespaced_job("demo-preflight", demo.namespace, propagation_policy="Background")
+    # Without the preflight all pods get ready, and the first question tells.
+    demo.install(values, files=[SIMULATE])
+    assert demo.attempt("test", demo.name, "--timeout=300s").code
+    said = kube.log(demo.namespace, "app.kubernetes.io/component=test")
+    assert "FAIL" in said
+    assert "answered HTTP 503" in said

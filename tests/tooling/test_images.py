@@ -139,6 +139,7 @@ class TestPins:
             ("kube-router", "github.com/cloudnativelabs/kube-router/v2"),
             ("keda", "github.com/kedacore/keda/v2"),
             ("metrics-server", "sigs.k8s.io/metrics-server"),
+            ("kube-state-metrics", "k8s.io/kube-state-metrics/v2"),
         ],
     )
     def test_stand_ins_have_the_version_they_stand_for(self, image: str, module: str) -> None:
