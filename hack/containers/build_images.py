@@ -81,9 +81,7 @@ STAND_INS = {
     "metrics-server": StandIn(
         "metrics-server", ["sigs.k8s.io/metrics-server/cmd/metrics-server"], runs="/metrics-server"
     ),
-    "kube-state-metrics": StandIn(
-        "kube-state-metrics", ["k8s.io/kube-state-metrics/v2"], {"v2": "kube-state-metrics"}, runs="/kube-state-metrics"
-    ),
+    "kube-state-metrics": StandIn("kube-state-metrics", ["k8s.io/kube-state-metrics/v2"], runs="/kube-state-metrics"),
     # The build of the tool.
     "prometheus": StandIn(
         PROMETHEUS.module,
