@@ -37,6 +37,8 @@ BASE: Values = {
         "router": {"mode": "kv"},
         "engine": {"args": {"max-model-len": 16384}},
     },
+    # For its alert; it runs when a fault says so.
+    "canary": {"enabled": True, "schedule": "0 0 1 1 *"},
     "metrics": {
         "rules": {
             "enabled": True,
@@ -246,11 +248,11 @@ FAULTS: dict[str, Fault] = {
         "TargetDown",
         values={"frontend": {"replicas": 2, **PATIENT_PROBES}},
     ),
-    # What the mocker says has no code word.
-    "an answer that is not what was asked": _fault(
+    "a canary that does not end in time": _fault(
         _canary,
         "CanaryFailed",
-        values={"canary": {"enabled": True, "schedule": "0 0 1 1 *"}, "test": {"requireCodeWord": True}},
+        # More than it can ask in a minute.
+        values={"canary": {"requests": 100, "timeoutSeconds": 60}},
     ),
 }
 # Alerts that no fault here can cause, and why.

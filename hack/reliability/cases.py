@@ -155,6 +155,11 @@ ACTIVATION = (
 OWN_STREAMS = (
     "the streams of the killed frontend are its own, and new connections reach it until Kubernetes sees its end"
 )
+OUTAGE = (
+    "with one worker of a role and no room for another the old one ends before the new one starts: the notes of the "
+    "installation say so"
+)
+ALONE: Values = {"replicas": 1, "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 ETCD: Values = {
     "global": {"discovery": {"backend": "etcd"}},
     "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd"), "resources": {"requests": {"cpu": "20m"}}},
@@ -173,6 +178,11 @@ CASES: dict[str, Case] = {
     "an upgrade of decode": Case(lambda subject: subject.upgrade(_stamp("decode"))),
     "an upgrade of the frontend": Case(lambda subject: subject.upgrade(_stamp("frontend"))),
     "an upgrade of all, and again": Case(_twice),
+    "an upgrade of the only workers": Case(
+        lambda subject: subject.upgrade(merged(_stamp("prefill"), _stamp("decode"))),
+        loses=OUTAGE,
+        values={"prefill": ALONE, "decode": ALONE},
+    ),
     "another block size": Case(
         lambda subject: subject.upgrade(nested("global.kvCache.blockSize", 64)), loses=ACTIVATION
     ),

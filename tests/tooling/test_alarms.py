@@ -14,6 +14,9 @@ def test_every_alert_has_its_fault_or_a_reason() -> None:
     caused = {name for fault in FAULTS.values() for name in fault.fires}
     assert caused | set(ELSEWHERE) == {alert.name for alert in ALERTS}
     assert not caused & set(ELSEWHERE)
+    rules = chart.render(BASE, ["values/overlays/simulate.yaml"]).one("PrometheusRule")
+    watched = {rule["alert"] for group in rules["spec"]["groups"] for rule in group["rules"]}
+    assert caused <= watched, "no rule of the release that is watched"
 
 
 def test_all_times_of_the_rules_are_shorter_by_one_factor() -> None:
