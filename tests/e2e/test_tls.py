@@ -111,3 +111,4 @@ def test_a_certificate_of_another_authority_is_refused_before_any_pod_runs(
     said = kube.log(demo.namespace, "app.kubernetes.io/component=test")
     assert "FAIL" in said
     assert "answered HTTP 503" in said
+    kube.core.delete_namespaced_pod("demo-test", demo.namespace)
