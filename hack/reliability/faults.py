@@ -1,4 +1,4 @@
-"""What Kubernetes has no command for: signals to processes of a pod or of a node of kind, and images on a node."""
+"""Faults that Kubernetes has no command for: signals to a pod's processes, and to what runs on a node of kind."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 from hack.base.log import UserError
 from hack.base.wait import wait_for
 from hack.base.yamlfile import read_yaml
-from hack.cluster import lifecycle, state
+from hack.cluster import state
 from hack.cluster.release import Release
-from hack.containers import build_images
 
 REPLACED_SECONDS = 180
 # The cgroup of a process names its pod, with "-" or "_".
@@ -24,24 +23,11 @@ test "${found:-}"
 """
 
 
-def _cluster(release: Release) -> tuple[str, state.Found]:
+def _on_node(release: Release, node: str, *command: str) -> None:
     context: str = read_yaml(release.kube.kubeconfig)["current-context"]
-    name = context.removeprefix("kind-")
-    found = state.find(name)
+    found = state.find(context.removeprefix("kind-"))
     if not found:
         raise UserError(f"{release.kube.kubeconfig}: {context} is no cluster of kind on this machine")
-    return name, found
-
-
-def provide(release: Release, *images: str) -> None:
-    """Put images that not every cluster has onto the nodes, building what is missing."""
-    if images:
-        name, _ = _cluster(release)
-        lifecycle.load(build_images.archives(images), name)
-
-
-def _on_node(release: Release, node: str, *command: str) -> None:
-    _, found = _cluster(release)
     found.runtime.output("exec", node, *command)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from hack.base.wait import pause, wait_for
 from hack.chart.helm import Values
 from hack.chart.manifests import merged
+from hack.cluster import scalers
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count
-from hack.reliability import faults
 from hack.reliability.cases import Case, Subject
 from hack.reliability.clients import MODEL, load
 
@@ -114,7 +114,8 @@ def _total(name: str, metrics: str) -> int:
 
 def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome:
     """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
-    faults.provide(release, *case.images)
+    if case.images:
+        scalers.load(release.kube, case.images)
     subject = Subject(release, merged(VALUES, case.values))
     subject.upgrade({})
     subject.settle()
