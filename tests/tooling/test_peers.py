@@ -88,22 +88,26 @@ def test_nats_takes_no_client_without_the_user(tmp_path: Path) -> None:
 
 
 def refused(port: int, authority: str, greets: bool, own: Path | None = None) -> str:
-    """Why a server ends the handshake of a client with tls.crt and tls.key of a folder; nothing where it lets it in."""
+    """
+    Why a server ends the handshake of a client with tls.crt and tls.key of a folder, "closed" where it does not say;
+    nothing where it lets it in.
+    """
     context = ssl.create_default_context(cadata=authority)
+    # Up to 1.2 a client knows whether it was let in when the handshake ends; in 1.3 it may have sent its request by
+    # then, and what it hears of the refusal is a matter of time.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
     if own:
         context.load_cert_chain(own / "tls.crt", own / "tls.key")
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
             if greets:
                 plain.recv(4096)
-            with context.wrap_socket(plain, server_hostname="127.0.0.1") as client:
-                client.sendall(b"PING\r\n")
-                # The alert may come after the end that it is the reason of.
-                return "" if client.recv(1) else "closed"
-    except ConnectionResetError:
+            context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+    except ConnectionError:
         return "closed"
     except ssl.SSLError as error:
-        return error.reason or ""
+        return error.reason or "closed"
+    return ""
 
 
 def test_neither_takes_a_client_without_the_authoritys_certificate(tmp_path: Path) -> None:
