@@ -86,7 +86,8 @@ before the new one starts. in: root chart's context; out: text, or nothing
 {{- end }}
 {{- with $roles }}
 the only worker of {{ join " and of " . }} ends before the new one starts (rollingUpdate.maxSurge 0).
-It lasts as long as the answers in flight ({{ $stops }} s at most) and the start of the slowest worker (expected within {{ $starts }} s).
+It lasts as long as the answers in flight ({{ $stops }} s at most), 5 s more, and the start of the slowest worker (within {{ $starts }} s; how long
+those took that run now: docs/runbook.md, "Upgrade the only worker of a role").
 With a second worker of each role, or free GPUs for one more and maxSurge 1, there is none.
 {{- end }}
 {{- end }}
