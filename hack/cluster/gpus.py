@@ -22,6 +22,7 @@ from hack.cluster.nodes import CONTROL_PLANE_LABEL, KWOK_ANNOTATION
 from hack.containers import build_images
 from hack.data.fake_gpu import MANIFEST
 
+GPU = "nvidia.com/gpu"
 NAMESPACE = "kube-system"
 NAME = "fake-gpu"
 FAKE_LABEL = "dynamo-disagg/fake-gpu"

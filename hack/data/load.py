@@ -2,7 +2,7 @@
 Streaming clients of a frontend, each one request after the other, until a file says stop. It runs in a pod, so it needs
 Python only.
 
-  load.py <url of the frontend> <model> <file: stop when it is there> [<bearer token>]
+  load.py <url of the frontend> <model> <file: stop when it is there> [<tokens of a long answer> [<bearer token>]]
 
 Eight clients, as many kinds as there are ways to lose an answer: four open a connection for each short answer, two keep
 theirs, two stream long answers. Those that keep a connection do as pools of urllib3, httpx and OpenAI's client: they
@@ -45,7 +45,10 @@ class Account:
     shed: int = 0
     asked_again: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    first_failure: float = 0
+    last_failure: float = 0
     longest_stall: float = 0
+    longest_answer: float = 0
     slowest_refusal: float = 0
     first_tokens: list[float] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock, repr=False)
@@ -58,12 +61,15 @@ class Account:
         with self.lock:
             self.sent += 1
             self.longest_stall = max(self.longest_stall, *gaps, 0)
+            self.longest_answer = max(self.longest_answer, sum(gaps))
             self.first_tokens += gaps[:1]
             if outcome.startswith("529"):
                 self.shed += 1
                 self.slowest_refusal = max(self.slowest_refusal, seconds)
             elif outcome:
                 self.failed[outcome] += 1
+                self.last_failure = time.monotonic()
+                self.first_failure = self.first_failure or self.last_failure
             elif tokens == wanted:
                 self.right += 1
             else:
@@ -82,7 +88,9 @@ class Account:
                     "shed": self.shed,
                     "asked_again": self.asked_again,
                     "failed": dict(self.failed),
+                    "failing_seconds": round(self.last_failure - self.first_failure, 1),
                     "longest_stall": round(self.longest_stall, 2),
+                    "longest_answer": round(self.longest_answer, 2),
                     "slowest_refusal": round(self.slowest_refusal, 2),
                     "first_token_p50": median,
                     "first_token_p99": most,
@@ -169,10 +177,10 @@ class Client(threading.Thread):
         return ("" if ended else "no end marker"), tokens
 
 
-def main(url: str, model: str, stop: Path, token: str = "") -> None:
+def main(url: str, model: str, stop: Path, long: int = LONG, token: str = "") -> None:
     """Eight clients, and a line each second."""
     account = Account()
-    kinds = [(SHORT, False)] * 4 + [(SHORT, True)] * 2 + [(LONG, False)] * 2
+    kinds = [(SHORT, False)] * 4 + [(SHORT, True)] * 2 + [(long, False)] * 2
     clients = [Client(account, url, model, tokens, stop, keeps=keeps, token=token) for tokens, keeps in kinds]
     for client in clients:
         client.start()
@@ -183,4 +191,4 @@ def main(url: str, model: str, stop: Path, token: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]) if sys.argv[4:] else LONG, *sys.argv[5:])

@@ -21,8 +21,8 @@ from hack.cluster.prometheus import Prometheus
 from hack.cluster.release import Release
 from hack.cluster.serving import RequestFailedError
 from hack.reliability import faults
-from hack.reliability.cases import Subject
 from hack.reliability.clients import MODEL
+from hack.reliability.subject import Subject
 
 # All times of the rules are so many times shorter here, which keeps their order.
 FACTOR = 20

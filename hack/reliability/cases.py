@@ -1,151 +1,35 @@
-"""What happens to a release: planned changes, by Kubernetes' and Helm's own commands, and single faults."""
+"""The cases of docs/reliability.md: what happens to a release of which values."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hack.base.wait import pause, wait_for
+from hack.base.wait import pause
 from hack.chart.helm import Values
 from hack.chart.manifests import merged, nested
-from hack.cluster.kube import Kube
-from hack.cluster.release import Release
 from hack.containers.build_images import loaded
-from hack.reliability import faults
-
-# Less than a command of Helm may take.
-SETTLED_SECONDS = 330
-COMPONENTS = ("frontend", "prefill", "decode")
-
-
-@dataclass
-class Subject:
-    """A release, and the values that it has."""
-
-    release: Release
-    values: Values
-
-    @property
-    def kube(self) -> Kube:
-        """Its cluster."""
-        return self.release.kube
-
-    def upgrade(self, change: Values) -> None:
-        """`helm upgrade` with a change that stays."""
-        self.values = merged(self.values, change)
-        self.release.install(self.values, timeout=SETTLED_SECONDS)
-
-    def pods(self, component: str) -> list[str]:
-        """Names of the pods of a component that are not on their way out."""
-        found = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
-        return [pod.metadata.name for pod in found if not pod.metadata.deletion_timestamp]
-
-    def delete(self, component: str, *options: str) -> None:
-        """Delete one of its pods."""
-        self.kube.kubectl(
-            "--namespace", self.release.namespace, "delete", "pod", self.pods(component)[0], "--wait=false", *options
-        )
-
-    def settle(self) -> None:
-        """Wait until the wanted pods are ready and no other is left."""
-        wanted = {name: self.values[name].get("replicas", 1) for name in (*COMPONENTS, "etcd") if name in self.values}
-        wait_for(
-            f"{wanted} pods are ready", lambda: self._ready(wanted), lambda seen: seen == wanted, SETTLED_SECONDS, 1
-        )
-
-    def _ready(self, components: Iterable[str]) -> dict[str, int]:
-        """Ready pods of each component; -1 while one is on its way out."""
-        counts = {}
-        for component in components:
-            pods = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
-            leaving = any(pod.metadata.deletion_timestamp for pod in pods)
-            ready = [c for pod in pods for c in pod.status.conditions or [] if (c.type, c.status) == ("Ready", "True")]
-            counts[component] = -1 if leaving else len(ready)
-        return counts
-
-
-def _stamp(component: str) -> Values:
-    """A change of the pods that changes nothing they do."""
-    return {component: {"env": {"STAMP": str(time.time_ns())}}}
-
-
-def _scale(component: str) -> Callable[[Subject], None]:
-    def act(subject: Subject) -> None:
-        for replicas in (3, 2):
-            subject.upgrade({component: {"replicas": replicas}})
-
-    return act
-
-
-def _drain(subject: Subject) -> None:
-    """The node of a decode worker."""
-    namespace, name = subject.release.namespace, subject.pods("decode")[0]
-    node = subject.kube.core.read_namespaced_pod(name, namespace).spec.node_name
-    subject.kube.kubectl("cordon", node)
-    try:
-        for pod in subject.kube.core.list_namespaced_pod(namespace, field_selector=f"spec.nodeName={node}").items:
-            if (pod.metadata.labels or {}).get("app.kubernetes.io/component") in COMPONENTS:
-                subject.kube.kubectl("--namespace", namespace, "delete", "pod", pod.metadata.name, "--wait=false")
-                subject.settle()
-    finally:
-        subject.kube.kubectl("uncordon", node)
-
-
-def _twice(subject: Subject) -> None:
-    """All pods anew, and again while that is under way."""
-    for seconds in (4, 0):
-        for component in COMPONENTS:
-            subject.values = merged(subject.values, _stamp(component))
-        subject.release.install(subject.values, wait=not seconds, timeout=SETTLED_SECONDS)
-        pause(seconds)
-
-
-def _missing_image(subject: Subject) -> None:
-    """A tag that no registry has, and back."""
-    change = merged(subject.values, nested("global.simulation.image.tag", "1.6.1-missing"))
-    subject.release.install(change, wait=False)
-    pause(10)
-    done = subject.release.attempt("rollback", subject.release.name, "--wait", f"--timeout={SETTLED_SECONDS}s")
-    assert done.code == 0, done.stderr
-
-
-def _kubectl_scale(subject: Subject) -> None:
-    """By hand, and then an upgrade with the number in the values, as docs/runbook.md says."""
-    namespace, name = subject.release.namespace, f"{subject.release.name}-decode"
-    subject.kube.kubectl("--namespace", namespace, "scale", "deployment", name, "--replicas=3")
-    subject.values = merged(subject.values, {"decode": {"replicas": 3}})
-    subject.settle()
-    options = ["--force-conflicts"]
-    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=options)
-    subject.values = merged(subject.values, {"decode": {"replicas": 2}})
-    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=options)
-
-
-def _rollback(subject: Subject) -> None:
-    """A generation, and back in the middle of its rollout."""
-    change = merged(subject.values, nested("global.engine.args", {"dtype": "bfloat16"}))
-    subject.release.install(change, wait=False)
-    pause(5)
-    done = subject.release.attempt("rollback", subject.release.name, "--wait", f"--timeout={SETTLED_SECONDS}s")
-    assert done.code == 0, done.stderr
-
-
-def _delete(component: str, *options: str) -> Callable[[Subject], None]:
-    return lambda subject: subject.delete(component, *options)
+from hack.reliability import cuts, faults, planned
+from hack.reliability.subject import COMPONENTS, Subject
 
 
 @dataclass(frozen=True)
 class Case:
     """
-    What happens, why clients lose something in it though the chart does what it can (empty where they must lose
-    nothing), and to a release with which values, of which images that not every cluster has.
+    What happens; why clients lose something in it though the chart does what it can (empty where they must lose
+    nothing); and to which release: its values, images that not every cluster has, the Helm that made it, the commit of
+    its chart (empty is this one). `tokens` is the length of the long answers. An `outage` is as long as the release's
+    pods say before it.
     """
 
     act: Callable[[Subject], None]
     loses: str = ""
     values: Values = field(default_factory=dict)
     images: tuple[str, ...] = ()
+    helm: str = "helm"
+    commit: str = ""
+    tokens: int = 512
+    outage: bool = False
 
 
 ACTIVATION = (
@@ -155,33 +39,77 @@ ACTIVATION = (
 OWN_STREAMS = (
     "the streams of the killed frontend are its own, and new connections reach it until Kubernetes sees its end"
 )
-OUTAGE = (
-    "with one worker of a role and no room for another the old one ends before the new one starts: the notes of the "
-    "installation say so"
-)
-ALONE: Values = {"replicas": 1, "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+OUTAGE = "with one worker of a role and no room for another the old one ends before the new one starts"
+NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
+GONE = "what is in flight ends, and the release is gone until it is installed again"
+NO_ETCD = "etcd keeps the list of workers: see the runbook"
+
+# Two nodes of eight GPUs are full with it.
+FULL: Values = {
+    "replicas": 1,
+    "parallelism": {"tensor": 8},
+    "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
+}
+# The time that a simulated engine loads and compiles.
+STARTS: Values = {"global": {"simulation": {"startupSeconds": 100}}}
+# As whoever knows that prompts are short: an answer that stands still is moved sooner than after a minute.
+SHORT_PROMPTS: Values = {"frontend": {"streamTimeoutSeconds": 8}}
+SMALL: Values = {"requests": {"cpu": "20m"}}
 ETCD: Values = {
     "global": {"discovery": {"backend": "etcd"}},
-    "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd"), "resources": {"requests": {"cpu": "20m"}}},
+    "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd"), "resources": SMALL},
 }
-
+NATS: Values = merged(
+    ETCD,
+    {
+        "global": {"requestPlane": "nats", "eventPlane": "nats"},
+        "nats": {"enabled": True, "replicas": 3, "image": loaded("nats"), "resources": SMALL},
+    },
+)
 PREVIOUS = loaded("sim-runtime-previous")
+FIRST_STAGE = "d377e51"
 
 
-def of_version(image: dict[str, str]) -> Values:
+def _of_version(image: dict[str, str]) -> Values:
     """A release of the Dynamo that an image has."""
     return {"global": {"engine": {"image": {"tag": image["tag"]}}, "simulation": {"image": image}}}
 
 
-CASES: dict[str, Case] = {
-    "an upgrade of prefill": Case(lambda subject: subject.upgrade(_stamp("prefill"))),
-    "an upgrade of decode": Case(lambda subject: subject.upgrade(_stamp("decode"))),
-    "an upgrade of the frontend": Case(lambda subject: subject.upgrade(_stamp("frontend"))),
-    "an upgrade of all, and again": Case(_twice),
+def _upgrade(*components: str) -> Callable[[Subject], None]:
+    return lambda subject: subject.upgrade(merged(*map(planned.stamp, components)))
+
+
+def _stop(component: str, seconds: float, *, all_of_them: bool = False) -> Callable[[Subject], None]:
+    def act(subject: Subject) -> None:
+        with faults.stopped(subject.release, component, all_of_them=all_of_them):
+            pause(seconds)
+
+    return act
+
+
+def _kill(component: str) -> Callable[[Subject], None]:
+    return lambda subject: faults.kill(subject.release, component)
+
+
+def _kill_three(subject: Subject) -> None:
+    for seconds in (60, 60, 0):
+        faults.kill(subject.release, "decode")
+        pause(seconds)
+
+
+PLANNED: dict[str, Case] = {
+    "an upgrade of prefill": Case(_upgrade("prefill")),
+    "an upgrade of decode": Case(_upgrade("decode")),
+    "an upgrade of the frontend": Case(_upgrade("frontend")),
+    "an upgrade of the frontend, long answers": Case(_upgrade("frontend"), tokens=4000),
+    "an upgrade of decode, etcd and NATS": Case(_upgrade("decode"), values=NATS),
+    "an upgrade of the frontend, etcd and NATS": Case(_upgrade("frontend"), values=NATS),
+    "an upgrade of all, and again": Case(planned.twice),
     "an upgrade of the only workers": Case(
-        lambda subject: subject.upgrade(merged(_stamp("prefill"), _stamp("decode"))),
+        _upgrade("prefill", "decode"),
         loses=OUTAGE,
-        values={"prefill": ALONE, "decode": ALONE},
+        values=merged(STARTS, {"prefill": FULL, "decode": FULL}),
+        outage=True,
     ),
     "another block size": Case(
         lambda subject: subject.upgrade(nested("global.kvCache.blockSize", 64)), loses=ACTIVATION
@@ -190,36 +118,66 @@ CASES: dict[str, Case] = {
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION
     ),
     f"from Dynamo {PREVIOUS['tag']}": Case(
-        lambda subject: subject.upgrade(of_version(loaded("sim-runtime"))),
+        lambda subject: subject.upgrade(_of_version(loaded("sim-runtime"))),
         loses=ACTIVATION,
-        values=of_version(PREVIOUS),
+        values=_of_version(PREVIOUS),
         images=("sim-runtime-previous",),
     ),
-    "a rollback in the middle": Case(_rollback, loses=ACTIVATION),
-    "a missing image, and a rollback": Case(_missing_image),
-    "a prefill worker more, and less": Case(_scale("prefill")),
-    "a decode worker more, and less": Case(_scale("decode")),
-    "a frontend more, and less": Case(_scale("frontend")),
-    "kubectl scale, and an upgrade": Case(_kubectl_scale),
-    "a drained node": Case(_drain),
-    **{f"a deleted {name} pod": Case(_delete(name)) for name in COMPONENTS},
+    "from Helm 3 to Helm 4": Case(planned.by_helm_4, helm="helm3"),
+    f"from the chart of {FIRST_STAGE}": Case(planned.by_helm_4, helm="helm3", commit=FIRST_STAGE, loses=ACTIVATION),
+    "a rollback in the middle": Case(planned.rollback, loses=ACTIVATION),
+    "a missing image, and a rollback": Case(planned.missing_image),
+    "a prefill worker more, and less": Case(planned.scale("prefill")),
+    "a decode worker more, and less": Case(planned.scale("decode")),
+    "a frontend more, and less": Case(planned.scale("frontend")),
+    "kubectl scale, and an upgrade": Case(planned.kubectl_scale),
+    "a drained node": Case(planned.drain),
+    "an uninstall, and an install": Case(planned.uninstall, loses=GONE),
+}
+
+FAULTS: dict[str, Case] = {
+    **{f"a deleted {name} pod": Case(planned.delete(name)) for name in COMPONENTS},
+    "a deleted decode pod, long answers": Case(planned.delete("decode"), tokens=4000),
     **{
         f"a {name} pod deleted by force": Case(
-            _delete(name, "--force", "--grace-period=0"), loses=OWN_STREAMS if name == "frontend" else ""
+            planned.delete(name, "--force", "--grace-period=0"), loses=OWN_STREAMS if name == "frontend" else ""
         )
         for name in COMPONENTS
     },
     **{
-        f"a killed {name} process": Case(
-            lambda subject, name=name: faults.kill(subject.release, name),  # type: ignore[misc]
-            loses=OWN_STREAMS if name == "frontend" else "",
-        )
+        f"a killed {name} process": Case(_kill(name), loses=OWN_STREAMS if name == "frontend" else "")
         for name in COMPONENTS
     },
-    "a decode worker that hangs": Case(lambda subject: faults.hang(subject.release, "decode")),
-    "a prefill worker that hangs": Case(lambda subject: faults.hang(subject.release, "prefill")),
+    **{f"a killed {name} process, etcd and NATS": Case(_kill(name), values=NATS) for name in ("prefill", "decode")},
+    "three killed decode processes, one a minute": Case(_kill_three),
+    "all decode processes killed": Case(lambda subject: faults.kill_all(subject.release, "decode"), loses=NO_WORKER),
+    "a decode worker that hangs": Case(lambda subject: faults.hang(subject.release, "decode"), values=SHORT_PROMPTS),
+    "a prefill worker that hangs": Case(lambda subject: faults.hang(subject.release, "prefill"), values=SHORT_PROMPTS),
+    "a decode worker stopped for 30 s": Case(_stop("decode", 30), values=SHORT_PROMPTS),
+    "a decode pod cut off for 30 s": Case(
+        lambda subject: cuts.pod(subject.release, "decode", 30), values=SHORT_PROMPTS
+    ),
+    "a prefill pod cut off for 30 s": Case(
+        lambda subject: cuts.pod(subject.release, "prefill", 30), values=SHORT_PROMPTS
+    ),
+    "the pods of a node cut off for 120 s": Case(
+        lambda subject: cuts.pods_of_node(subject.release, "decode", 120), values=SHORT_PROMPTS
+    ),
+    "a node cut off for 120 s": Case(lambda subject: cuts.node(subject.release, "decode", 120), values=SHORT_PROMPTS),
+    "a node cut off for 120 s, etcd and NATS": Case(
+        lambda subject: cuts.node(subject.release, "decode", 120), values=merged(NATS, SHORT_PROMPTS)
+    ),
+    "a node's GPUs unhealthy for 30 s": Case(lambda subject: faults.break_gpus(subject.release, "decode", 30)),
     "a restarted kubelet": Case(lambda subject: faults.restart_kubelet(subject.release)),
     "a killed API server": Case(lambda subject: faults.kill_api_server(subject.release)),
-    "a deleted etcd member": Case(lambda subject: subject.delete("etcd"), values=ETCD),
-    "a killed etcd process": Case(lambda subject: faults.kill(subject.release, "etcd"), values=ETCD),
+    "an API server stopped for 60 s": Case(lambda subject: faults.stop_api_server(subject.release, 60)),
+    "a deleted etcd member": Case(planned.delete("etcd"), values=ETCD),
+    "a killed etcd process": Case(_kill("etcd"), values=ETCD),
+    "all etcd members stopped for 20 s": Case(_stop("etcd", 20, all_of_them=True), values=ETCD),
+    "etcd away for 20 s": Case(lambda subject: planned.away(subject, "etcd", 20), values=ETCD, loses=NO_ETCD),
+    "a deleted NATS server": Case(planned.delete("nats"), values=NATS),
+    "a NATS server deleted by force": Case(planned.delete("nats", "--force", "--grace-period=0"), values=NATS),
+    "a killed NATS process": Case(_kill("nats"), values=NATS),
 }
+
+CASES = PLANNED | FAULTS

@@ -11,6 +11,7 @@ from typing import Any
 from hack.base.paths import ROOT
 from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
+from hack.cluster.nodes import CONTROL_PLANE_LABEL
 from hack.cluster.release import Release
 
 MODEL = "Qwen/Qwen3-0.6B"
@@ -18,6 +19,12 @@ SCRIPTS = ("load", "waves")
 FOLDER = "/opt/load"
 # Longer than an answer may take.
 LAST_SECONDS = 240
+
+
+ON_CONTROL_PLANE = {
+    "weight": 100,
+    "preference": {"matchExpressions": [{"key": CONTROL_PLANE_LABEL, "operator": "Exists"}]},
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,8 @@ def asking(release: Release, script: str, arguments: Sequence[str]) -> Iterator[
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
                 "tolerations": [{"operator": "Exists"}],
+                # What happens to a worker's node is not to happen to them.
+                "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [ON_CONTROL_PLANE]}},
                 "containers": [container],
                 "volumes": [{"name": name, "configMap": files}],
             },
@@ -97,9 +106,9 @@ def asking(release: Release, script: str, arguments: Sequence[str]) -> Iterator[
 
 
 @contextmanager
-def load(release: Release) -> Iterator[Clients]:
-    """Eight clients, one request after the other, until they are told to stop."""
-    with asking(release, "load", ["/tmp/stop"]) as clients:
+def load(release: Release, tokens: int) -> Iterator[Clients]:
+    """Eight clients, one request after the other, until they are told to stop; the long answers have so many tokens."""
+    with asking(release, "load", ["/tmp/stop", str(tokens)]) as clients:
         wait_for("answers arrive", clients.last, lambda seen: seen["right"] > 0, 120, 1)
         yield clients
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from hack.base.paths import ROOT
@@ -31,11 +32,26 @@ COLUMNS = (
 def row(outcome: Outcome) -> list[str]:
     """As the terminal shows it."""
     clients = outcome.clients
-    failed = ", ".join(f"{count} x {what}" for what, count in sorted(clients["failed"].items())) or "0"
-    failed = failed.replace("|", "/")
+    failed = ", ".join(f"{count} x {what}" for what, count in sorted(_briefly(clients["failed"]).items())) or "0"
     counts = [str(clients[name]) for name in COUNTS]
     stall = f"{clients['longest_stall']} s"
     return [outcome.case, *counts, failed, str(outcome.moved), stall, f"{outcome.seconds:.0f} s", str(outcome.mixed)]
+
+
+def _briefly(failed: Mapping[str, int]) -> Counter[str]:
+    """By status, or kind of error: what stands in an error's JSON differs from one to the next."""
+    brief: Counter[str] = Counter()
+    for what, count in failed.items():
+        brief[what.split("{")[0].strip().replace("|", "/")] += count
+    return brief
+
+
+def why(outcome: Outcome) -> str:
+    """Why clients lost something, and how long an outage lasted."""
+    reason = outcome.loses if outcome.clients["failed"] else ""
+    if outcome.expected is not None:
+        reason += f": {outcome.clients['failing_seconds']} s, {outcome.expected:.1f} s by the release's own pods"
+    return reason
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
@@ -43,7 +59,6 @@ def page(outcomes: Sequence[Outcome]) -> str:
     kept = dict(re.findall(r"^\| ([^|]+?) \|(.*)\|$", PAGE.read_text(), re.MULTILINE))
     rows = {name: [name, *(cell.strip() for cell in kept[name].split("|"))] for name in CASES if name in kept}
     for outcome in outcomes:
-        why = outcome.loses if outcome.clients["failed"] else ""
-        rows[outcome.case] = [*row(outcome), why, f"{datetime.now(UTC):%Y-%m-%d}"]
+        rows[outcome.case] = [*row(outcome), why(outcome), f"{datetime.now(UTC):%Y-%m-%d}"]
     ordered = [rows[name] for name in CASES if name in rows]
     return inserted(PAGE, "Cases", table([*COLUMNS, "why", "date"], ordered))

@@ -15,8 +15,8 @@ from hack.chart.helm import Values
 from hack.chart.manifests import merged
 from hack.cluster import prometheus
 from hack.cluster.release import Release
-from hack.reliability.cases import COMPONENTS, Subject
 from hack.reliability.clients import LAST_SECONDS, MODEL, asking, lost
+from hack.reliability.subject import COMPONENTS, Subject
 
 # An engine a quarter as fast as the one that is modelled, with a small cache: two cores can ask more than it can do.
 SIMULATED: Values = {

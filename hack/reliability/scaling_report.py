@@ -14,9 +14,9 @@ from hack.cluster import scalers
 from hack.containers import build_images
 from hack.docs.pages import inserted, table
 from hack.monitoring.pictures import save
-from hack.reliability.cases import COMPONENTS
 from hack.reliability.overload_report import told
 from hack.reliability.scaling import Scaling
+from hack.reliability.subject import COMPONENTS
 from hack.tools import keda
 
 PAGE = ROOT / "docs" / "autoscaling.md"

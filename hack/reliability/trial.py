@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import tarfile
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import kubernetes
+from urllib3.exceptions import HTTPError
+
+from hack.base import process
+from hack.base.paths import ROOT
 from hack.base.wait import pause, wait_for
-from hack.chart.helm import Values
+from hack.chart.helm import Helm, Values
 from hack.chart.manifests import merged
 from hack.cluster import scalers
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count
-from hack.reliability.cases import Case, Subject
+from hack.reliability import outage
+from hack.reliability.cases import Case
 from hack.reliability.clients import MODEL, load
+from hack.reliability.subject import Subject
 
 MOVED = "dynamo_frontend_model_migration_total"
 BEFORE_SECONDS, AFTER_SECONDS = 10, 10
@@ -40,12 +52,18 @@ class Outcome:
     moved: int
     mixed: int
     loses: str = ""
+    expected: float | None = None
 
     @property
     def lost(self) -> bool:
-        """Whether a client got less than it asked for and no reason is known, or two generations met."""
+        """Whether a client got less than it asked for and no reason is known, or for longer; or two generations met."""
         failed = bool(self.clients["failed"]) and not self.loses
-        return bool(failed or self.clients["wrong"] or self.mixed)
+        return bool(failed or self.clients["wrong"] or self.mixed or self.unexpected)
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether an outage is not as long as was to be expected, to 10 %."""
+        return self.expected is not None and abs(self.clients["failing_seconds"] / self.expected - 1) > 0.1
 
 
 @dataclass
@@ -70,7 +88,9 @@ class Counters:
 
     def _go_on(self) -> None:
         while not self.stop.wait(1):
-            self._read()
+            # An API server that is away is one of the cases.
+            with contextlib.suppress(HTTPError, kubernetes.client.ApiException):
+                self._read()
 
     def _read(self) -> None:
         kube, namespace = self.release.kube, self.release.namespace
@@ -116,14 +136,21 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
     if case.images:
         scalers.load(release.kube, case.images)
-    subject = Subject(release, merged(VALUES, case.values))
-    subject.upgrade({})
+    by_another = case.helm != release.helm.name
+    if by_another:
+        _uninstall(release)
+    with chart_of(case.commit) as chart:
+        subject = Subject(replace(release, helm=Helm(case.helm), chart=chart), merged(VALUES, case.values))
+        subject.upgrade({})
     subject.settle()
     release.endpoint.wait_for_model(MODEL)
     counters = Counters(release)
     reader = counters.start()
-    with load(release) as clients:
+    expected = None
+    with load(release, case.tokens) as clients:
         pause(BEFORE_SECONDS)
+        if case.outage:
+            expected = outage.expected(release, clients.last()["longest_answer"])
         started = time.monotonic()
         case.act(subject)
         subject.settle()
@@ -133,4 +160,30 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
         account = clients.finish()
     counters.stop.set()
     reader.join()
-    return Outcome(name, account, round(seconds), counters.moved(), counters.mixed(), case.loses)
+    if by_another:
+        # The next case begins with a release of its own Helm.
+        _uninstall(release)
+    return Outcome(name, account, round(seconds), counters.moved(), counters.mixed(), case.loses, expected)
+
+
+def _uninstall(release: Release) -> None:
+    done = release.attempt("uninstall", release.name, "--ignore-not-found", "--wait", "--timeout=240s")
+    assert done.code == 0, done.stderr
+
+
+@contextmanager
+def chart_of(commit: str) -> Iterator[str]:
+    """The folder of this chart, or of an older one's. Raises UserError where the history does not reach so far."""
+    if not commit:
+        yield str(ROOT)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "chart.tar"
+        process.output(
+            ["git", "-C", ROOT, "archive", f"--output={archive}", commit],
+            f"the chart of commit {commit}, for which the whole history is needed (git fetch --unshallow)",
+        )
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        archive.unlink()
+        yield folder

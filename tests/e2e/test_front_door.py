@@ -24,8 +24,10 @@ from hack.cluster import lifecycle as cluster
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.containers import build_images
-from hack.reliability.cases import CASES, Subject
+from hack.data.load import LONG
+from hack.reliability.cases import CASES
 from hack.reliability.clients import MODEL
+from hack.reliability.subject import Subject
 from hack.reliability.trial import VALUES
 from tests.clusterfixtures import RESTRICTED, new_namespace
 from tests.e2e import strangers
@@ -147,7 +149,8 @@ def test_no_key_no_answer(release: Callable[..., Release], kube: Kube, gateways:
     assert strangers.reached(kube, gateways, "client", [f"{frontend.status.pod_ip}:8000"]) == []
 
     with ThreadPoolExecutor(1) as pool:
-        program = ("python3", "-c", (ROOT / "hack" / "data" / "load.py").read_text(), door, MODEL, "/tmp/stop", good)
+        script = (ROOT / "hack" / "data" / "load.py").read_text()
+        program = ("python3", "-c", script, door, MODEL, "/tmp/stop", str(LONG), good)
         asking = pool.submit(kube.kubectl, "exec", "-n", gateways, "client", "--", *program)
         pause(5)
         CASES["an upgrade of the frontend"].act(subject)

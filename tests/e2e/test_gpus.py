@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from hack.base.wait import wait_for
 from hack.cluster import gpus, state
+from hack.cluster.gpus import GPU
 from hack.cluster.kube import Kube
 from hack.cluster.lifecycle import Cluster
 from hack.cluster.release import Release
-
-GPU = "nvidia.com/gpu"
 
 
 def allocatable(running: Cluster) -> dict[str, int]:

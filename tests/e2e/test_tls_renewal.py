@@ -17,7 +17,8 @@ from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.containers import build_images
 from hack.containers.build_images import loaded
-from hack.reliability.cases import SETTLED_SECONDS, Case, Subject
+from hack.reliability.cases import Case
+from hack.reliability.subject import SETTLED_SECONDS, Subject
 from hack.reliability.trial import trial
 from tests.certificates import secret
 from tests.clusterfixtures import new_namespace

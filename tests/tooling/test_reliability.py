@@ -8,13 +8,18 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from hack.base.log import UserError
+from hack.base.paths import ROOT
 from hack.data import load
-from hack.reliability import report
+from hack.reliability import cuts, outage, report, trial
 from hack.reliability.cases import CASES
 from hack.reliability.trial import Counters, Outcome
 
@@ -82,6 +87,16 @@ def test_what_came_of_a_request(
     assert line["slowest_refusal"] == (0.7 if status == 529 else 0)
     nothing = {"right": 0, "wrong": 0, "shed": 0, "failed": {}}
     assert {key: line[key] for key in nothing} == nothing | counted
+    assert line["longest_answer"] == round(sum(gaps), 2)
+
+
+def test_how_long_requests_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = load.Account()
+    times = iter((100.0, 107.25, 109.5))
+    monkeypatch.setattr("hack.data.load.time.monotonic", lambda: next(times))
+    for outcome in ("", "404", "503", "", "404", ""):
+        account.add(outcome, 3, 3, [])
+    assert json.loads(account.line())["failing_seconds"] == 9.5
 
 
 def test_clients_end_when_the_file_is_there(frontend: Frontend, tmp_path: Path, capsys: Any) -> None:
@@ -167,6 +182,68 @@ def test_a_row_says_what_was_lost() -> None:
     # The reason is known, and stands beside it.
     assert not outcome_of("another block size", e503=1).lost
     assert outcome_of("another block size", mixed=1).lost
+
+
+def test_errors_are_counted_by_their_kind() -> None:
+    outcome = outcome_of("another block size", **{'503 {"message": 1}': 2, '503 {"message": 2}': 1, "404": 4})
+    assert "4 x 404, 3 x 503" in report.row(outcome)
+
+
+@pytest.mark.parametrize(("seconds", "unexpected"), [(89, True), (91, False), (109, False), (111, True)])
+def test_an_outage_is_as_long_as_its_pods_said(seconds: float, unexpected: bool) -> None:
+    outcome = outcome_of("an upgrade of the only workers", e404=3)
+    outcome.clients["failing_seconds"] = seconds
+    told = replace(outcome, expected=100)
+    assert told.lost == unexpected
+    assert report.why(told).endswith(f"the new one starts: {seconds} s, 100.0 s by the release's own pods")
+    assert not outcome.lost
+
+
+def test_how_long_a_pod_took_to_start() -> None:
+    def pod(seconds: int) -> SimpleNamespace:
+        began = datetime(2026, 11, 30, tzinfo=UTC)
+        times = {"Ready": began + timedelta(seconds=seconds), "PodScheduled": began}
+        conditions = [SimpleNamespace(type=name, last_transition_time=when) for name, when in times.items()]
+        return SimpleNamespace(status=SimpleNamespace(conditions=conditions))
+
+    pods = {"prefill": [pod(90)], "decode": [pod(40), pod(110)]}
+    kube = SimpleNamespace(pods=lambda namespace, instance, component: pods[component])
+    release = SimpleNamespace(kube=kube, namespace="n", name="demo")
+    assert outage.expected(release, 7) == 7 + 5 + 110  # type: ignore[arg-type]
+
+
+def test_a_network_is_healed_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules: list[tuple[str, ...]] = []
+
+    def on_node(release: Any, node: str, program: str, wait: str, how: str, *rule: str) -> None:
+        assert (release, node, wait) == (None, "node-1", "--wait")
+        if program == "ip6tables" and how == "-I" and "OUTPUT" in rule:
+            raise UserError("no")
+        key = (program, *rule)
+        if how == "-I":
+            rules.append(key)
+        else:
+            rules.remove(key)
+
+    found = SimpleNamespace(spec=SimpleNamespace(node_name="node-1"), status=SimpleNamespace(pod_ip="10.244.1.7"))
+    monkeypatch.setattr(cuts, "on_node", on_node)
+    monkeypatch.setattr(cuts, "pod_of", lambda release, component: found)
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(cuts, "pause", lambda seconds: seen.extend(rules))
+    cuts.pod(None, "decode", 30)  # type: ignore[arg-type]
+    assert seen == [("iptables", "FORWARD", side, "10.244.1.7", "-j", "DROP") for side in ("-s", "-d")]
+    with pytest.raises(UserError):
+        cuts.node(None, "decode", 30)  # type: ignore[arg-type]
+    assert not rules
+
+
+def test_a_chart_of_the_past(tmp_path: Path) -> None:
+    with trial.chart_of("HEAD") as folder:
+        assert (Path(folder) / "Chart.yaml").is_file()
+    with pytest.raises(UserError, match="the whole history is needed"), trial.chart_of("0000000"):
+        pass
+    with trial.chart_of("") as folder:
+        assert folder == str(ROOT)
 
 
 def test_the_page_keeps_the_cases_that_did_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

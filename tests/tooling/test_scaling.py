@@ -15,8 +15,8 @@ from hack.chart import render as chart
 from hack.chart.manifests import merged
 from hack.containers import build_images
 from hack.reliability import scaling_report
-from hack.reliability.cases import COMPONENTS
 from hack.reliability.scaling import SCALED, SIMULATED, Sample, Scaling
+from hack.reliability.subject import COMPONENTS
 from hack.tools import keda
 
 

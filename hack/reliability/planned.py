@@ -1,0 +1,110 @@
+"""Planned changes of a release, as whoever runs it makes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from hack.base.paths import ROOT
+from hack.base.wait import pause
+from hack.chart.helm import Helm, Values
+from hack.chart.manifests import merged, nested
+from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
+
+
+def stamp(component: str) -> Values:
+    """A change of the pods that changes nothing they do."""
+    return {component: {"env": {"STAMP": str(time.time_ns())}}}
+
+
+def scale(component: str) -> Callable[[Subject], None]:
+    def act(subject: Subject) -> None:
+        for replicas in (3, 2):
+            subject.upgrade({component: {"replicas": replicas}})
+
+    return act
+
+
+def drain(subject: Subject) -> None:
+    """The node of a decode worker."""
+    namespace, name = subject.release.namespace, subject.pods("decode")[0]
+    node = subject.kube.core.read_namespaced_pod(name, namespace).spec.node_name
+    subject.kube.kubectl("cordon", node)
+    try:
+        for pod in subject.kube.core.list_namespaced_pod(namespace, field_selector=f"spec.nodeName={node}").items:
+            if (pod.metadata.labels or {}).get("app.kubernetes.io/component") in COMPONENTS:
+                subject.kube.kubectl("--namespace", namespace, "delete", "pod", pod.metadata.name, "--wait=false")
+                subject.settle()
+    finally:
+        subject.kube.kubectl("uncordon", node)
+
+
+def twice(subject: Subject) -> None:
+    """All pods anew, and again while that is under way."""
+    for seconds in (4, 0):
+        for component in COMPONENTS:
+            subject.values = merged(subject.values, stamp(component))
+        subject.release.install(subject.values, wait=not seconds, timeout=SETTLED_SECONDS)
+        pause(seconds)
+
+
+def missing_image(subject: Subject) -> None:
+    """A tag that no registry has, and back."""
+    change = merged(subject.values, nested("global.simulation.image.tag", "1.6.1-missing"))
+    subject.release.install(change, wait=False)
+    pause(10)
+    done = subject.release.attempt("rollback", subject.release.name, "--wait", f"--timeout={SETTLED_SECONDS}s")
+    assert done.code == 0, done.stderr
+
+
+def kubectl_scale(subject: Subject) -> None:
+    """By hand, and then an upgrade with the number in the values, as docs/runbook.md says."""
+    namespace, name = subject.release.namespace, f"{subject.release.name}-decode"
+    subject.kube.kubectl("--namespace", namespace, "scale", "deployment", name, "--replicas=3")
+    subject.values = merged(subject.values, {"decode": {"replicas": 3}})
+    subject.settle()
+    options = ["--force-conflicts"]
+    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=options)
+    subject.values = merged(subject.values, {"decode": {"replicas": 2}})
+    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=options)
+
+
+def rollback(subject: Subject) -> None:
+    """A generation, and back in the middle of its rollout."""
+    change = merged(subject.values, nested("global.engine.args", {"dtype": "bfloat16"}))
+    subject.release.install(change, wait=False)
+    pause(5)
+    done = subject.release.attempt("rollback", subject.release.name, "--wait", f"--timeout={SETTLED_SECONDS}s")
+    assert done.code == 0, done.stderr
+
+
+def uninstall(subject: Subject) -> None:
+    """And an installation of the same a moment later."""
+    subject.release.uninstall()
+    subject.upgrade({})
+
+
+def by_helm_4(subject: Subject) -> None:
+    """A release that Helm 3 made: no change, and then all pods anew."""
+    subject.release = replace(subject.release, helm=Helm(), chart=str(ROOT))
+    subject.upgrade({})
+    for component in COMPONENTS:
+        subject.values = merged(subject.values, stamp(component))
+    subject.upgrade({})
+
+
+def away(subject: Subject, component: str, seconds: float) -> None:
+    """No pod of a StatefulSet for a while."""
+    name = f"{subject.release.name}-{component}"
+    where = ("--namespace", subject.release.namespace, "scale", "statefulset", name)
+    subject.kube.kubectl(*where, "--replicas=0")
+    pause(seconds)
+    subject.kube.kubectl(*where, f"--replicas={subject.values[component]['replicas']}")
+    subject.settle()
+    # The next upgrade would be refused otherwise: docs/runbook.md.
+    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=["--force-conflicts"])
+
+
+def delete(component: str, *options: str) -> Callable[[Subject], None]:
+    return lambda subject: subject.delete(component, *options)

@@ -1,0 +1,64 @@
+"""A release that something happens to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hack.base.wait import wait_for
+from hack.chart.helm import Values
+from hack.chart.manifests import merged
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+
+# Less than a command of Helm may take.
+SETTLED_SECONDS = 330
+COMPONENTS = ("frontend", "prefill", "decode")
+PEERS = ("etcd", "nats")
+
+
+@dataclass
+class Subject:
+    """A release, and the values that it has."""
+
+    release: Release
+    values: Values
+
+    @property
+    def kube(self) -> Kube:
+        """Its cluster."""
+        return self.release.kube
+
+    def upgrade(self, change: Values) -> None:
+        """`helm upgrade` with a change that stays."""
+        self.values = merged(self.values, change)
+        self.release.install(self.values, timeout=SETTLED_SECONDS)
+
+    def pods(self, component: str) -> list[str]:
+        """Names of the pods of a component that are not on their way out."""
+        found = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
+        return [pod.metadata.name for pod in found if not pod.metadata.deletion_timestamp]
+
+    def delete(self, component: str, *options: str) -> None:
+        """Delete one of its pods."""
+        self.kube.kubectl(
+            "--namespace", self.release.namespace, "delete", "pod", self.pods(component)[0], "--wait=false", *options
+        )
+
+    def settle(self) -> None:
+        """Wait until the wanted pods are ready and no other is left."""
+        parts = [name for name in (*COMPONENTS, *PEERS) if name in self.values]
+        wanted = {name: self.values[name].get("replicas", 1) for name in parts}
+        wait_for(
+            f"{wanted} pods are ready", lambda: self._ready(wanted), lambda seen: seen == wanted, SETTLED_SECONDS, 1
+        )
+
+    def _ready(self, components: Iterable[str]) -> dict[str, int]:
+        """Ready pods of each component; -1 while one is on its way out."""
+        counts = {}
+        for component in components:
+            pods = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
+            leaving = any(pod.metadata.deletion_timestamp for pod in pods)
+            ready = [c for pod in pods for c in pod.status.conditions or [] if (c.type, c.status) == ("Ready", "True")]
+            counts[component] = -1 if leaving else len(ready)
+        return counts
