@@ -42,6 +42,7 @@ OWN_STREAMS = (
 OUTAGE = "with one worker of a role and no room for another the old one ends before the new one starts"
 NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
 GONE = "what is in flight ends, and the release is gone until it is installed again"
+COMPARED = "what the row above is compared with"
 NO_ETCD = "etcd keeps the list of workers: see the runbook"
 
 # Two nodes of eight GPUs are full with it.
@@ -151,8 +152,11 @@ FAULTS: dict[str, Case] = {
     **{f"a killed {name} process, etcd and NATS": Case(_kill(name), values=NATS) for name in ("prefill", "decode")},
     "three killed decode processes, one a minute": Case(_kill_three),
     "all decode processes killed": Case(lambda subject: faults.kill_all(subject.release, "decode"), loses=NO_WORKER),
-    "a decode worker that hangs": Case(lambda subject: faults.hang(subject.release, "decode"), values=SHORT_PROMPTS),
     "a prefill worker that hangs": Case(lambda subject: faults.hang(subject.release, "prefill"), values=SHORT_PROMPTS),
+    "a decode worker that hangs": Case(lambda subject: faults.hang(subject.release, "decode"), values=SHORT_PROMPTS),
+    f"a decode worker that hangs, chart of {FIRST_STAGE}": Case(
+        lambda subject: faults.hang(subject.release, "decode"), commit=FIRST_STAGE, loses=COMPARED
+    ),
     "a decode worker stopped for 30 s": Case(_stop("decode", 30), values=SHORT_PROMPTS),
     "a decode pod cut off for 30 s": Case(
         lambda subject: cuts.pod(subject.release, "decode", 30), values=SHORT_PROMPTS
@@ -173,6 +177,7 @@ FAULTS: dict[str, Case] = {
     "an API server stopped for 60 s": Case(lambda subject: faults.stop_api_server(subject.release, 60)),
     "a deleted etcd member": Case(planned.delete("etcd"), values=ETCD),
     "a killed etcd process": Case(_kill("etcd"), values=ETCD),
+    "an etcd member without its volume": Case(planned.lose_a_volume, values=ETCD),
     "all etcd members stopped for 20 s": Case(_stop("etcd", 20, all_of_them=True), values=ETCD),
     "etcd away for 20 s": Case(lambda subject: planned.away(subject, "etcd", 20), values=ETCD, loses=NO_ETCD),
     "a deleted NATS server": Case(planned.delete("nats"), values=NATS),

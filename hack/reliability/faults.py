@@ -13,7 +13,7 @@ from hack.cluster import gpus, state
 from hack.cluster.nodes import CONTROL_PLANE_LABEL
 from hack.cluster.release import Release
 
-REPLACED_SECONDS = 180
+REPLACED_SECONDS = 300
 PROCESSES = "^(etcd|nats-server|python3)|/(etcd|nats-server) "
 # The cgroup of a process names its pod, with "-" or "_".
 SIGNAL = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -104,6 +105,23 @@ def away(subject: Subject, component: str, seconds: float) -> None:
     subject.settle()
     # The next upgrade would be refused otherwise: docs/runbook.md.
     subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=["--force-conflicts"])
+
+
+def lose_a_volume(subject: Subject) -> None:
+    """Of an etcd member; and what docs/runbook.md has done then."""
+    namespace, etcd = subject.release.namespace, f"{subject.release.name}-etcd"
+    lost, helper = f"{etcd}-1", f"{etcd}-0"
+
+    def etcdctl(*arguments: str) -> str:
+        return subject.kube.kubectl("--namespace", namespace, "exec", helper, "--", "etcdctl", *arguments)
+
+    members = json.loads(etcdctl("member", "list", "--write-out=json"))["members"]
+    (member,) = (one for one in members if one["name"] == lost)
+    etcdctl("member", "remove", f"{member['ID']:x}")
+    subject.kube.kubectl("--namespace", namespace, "delete", "pvc", f"data-{lost}", "--wait=false")
+    subject.kube.kubectl("--namespace", namespace, "delete", "pod", lost)
+    etcdctl("member", "add", lost, f"--peer-urls={member['peerURLs'][0]}")
+    subject.upgrade({"etcd": {"initialClusterState": "existing"}})
 
 
 def delete(component: str, *options: str) -> Callable[[Subject], None]:

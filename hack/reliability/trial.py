@@ -136,7 +136,7 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
     if case.images:
         scalers.load(release.kube, case.images)
-    by_another = case.helm != release.helm.name
+    by_another = bool(case.commit) or case.helm != release.helm.name
     if by_another:
         _uninstall(release)
     with chart_of(case.commit) as chart:
@@ -161,7 +161,7 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     counters.stop.set()
     reader.join()
     if by_another:
-        # The next case begins with a release of its own Helm.
+        # The next case begins with a release of its own.
         _uninstall(release)
     return Outcome(name, account, round(seconds), counters.moved(), counters.mixed(), case.loses, expected)
 

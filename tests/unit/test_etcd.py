@@ -43,6 +43,8 @@ def test_members_know_each_other_by_their_own_addresses(render: Render, replicas
     assert own == f"http://$(POD_NAME).{peers}.team-a.svc:2380"
     assert container.flag("advertise-client-urls") == f"http://$(POD_NAME).{peers}.team-a.svc:2379"
     assert container.flag("initial-cluster-state") == "new"
+    again = etcd(render, {"replicas": 3, "initialClusterState": "existing"})
+    assert again.flag("initial-cluster-state") == "existing"
 
 
 def test_members_of_two_releases_never_join(render: Render) -> None:

@@ -46,7 +46,7 @@ listen-metrics-urls: http://0.0.0.0:2381
 initial-advertise-peer-urls: {{ include "etcd.scheme" . }}://{{ $host }}:2380
 advertise-client-urls: {{ include "etcd.scheme" . }}://{{ $host }}:{{ include "common.port.etcd" . }}
 initial-cluster: {{ include "etcd.initialCluster" . }}
-initial-cluster-state: new
+initial-cluster-state: {{ .Values.initialClusterState }}
 initial-cluster-token: {{ .Release.Namespace }}-{{ include "common.fullname" . }}
 {{- include "etcd.tls" . }}
 {{- end }}
