@@ -41,7 +41,10 @@ global.discovery.etcdEndpoints: nothing would use them: set global.discovery.bac
 {{- $identity := include "etcd.identity" . | fromYaml }}
 {{- $tuning := include "etcd.tuning" . | fromYaml }}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.persistence.enabled) }}
-etcd.persistence.enabled: a member that loses its emptyDir cannot join the other two again, so the first upgrade or drained node would break the cluster: set etcd.persistence.enabled=true, or etcd.replicas=1
+etcd.persistence.enabled: a member that loses its emptyDir does not join the other two again, so the first upgrade or drained node would break the cluster: set etcd.persistence.enabled=true, or etcd.replicas=1
+{{- end }}
+{{- if and (eq (int .Values.replicas) 1) (eq .Values.initialClusterState "existing") }}
+etcd.initialClusterState: existing is for a member that joins others again, and one has no others: leave it out
 {{- end }}
 {{- if contains "bitnami" .Values.image.repository }}
 etcd.image.repository: Bitnami's image has no /usr/local/bin/etcd, and its tags were removed: use coreos/etcd
