@@ -14,9 +14,9 @@ from hack.chart.manifests import merged, nested
 from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
 
 
-def stamp(component: str) -> Values:
-    """A change of the pods that changes nothing they do."""
-    return {component: {"env": {"STAMP": str(time.time_ns())}}}
+def stamp(*components: str) -> Values:
+    """A change of the components' pods that changes nothing they do."""
+    return {component: {"env": {"STAMP": str(time.time_ns())}} for component in components}
 
 
 def scale(component: str) -> Callable[[Subject], None]:
@@ -44,8 +44,7 @@ def drain(subject: Subject) -> None:
 def twice(subject: Subject) -> None:
     """All pods anew, and again while that is under way."""
     for seconds in (4, 0):
-        for component in COMPONENTS:
-            subject.values = merged(subject.values, stamp(component))
+        subject.values = merged(subject.values, stamp(*COMPONENTS))
         subject.release.install(subject.values, wait=not seconds, timeout=SETTLED_SECONDS)
         pause(seconds)
 
@@ -90,9 +89,7 @@ def by_helm_4(subject: Subject) -> None:
     """A release that Helm 3 made: no change, and then all pods anew."""
     subject.release = replace(subject.release, helm=Helm(), chart=str(ROOT))
     subject.upgrade({})
-    for component in COMPONENTS:
-        subject.values = merged(subject.values, stamp(component))
-    subject.upgrade({})
+    subject.upgrade(stamp(*COMPONENTS))
 
 
 def away(subject: Subject, component: str, seconds: float) -> None:

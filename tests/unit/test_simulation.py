@@ -116,7 +116,7 @@ def test_one_image_that_is_never_looked_up_on_the_internet(render: Render, compo
 def test_what_the_mocker_models_reaches_it(render: Render, role: str) -> None:
     values = {
         "global": {
-            "simulation": {"enabled": True, "speedupRatio": 10, "startupSeconds": 300},
+            "simulation": {"enabled": True, "speedupRatio": 10},
             "engine": {"args": {"max-num-seqs": 64, "num-gpu-blocks-override": 900}},
         },
         role: {"engineArgs": {"max-model-len": 4096, "enforce-eager": True}, "parallelism": {"data": 2}},
@@ -126,6 +126,5 @@ def test_what_the_mocker_models_reaches_it(render: Render, role: str) -> None:
     assert container.flag("max-num-seqs") == "64"
     assert container.flag("num-gpu-blocks-override") == "900"
     assert container.flag("speedup-ratio") == "10"
-    assert container.flag("startup-time") == "300"
     assert container.flag("data-parallel-size") == "2"
     assert container.flag("enforce-eager") is None, "the mocker does not know the flag"

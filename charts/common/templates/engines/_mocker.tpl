@@ -20,7 +20,6 @@ Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and o
   "disaggregation-mode" .mode
   "block-size" $global.kvCache.blockSize
   "speedup-ratio" $global.simulation.speedupRatio }}
-{{- with $global.simulation.startupSeconds }}{{ $_ := set $args "startup-time" . }}{{ end }}
 {{- if gt (int $values.parallelism.data) 1 }}{{ $_ := set $args "data-parallel-size" $values.parallelism.data }}{{ end }}
 {{- /* What the mocker models of the real engine's settings, under vLLM's and TensorRT-LLM's names. */}}
 {{- $names := dict
