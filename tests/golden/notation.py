@@ -5,6 +5,7 @@ A file is one map, from Kind/name to the object. A list whose entries have a nam
 
 With `base: <file>` the map is a change, as in a JSON merge patch: maps merge, null removes, everything else replaces.
 An entry that is new in a list stands in alphabetical order, or after the one above it; {} above it changes nothing.
+An object with `like: <Kind/name>` is a change of that object of the release, as decode's worker is of prefill's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import yaml
 FIELDS = ("name", "mountPath", "key")
 FLAGS = "--"
 ONE_LINE = 120
+LIKE = "like"
 
 Map = dict[str, Any]
 
@@ -72,6 +74,33 @@ def difference(base: Map, target: Map, is_list: bool = False) -> Map | None:
         if plain(made) == plain(target) and (not is_list or list(made) == list(target)):
             return change
     return None
+
+
+def shortened(base: Map, objects: Map) -> Map:
+    """The shortest way to write keyed objects as a change of others: each of it, of one above it, or whole."""
+    change: Map = {key: None for key in base if key not in objects}
+    for position, (key, part) in enumerate(objects.items()):
+        if key in base and plain(base[key]) == plain(part):
+            continue
+        ways = [difference(base[key], part) if key in base else None, part]
+        for other in list(objects)[:position]:
+            if other.split("/")[0] == key.split("/")[0]:
+                way = difference(objects[other], part)
+                ways.append(None if way is None else {LIKE: other, **way})
+        change[key] = min((way for way in ways if way is not None), key=lambda way: len(str(way)))
+    return change
+
+
+def expanded(base: Map, change: Map) -> Map:
+    """The inverse of shortened()."""
+    objects = base
+    for key, part in change.items():
+        if part and LIKE in part:
+            whole = patched(objects[part[LIKE]], {k: v for k, v in part.items() if k != LIKE})
+            objects = {**objects, key: whole}
+        else:
+            objects = patched(objects, {key: part})
+    return objects
 
 
 def text(content: Map) -> str:
