@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from hack.base.yamlfile import Dumper
+
 # What may name the entries of a list.
 FIELDS = ("name", "mountPath", "key")
 FLAGS = "--"
@@ -154,10 +156,7 @@ def _changed(key: str, base: Any, target: Any) -> Map:
     return {key: change} if change is not None else {key: None, **plain({key: target})}
 
 
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
+class _Dumper(Dumper):
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
         node = super().represent_mapping(tag, mapping, flow_style)
         node.flow_style = _length(node) < ONE_LINE
