@@ -88,7 +88,8 @@ def shortened(base: Map, objects: Map) -> Map:
         for other in list(objects)[:position]:
             if other.split("/")[0] == key.split("/")[0]:
                 way = difference(objects[other], part)
-                ways.append(None if way is None else {LIKE: other, **way})
+                # Two objects that have little in common are read more easily each for itself.
+                ways.append({LIKE: other, **way} if way is not None and 2 * len(str(way)) < len(str(part)) else None)
         change[key] = min((way for way in ways if way is not None), key=lambda way: len(str(way)))
     return change
 
