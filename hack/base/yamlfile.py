@@ -1,4 +1,4 @@
-"""Reading YAML, with the fast loader."""
+"""Reading YAML, with the fast loader, and writing it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import Any
 import yaml
 
 from hack.base.log import UserError
+
+
+class Dumper(yaml.SafeDumper):
+    """Never writes anchors: what repeats is spelled out."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def namespace_report(kube: Kube, namespace: str) -> str:
     parts = [f"=== namespace {namespace}: {len(pods)} pods"]
     parts += [pod_line(pod) for pod in pods]
     parts.append("--- last events")
-    parts += [event_line(event) for event in sorted(events, key=_when)[-25:]]
+    parts += [event_line(event) for event in sorted(events, key=event_time)[-25:]]
     for pod in pods:
         for status in [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]:
             parts.append(f"--- log of {pod.metadata.name}/{status.name} (restarts: {status.restart_count})")
@@ -44,7 +44,8 @@ def event_line(event: Any) -> str:
     return f"{about.kind}/{about.name}  {event.reason}: {event.message} (x{event.count or 1})"
 
 
-def _when(event: Any) -> str:
+def event_time(event: Any) -> str:
+    """When it was last seen."""
     return str(event.last_timestamp or event.event_time or event.metadata.creation_timestamp)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hack.base.paths import ROOT
-from hack.base.yamlfile import parse
+from hack.base.yamlfile import Dumper, parse
 from hack.chart.helm import Helm
 from hack.chart.manifests import WORKERS
 from hack.convert.notes import Notes
@@ -191,11 +191,8 @@ def _short(value: Any) -> str:
     return text.removesuffix("\n...")[:100]
 
 
-class _Dumper(yaml.SafeDumper):
-    """Never writes anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+class _Dumper(Dumper):
+    """Quotes what Helm would take for something else."""
 
 
 # Helm reads YAML 1.1, where more than PyYAML thinks is no text: y, n, 1e3.

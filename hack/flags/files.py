@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from hack.base.paths import ROOT
-from hack.base.yamlfile import read_yaml
+from hack.base.yamlfile import Dumper, read_yaml
 from hack.flags.programs import PROGRAMS, Flag, Knowledge, kind
 
 SCHEMAS = ROOT / "schemas" / "engines"
@@ -76,13 +76,6 @@ def _description(text: str) -> str:
         sentence = sentence[: DESCRIPTION_LENGTH - 3].rsplit(" ", 1)[0].rstrip(",;:(") + "..."
         return sentence
     return f"{sentence}." if sentence else ""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Never writes anchors: a repeated list of choices is spelled out."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def known_versions() -> list[str]:
@@ -147,7 +140,7 @@ def data_text(known: Knowledge) -> str:
 
 def dumped(content: Any, *, flow: bool = False, indent: int = 0) -> str:
     """A part of a YAML file."""
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=10_000, default_flow_style=flow)
+    text = yaml.dump(content, Dumper=Dumper, sort_keys=False, width=10_000, default_flow_style=flow)
     return textwrap.indent(text.rstrip("\n"), " " * indent)
 
 

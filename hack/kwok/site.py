@@ -20,7 +20,7 @@ from hack.chart.manifests import COMPONENT, WORKERS, merged
 from hack.chart.scenarios import Scenario
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
-from hack.cluster.report import namespace_report
+from hack.cluster.report import event_time, namespace_report
 from hack.kwok import nodes, substitutes
 from hack.kwok.nodes import FakeNode
 from hack.kwok.simulator import Simulator
@@ -85,7 +85,7 @@ class Site:
 
         def messages() -> dict[str, str]:
             events = self.kube.core.list_namespaced_event(self.namespace, field_selector="reason=FailedScheduling")
-            last = {e.involved_object.uid: e.message for e in sorted(events.items, key=_time)}
+            last = {e.involved_object.uid: e.message for e in sorted(events.items, key=event_time)}
             return {p.metadata.name: last.get(p.metadata.uid, "") for p in self.pods() if p.status.phase == "Pending"}
 
         def said(seen: dict[str, str]) -> bool:
@@ -152,7 +152,3 @@ def made(kube: Kube, simulator: Simulator, scenario: Scenario) -> Iterator[Site]
         raise
     finally:
         simulator.close(name)
-
-
-def _time(event: Any) -> str:
-    return str(event.last_timestamp or event.event_time or event.metadata.creation_timestamp)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from hack.base.paths import ROOT
 from hack.chart.helm import Helm
 from hack.cluster import leftovers
@@ -54,14 +52,6 @@ def test_a_missing_claim(release: MakeRelease, kube: Kube) -> None:
 def test_a_missing_pull_secret(release: MakeRelease, kube: Kube) -> None:
     message = refused(release(), kube, "--set", "global.imagePullSecrets={nvcr}")
     assert 'global.imagePullSecrets: there is no Secret "nvcr"' in message
-
-
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [("decode.replicaz=2", "replicaz"), ("prefill.parallelism.tensor=12", "prefill.parallelism")],
-)
-def test_a_typo_in_the_values(release: MakeRelease, kube: Kube, setting: str, words: str) -> None:
-    assert words in refused(release(), kube, "--set", setting)
 
 
 def test_without_cluster_checks_the_secret_may_come_later(release: MakeRelease) -> None:

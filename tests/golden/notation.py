@@ -5,6 +5,7 @@ A file is one map, from Kind/name to the object. A list whose entries have a nam
 
 With `base: <file>` the map is a change, as in a JSON merge patch: maps merge, null removes, everything else replaces.
 An entry that is new in a list stands in alphabetical order, or after the one above it; {} above it changes nothing.
+An object with `like: <Kind/name>` is a change of that object of the release, as decode's worker is of prefill's.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from typing import Any
 
 import yaml
 
+from hack.base.yamlfile import Dumper
+
 # What may name the entries of a list.
 FIELDS = ("name", "mountPath", "key")
 FLAGS = "--"
 ONE_LINE = 120
+LIKE = "like"
 
 Map = dict[str, Any]
 
@@ -74,6 +78,34 @@ def difference(base: Map, target: Map, is_list: bool = False) -> Map | None:
     return None
 
 
+def shortened(base: Map, objects: Map) -> Map:
+    """The shortest way to write keyed objects as a change of others: each of it, of one above it, or whole."""
+    change: Map = {key: None for key in base if key not in objects}
+    for position, (key, part) in enumerate(objects.items()):
+        if key in base and plain(base[key]) == plain(part):
+            continue
+        ways = [difference(base[key], part) if key in base else None, part]
+        for other in list(objects)[:position]:
+            if other.split("/")[0] == key.split("/")[0]:
+                way = difference(objects[other], part)
+                # Two objects that have little in common are read more easily each for itself.
+                ways.append({LIKE: other, **way} if way is not None and 2 * len(str(way)) < len(str(part)) else None)
+        change[key] = min((way for way in ways if way is not None), key=lambda way: len(str(way)))
+    return change
+
+
+def expanded(base: Map, change: Map) -> Map:
+    """The inverse of shortened()."""
+    objects = base
+    for key, part in change.items():
+        if part and LIKE in part:
+            whole = patched(objects[part[LIKE]], {k: v for k, v in part.items() if k != LIKE})
+            objects = {**objects, key: whole}
+        else:
+            objects = patched(objects, {key: part})
+    return objects
+
+
 def text(content: Map) -> str:
     """The text of a golden file: what is short is on one line."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1000)
@@ -125,10 +157,7 @@ def _changed(key: str, base: Any, target: Any) -> Map:
     return {key: change} if change is not None else {key: None, **plain({key: target})}
 
 
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
+class _Dumper(Dumper):
     def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
         node = super().represent_mapping(tag, mapping, flow_style)
         node.flow_style = _length(node) < ONE_LINE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.golden.notation import difference, keyed, patched, plain, text
+from tests.golden.notation import difference, expanded, keyed, patched, plain, shortened, text
 
 NAMED = [{"name": "b", "value": "1"}, {"name": "a", "value": "2"}]
 
@@ -58,6 +58,21 @@ def test_a_change_leads_from_one_value_to_the_other(before: Any, after: Any) -> 
     change = difference(before, after)
     assert change is not None
     assert patched(before, change) == after
+
+
+def test_an_object_is_told_the_shortest_way() -> None:
+    many = {"spec": {f"field{n}": f"{n}" * 40 for n in range(9)}}
+    base = {"Job/a": many, "Job/old": {}}
+    other = patched(many, {"spec": {"field1": "1"}})
+    objects = {"Job/a": many, "Job/b": other, "Pod/a": {"spec": {}}, "Pod/b": {"spec": {"n": "1"}}}
+    change: dict[str, Any] = {
+        "Job/old": None,
+        "Job/b": {"like": "Job/a", "spec": {"field1": "1"}},
+        "Pod/a": {"spec": {}},
+        "Pod/b": {"spec": {"n": "1"}},
+    }
+    assert shortened(base, objects) == change
+    assert expanded(base, change) == objects
 
 
 def test_what_is_short_is_on_one_line() -> None:

@@ -59,8 +59,6 @@ def test_a_pools_service_is_what_makes_its_pods_visible(render: Render, role: st
     assert DISCOVERY_LABELS.items() <= service["metadata"]["labels"].items()
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"].items() <= manifests.pod(role).labels.items()
-    # An unready pod that is published would be routed to.
-    assert not service["spec"].get("publishNotReadyAddresses", False)
 
 
 def test_the_frontends_service_is_no_worker(render: Render) -> None:

@@ -58,16 +58,6 @@ def test_a3_ultra_gives_a_worker_the_whole_machine(render: Render, role: str) ->
     assert "tcp" not in container.env()["UCX_TLS"].split(",")
 
 
-def test_a3_ultra_needs_two_machines(render: Render) -> None:
-    manifests = render(None, ["values/a3u-multi.yaml"])
-    gpus = {
-        role: manifests.pod(role).owner["spec"]["replicas"]
-        * manifests.pod(role).container().spec["resources"]["limits"]["nvidia.com/gpu"]
-        for role in ("prefill", "decode")
-    }
-    assert gpus == {"prefill": 8, "decode": 8}
-
-
 # Root, which the capability for RDMA needs
 
 RDMA_MACHINES = [

@@ -89,13 +89,6 @@ def test_every_object_carries_the_recommended_labels(render: Render) -> None:
         assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
 
 
-def test_selectors_are_made_of_what_never_changes(render: Render) -> None:
-    found = selectors(render(EVERYTHING))
-    assert len(found) > 10
-    for name, selector in found.items():
-        assert selector.keys() == SELECTOR, name
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -108,13 +101,6 @@ def test_selectors_are_made_of_what_never_changes(render: Render) -> None:
 )
 def test_no_upgrade_changes_a_selector(render: Render, change: dict[str, object]) -> None:
     assert selectors(render(merged(EVERYTHING, change))) == selectors(render(EVERYTHING))
-
-
-def test_components_do_not_select_each_others_pods(render: Render) -> None:
-    manifests = render(EVERYTHING)
-    for name, selector in selectors(manifests).items():
-        components = {p.labels[COMPONENT] for p in manifests.pods() if selector.items() <= p.labels.items()}
-        assert components == {selector[COMPONENT]}, name
 
 
 def test_pod_labels_and_annotations_of_ones_own(render: Render, role: str) -> None:
