@@ -28,7 +28,7 @@ apiServer: {peers: {{ toJson .apiServer.to }}, ports: {{ toJson .apiServer.ports
 downloads: {peers: {{ toJson .downloads.to }}, ports: {{ toJson .downloads.ports }}}
 externalEtcd: {peers: {{ toJson .etcd.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" $.Values.global.discovery.etcdEndpoints) }}}
 externalNats: {peers: {{ toJson .nats.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.natsUrl)) }}}
-telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.telemetry.otlpEndpoint)) }}}
+telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (include "common.telemetry.urls" $ | fromJson | values)) }}}
 {{- range $index, $server := $model.servers }}
 server{{ $index }}: {peers: [{ipBlock: {cidr: {{ .cidr }}}}], ports: [{{ .port }}]}
 {{- end }}
@@ -37,12 +37,12 @@ server{{ $index }}: {peers: [{ipBlock: {cidr: {{ .cidr }}}}], ports: [{{ .port }
 
 {{/*
 dynamo-disagg.network.urlPorts: the ports of URLs; of one that names none that of its scheme, also of an etcd (measured with
-Dynamo 1.6.1: not 2379). in: dict "urls" []; out: JSON list
+Dynamo 1.6.1: not 2379), and of a collector without a scheme OTLP's. in: dict "urls" []; out: JSON list
 */}}
 {{- define "dynamo-disagg.network.urlPorts" -}}
 {{- $ports := list }}{{ $default := dict "http" 80 "https" 443 "nats" 4222 "tls" 4222 }}
 {{- range .urls }}
-{{- $port := regexFind ":[0-9]+$" (regexReplaceAll "^([A-Za-z0-9]+://)?([^/]*).*$" . "${2}") | trimPrefix ":" | default (get $default (first (splitList ":" .))) }}
+{{- $port := regexFind ":[0-9]+$" (regexReplaceAll "^([A-Za-z0-9]+://)?([^/]*).*$" . "${2}") | trimPrefix ":" | default (get $default (first (splitList ":" .))) | default 4317 }}
 {{- $ports = append $ports (int $port) }}
 {{- end }}
 {{- $ports | uniq | toJson }}
@@ -66,12 +66,13 @@ in: root context; out: YAML list of
 {{- if eq .Values.global.discovery.backend "kubernetes" }}
 - {from: [{{ $dynamo }}], to: [apiServer]}
 {{- end }}
-{{- /* Encoders fetch the images of requests. */}}
-- {from: [model{{ if .Values.encode.replicas }}, encode{{ end }}{{ if $model.fetches }}, benchmark, {{ $dynamo }}{{ end }}], to: [downloads]}
+{{- /* Encoders fetch the images of requests, and the benchmark a tokenizer that is no folder. */}}
+{{- $hubTokenizer := and .Values.benchmark.tokenizer (not (hasPrefix "/" .Values.benchmark.tokenizer)) }}
+- {from: [model{{ if .Values.encode.replicas }}, encode{{ end }}{{ if $model.fetches }}, {{ $dynamo }}{{ end }}{{ if or $model.fetches $hubTokenizer }}, benchmark{{ end }}], to: [downloads]}
 {{- range $index, $server := $model.servers }}
 - {from: [benchmark, {{ $dynamo }}], to: [server{{ $index }}]}
 {{- end }}
-{{- if .Values.global.telemetry.otlpEndpoint }}
+{{- if include "common.telemetry.urls" . | fromJson }}
 - {from: [{{ $dynamo }}], to: [telemetry]}
 {{- end }}
 - {from: [probe], to: [probe]}

@@ -12,7 +12,9 @@
 {{- if not (has (int $pool.askedReplicas) (list 1 (int .minReplicas))) }}
 {{ $component }}.replicas: a scaler owns the number of pods, so {{ $pool.askedReplicas }} would be ignored: remove it, and set {{ $component }}.autoscaling.minReplicas={{ $pool.askedReplicas }}
 {{- end }}
-{{- if ne $component "frontend" }}
+{{- if eq $component "frontend" }}
+{{ include "validate.autoscaling.cpu" $ }}
+{{- else }}
 {{- $scaled = append $scaled $component }}
 {{- if and (gt (include "common.worker.nodes" $pool | int) 1) (eq $.Values.global.multiNode.controller "statefulset") }}
 {{ $component }}.autoscaling.enabled: a worker of several nodes is a StatefulSet for each rank, and a scaler changes one of them only: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
@@ -47,6 +49,25 @@ frontend.args.metrics-prefix: Dynamo renames a part of the metrics by which {{ j
 {{- if and $value (ne $.Values.global.router.mode "kv") }}
 frontend.rejection.{{ $key }}: only a kv router knows the load of workers: set global.router.mode=kv, or remove it
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.autoscaling.cpu: the frontends' scaler goes by the CPU in use as a share of what is requested, and does nothing where a
+container that runs requests none. in: root context
+*/}}
+{{- define "validate.autoscaling.cpu" -}}
+{{- $simulation := .Values.global.simulation }}
+{{- $containers := ternary (dict "global.simulation.resources" $simulation.resources) (dict "frontend.resources" .Values.frontend.resources) $simulation.enabled }}
+{{- range $index, $container := .Values.frontend.initContainers }}
+{{- if eq (.restartPolicy | default "") "Always" }}{{ $_ := set $containers (printf "frontend.initContainers[%d].resources" $index) (.resources | default dict) }}{{ end }}
+{{- end }}
+{{- range $where, $of := $containers }}
+{{- $cpu := get ($of.limits | default dict) "cpu" }}
+{{- with $of.requests }}{{ if not (kindIs "invalid" .cpu) }}{{ $cpu = .cpu }}{{ end }}{{ end }}
+{{- if not (include "validate.exceeds" (list $cpu 0)) }}
+{{ $where }}.requests.cpu: frontend.autoscaling goes by the share in use of what every container of the pod asks for, and this one asks for nothing: write it, e.g. 100m, or set frontend.autoscaling.enabled=false
 {{- end }}
 {{- end }}
 {{- end }}

@@ -16,8 +16,8 @@
 {{- end }}
 {{- range $where, $of := $annotations }}
 {{- range $annotation := keys ($of | default dict) | sortAlpha }}
-{{- if regexMatch "^((meta\\.)?helm\\.sh|dynamo-disagg)/" $annotation }}
-{{ $where }}.{{ $annotation }}: what the object is to Helm and to the chart is not a choice: remove it
+{{- if regexMatch "^((meta\\.)?helm\\.sh|dynamo-disagg)/|^argocd\\.argoproj\\.io/hook" $annotation }}
+{{ $where }}.{{ $annotation }}: what the object is to Helm, Argo CD and the chart is not a choice: remove it
 {{- end }}
 {{- end }}
 {{- end }}
@@ -108,6 +108,7 @@ frontend-route-extension:
 {{ include "validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" (first $pools)) $program) }}
 {{- range $role := include "common.roles" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
+{{- $context := . }}
 {{- $flags := dict "where" (printf "%s.engineArgs" $role) "flags" .Values.engineArgs "raw" .Values.extraArgs "role" $role }}
 {{ include "validate.flags" (merge $flags $program) }}
 {{- $ownedEnv := include "common.worker.ownedEnv" . | fromJson }}
@@ -118,6 +119,14 @@ frontend-route-extension:
 {{ include "validate.size" . }}
 {{- end }}
 {{- $rolling := include "common.worker.rollingUpdate" . | fromJson }}
+{{- if eq (include "common.worker.kind" .) "statefulset" }}
+{{- range $key, $usual := dict "maxSurge" (list "" "0" "0%") "maxUnavailable" (list "" "1") }}
+{{- $given := toString (get $context.Values.rollingUpdate $key) }}
+{{- if not (has $given $usual) }}
+{{ $role }}.rollingUpdate.{{ $key }}: StatefulSets replace one worker after another, and none is above their number, so {{ $given }} would be ignored: remove it, or set global.multiNode.controller=lws
+{{- end }}
+{{- end }}
+{{- end }}
 {{ include "validate.updates" (dict "context" . "rolling" $rolling "byLws" (include "common.worker.runByLws" .)) }}
 {{- end }}
 {{- end }}

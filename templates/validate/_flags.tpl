@@ -166,7 +166,8 @@ write {{ $positive }}: false
 
 {{/* validate.flags.owner: what to do about a flag that the chart sets. in: dict "owner" of common.engine.<name>.owned "role" */}}
 {{- define "validate.flags.owner" -}}
-{{ if not (hasPrefix "remove it" .owner) }}use {{ end }}{{ replace "{role}" .role .owner }}
+{{- if and (eq .role "encode") (contains "{role}.parallelism" .owner) }}remove it; an encoder has one GPU
+{{- else }}{{ if not (hasPrefix "remove it" .owner) }}use {{ end }}{{ replace "{role}" .role .owner }}{{ end }}
 {{- end }}
 
 {{/* validate.flags.instead: what to write instead of a flag that does not exist. in: as validate.flag, "typed" */}}

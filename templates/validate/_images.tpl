@@ -17,6 +17,14 @@ a host in their path, so only the image's own registry and known ones are checke
 {{- end }}
 {{- range list "etcd" "nats" }}{{ $part := get $.Values . }}{{ if $part.enabled }}{{ $_ := set $images (printf "%s.image" .) $part.image }}{{ end }}{{ end }}
 {{- with .Values.benchmark }}{{ if and .enabled .image.repository }}{{ $_ := set $images "benchmark.image" .image }}{{ end }}{{ end }}
+{{- if not $simulated }}
+{{- range $engine := list "vllm" "sglang" "trtllm" }}
+{{- $default := include (printf "common.engine.%s.image" $engine) $ | fromYaml }}
+{{- if and (ne $engine $.Values.global.engine.name) (eq (base $runtime.repository) (base $default.repository)) }}
+global.engine.image.repository: {{ $runtime.repository }} is the image of {{ $engine }}, and global.engine.name is {{ $.Values.global.engine.name }}: remove it, or set global.engine.name={{ $engine }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $where, $image := $images }}
 {{- $registry := $.Values.global.imageRegistry | default $image.registry }}
 {{- $repository := regexReplaceAll "[:@].*$" $image.repository "" }}

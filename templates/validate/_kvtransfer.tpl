@@ -48,6 +48,11 @@ global.kvTransfer.backends: the fabric of {{ .Values.global.hardware }} is used 
 global.kvTransfer.{{ $key }}: {{ $engine }} has no such setting: {{ $instead }}
 {{- end }}
 {{- end }}
+{{- range $index, $offload := $transfer.offloadConnectors }}
+{{- if has .kv_connector (list "NixlConnector" "MooncakeConnector" "MultiConnector" "PdConnector") }}
+global.kvTransfer.offloadConnectors[{{ $index }}]: {{ .kv_connector }} moves the KV cache between the roles, which global.kvTransfer.connector says, and the chart joins the connectors: remove it
+{{- end }}
+{{- end }}
 {{- if ne $transfer.connector "nixl" }}
 {{- if ne (toJson $transfer.backends) (toJson $defaults.backends) }}
 global.kvTransfer.backends: they are plugins of NIXL, and global.kvTransfer.connector is {{ $transfer.connector }}: remove it, or set the connector to nixl

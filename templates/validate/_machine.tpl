@@ -30,11 +30,18 @@ global.colocation.topologyKey: {{ $global.colocation.topologyKey }} holds severa
 {{- define "validate.machine.hostNetwork" -}}
 {{- $role := .context.Chart.Name }}
 {{- $global := .context.Values.global }}
+{{- $pools := list }}
+{{- range $pool := include "common.pools" .root | fromJsonArray }}{{ if (get $.root.Values $pool).hostNetwork }}{{ $pools = append $pools $pool }}{{ end }}{{ end }}
 {{- if and .context.Values.hostNetwork (not $global.simulation.enabled) }}
+{{- range .context.Values.podSecurityContext.sysctls }}
+{{- if regexMatch "^net[./]" .name }}
+{{ $role }}.podSecurityContext.sysctls: {{ .name }} would be the node's with {{ $role }}.hostNetwork, and Kubernetes refuses that: remove one of the two
+{{- end }}
+{{- end }}
 {{- if .root.Values.networkPolicy.enabled }}
 {{ $role }}.hostNetwork: no NetworkPolicy holds for the node's network, and the other pods' policies would cut these workers off: set networkPolicy.enabled=false, or remove it
 {{- end }}
-{{- if and (eq $global.colocation.topologyKey "kubernetes.io/hostname") (or (gt (int .context.Values.replicas) 1) (and .root.Values.prefill.hostNetwork .root.Values.decode.hostNetwork)) }}
+{{- if and (eq $global.colocation.topologyKey "kubernetes.io/hostname") (or (gt (int .context.Values.replicas) 1) (gt (len $pools) 1)) }}
 {{ $role }}.hostNetwork: a node has each port once, so one worker, and global.colocation.topologyKey wants several on one: remove one of the two
 {{- end }}
 {{- end }}

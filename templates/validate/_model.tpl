@@ -22,6 +22,7 @@ global.model.source.{{ .Values.global.model.source.type }}.path: {{ $path }} lea
 {{ include "validate.modelSize" .Values.global.model }}
 {{- if and (eq .Values.global.model.source.type "huggingface") (not .Values.global.model.source.huggingface.download.enabled) }}
 {{ include "validate.offline" . }}
+{{ include "validate.hubFolder" . }}
 {{- end }}
 {{- end }}
 {{- with $model.claim }}
@@ -69,6 +70,23 @@ global.model.sizeGiB: the files of {{ .name }} are not {{ $size }} GiB: write th
 {{- end }}
 {{- range $where, $components := $cut }}
 {{ $where }}: nothing but the hub brings the model's files to {{ join ", " $components }}: set global.model.source.huggingface.download.enabled=true, or type=pvc with the snapshot's folder as path, or {{ if $isFilled }}move it to prefill.env and decode.env{{ else }}remove it{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.hubFolder: the hub's cache where the frontend, whose root file system is read-only, cannot write. in: root chart's context */}}
+{{- define "validate.hubFolder" -}}
+{{- with .Subcharts.frontend }}
+{{- $mounts := merge (dict) .Values.volumes (include "common.model" . | fromJson).mounts (include "frontend.mounts" . | fromJson) }}
+{{- $isReadOnly := (include "common.securityContext" (dict "root" . "overrides" .Values.securityContext) | fromJson).readOnlyRootFilesystem }}
+{{- range $name := list "HF_HOME" "HF_HUB_CACHE" }}
+{{- $where := ternary "frontend.env" "global.env" (hasKey $.Values.frontend.env $name) }}
+{{- $folder := get (ternary $.Values.frontend.env $.Values.global.env (hasKey $.Values.frontend.env $name)) $name }}
+{{- $inVolume := false }}
+{{- range $mounts }}{{ with . }}{{ if hasPrefix (printf "%s/" (clean .mountPath)) (printf "%v/" $folder) }}{{ $inVolume = true }}{{ end }}{{ end }}{{ end }}
+{{- if and $isReadOnly (kindIs "string" $folder) $folder (not $inVolume) }}
+{{ $where }}.{{ $name }}: the frontend cannot write {{ $folder }}, which is in none of its volumes: remove it, as the cache is global.model.source.huggingface.cache, or mount one there in frontend.volumes
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -23,9 +23,10 @@ networkPolicy.nats.to: no pod could reach global.natsUrl: name its pods or addre
 {{- else if and .nats.to (not $global.natsUrl) }}
 networkPolicy.nats.to: no pod uses a NATS outside the release: remove it, or set global.natsUrl
 {{- end }}
-{{- if and $global.telemetry.otlpEndpoint (not .telemetry.to) }}
-networkPolicy.telemetry.to: no pod could reach global.telemetry.otlpEndpoint: name its pods or addresses, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
-{{- else if and .telemetry.to (not $global.telemetry.otlpEndpoint) }}
+{{- $collectors := include "common.telemetry.urls" $ | fromJson | keys | sortAlpha }}
+{{- if and $collectors (not .telemetry.to) }}
+networkPolicy.telemetry.to: no pod could reach {{ join ", " $collectors }}: name its pods or addresses, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
+{{- else if and .telemetry.to (not $collectors) }}
 networkPolicy.telemetry.to: nothing is sent to a collector: remove it, or set global.telemetry.otlpEndpoint
 {{- end }}
 {{- $model := include "common.model" $ | fromJson }}

@@ -21,7 +21,7 @@ global.hardwareSpec.rdma.extendedResources: {{ $hardware.gpuResource }} is deriv
 global.multiNode.controller: a DisaggregatedSet is of two roles or more, and aggregated serving has one: set lws, or global.serving=disaggregated
 {{- end }}
 {{- $roles := dict }}
-{{- $gpus := 0 }}
+{{- $gpus := 0 }}{{ $most := 0 }}{{ $scaled := list }}
 {{- $workers := 0 }}
 {{- $surges := list }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
@@ -30,6 +30,8 @@ global.multiNode.controller: a DisaggregatedSet is of two roles or more, and agg
 {{- $workers = add $workers .Values.replicas }}
 {{- $each := include "common.worker.gpus" . | int }}
 {{- $gpus = add $gpus (mul .Values.replicas $each) }}
+{{- $most = add $most (mul (ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled) $each) }}
+{{- if .Values.autoscaling.enabled }}{{ $scaled = append $scaled (printf "%s.autoscaling.maxReplicas" $role) }}{{ end }}
 {{- if not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
 {{- $surges = append $surges (dict "role" $role "gpus" $each) }}
 {{- end }}
@@ -42,6 +44,8 @@ global.multiNode.controller: a DisaggregatedSet is of two roles or more, and agg
 {{- $perNode := (include "common.hardware" . | fromJson).gpusPerNode | int }}
 {{- if and (eq $domain "kubernetes.io/hostname") (gt (int $gpus) $perNode) }}
 global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and one node of {{ .Values.global.hardware }} has {{ $perNode }}: choose fewer or smaller workers, or a larger domain
+{{- else if and (eq $domain "kubernetes.io/hostname") (gt (int $most) $perNode) }}
+{{ join ", " $scaled }}: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for the {{ $most }} that the scalers may ask for: lower it, or choose a larger domain
 {{- end }}
 {{ if eq $domain "kubernetes.io/hostname" }}{{ include "validate.nics" (dict "root" . "roles" $roles) }}{{ end }}
 {{- range $surges }}

@@ -18,6 +18,12 @@ them after other objects were created.
 {{- $folder := (.source | default dict).emptyDir | default dict }}
 {{- if and (eq (toString $folder.medium) "Memory") (include "validate.exceeds" (list $folder.sizeLimit (get ($values.resources.limits | default dict) "memory"))) }}
 {{ $component }}.volumes.{{ $name }}.source.emptyDir.sizeLimit: a folder in memory counts against the memory limit, and {{ $folder.sizeLimit }} is above its {{ $values.resources.limits.memory }}: lower it, or raise {{ $component }}.resources.limits.memory
+{{- else if hasPrefix "HugePages" (toString $folder.medium) }}
+{{- $pages := regexFind "-.*" $folder.medium }}
+{{- $has := list }}{{ range $amount := keys ($values.resources.limits | default dict) }}{{ if hasPrefix (printf "hugepages%s" $pages) $amount }}{{ $has = append $has $amount }}{{ end }}{{ end }}
+{{- if not $has }}
+{{ $component }}.volumes.{{ $name }}.source.emptyDir.medium: the container has no huge pages{{ if $pages }} of this size{{ end }}: write {{ $component }}.resources.limits.hugepages{{ $pages | default "-2Mi" }} and the same in requests
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -43,18 +49,7 @@ them after other objects were created.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $limits := $amounts.limits | default dict }}
-{{- range $name, $request := $amounts.requests | default dict }}
-{{- $limit := get $limits $name }}
-{{- if kindIs "invalid" $request }}
-{{- else if hasPrefix "hugepages-" $name }}
-{{- if or (has (toString $limit) (list "" "<nil>")) (include "validate.exceeds" (list $request $limit)) (include "validate.exceeds" (list $limit $request)) }}
-{{ $where }}.requests.{{ $name }}: huge pages cannot be overcommitted: write the same {{ include "common.args.value" $request }} in {{ $where }}.limits.{{ $name }}
-{{- end }}
-{{- else if include "validate.exceeds" (list $request $limit) }}
-{{ $where }}.requests.{{ $name }}: {{ include "common.args.value" $request }} is above the limit of {{ include "common.args.value" $limit }}: lower it, or raise {{ $where }}.limits.{{ $name }}
-{{- end }}
-{{- end }}
+{{ include "validate.resources.requests" (dict "where" $where "amounts" $amounts) }}
 {{- range $kind, $of := $amounts }}
 {{- range $name, $amount := $of }}
 {{- if and (ne $name "cpu") (not (contains "/" $name)) (include "validate.exceeds" (list $amount 0)) }}
@@ -81,6 +76,27 @@ them after other objects were created.
 {{- $memory := get (.resources.limits | default dict) "memory" }}
 {{- if and .enabled .jetstream.enabled (include "validate.exceeds" (list (mulf .jetstream.memoryMiB 1048576) $memory)) }}
 nats.jetstream.memoryMiB: streams of {{ .jetstream.memoryMiB }} MiB do not fit into the memory limit of {{ $memory }}: lower it, or raise nats.resources.limits.memory
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.resources.requests: requests that their limits do not cover.
+in: dict "where" "amounts" {requests, limits} ["devices" bool: devices may be among them]
+*/}}
+{{- define "validate.resources.requests" -}}
+{{- $where := .where }}{{ $devices := .devices }}
+{{- $limits := .amounts.limits | default dict }}
+{{- range $name, $request := .amounts.requests | default dict }}
+{{- $limit := get $limits $name }}
+{{- $isDevice := and $devices (contains "/" $name) }}
+{{- if kindIs "invalid" $request }}
+{{- else if or $isDevice (hasPrefix "hugepages-" $name) }}
+{{- if or (has (toString $limit) (list "" "<nil>")) (include "validate.exceeds" (list $request $limit)) (include "validate.exceeds" (list $limit $request)) }}
+{{ $where }}.requests.{{ $name }}: {{ ternary "devices" "huge pages" (eq (toString $isDevice) "true") }} cannot be overcommitted: write the same {{ include "common.args.value" $request }} in {{ $where }}.limits.{{ $name }}
+{{- end }}
+{{- else if include "validate.exceeds" (list $request $limit) }}
+{{ $where }}.requests.{{ $name }}: {{ include "common.args.value" $request }} is above the limit of {{ include "common.args.value" $limit }}: lower it, or raise {{ $where }}.limits.{{ $name }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -26,6 +26,16 @@
 {{ $here }}.minDomains: only DoNotSchedule has a least number of domains: write whenUnsatisfiable DoNotSchedule, or remove it
 {{- end }}
 {{ include "validate.expressions" (dict "where" (printf "%s.labelSelector" $here) "expressions" (.labelSelector | default dict).matchExpressions) }}
+{{- $selected := dict "app.kubernetes.io/name" "" "app.kubernetes.io/instance" "" "app.kubernetes.io/component" "" }}
+{{- with .labelSelector }}{{ $selected = dict }}
+{{- range keys (.matchLabels | default dict) }}{{ $_ := set $selected . "" }}{{ end }}
+{{- range .matchExpressions }}{{ $_ := set $selected .key "" }}{{ end }}
+{{- end }}
+{{- range .matchLabelKeys }}
+{{- if hasKey $selected . }}
+{{ $here }}.matchLabelKeys: the pods are selected by {{ . }} already: remove it
+{{- end }}
+{{- end }}
 {{- $identity := printf "%s, %s" .topologyKey .whenUnsatisfiable }}
 {{- if has $identity $before }}
 {{ $here }}: a second constraint for {{ $identity }}: remove one of them
@@ -74,6 +84,8 @@
 {{ $here }}: operator {{ .operator }} takes no values: remove them, or write operator {{ ternary "In" "NotIn" (eq .operator "Exists") }}
 {{- else if and (has .operator (list "Gt" "Lt")) (ne $count 1) }}
 {{ $here }}: operator {{ .operator }} compares with one number, not {{ $count }} values: write one
+{{- else if and (has .operator (list "Gt" "Lt")) (not (regexMatch "^-?[0-9]+$" (first .values))) }}
+{{ $here }}: operator {{ .operator }} compares with a number, and {{ first .values }} is none: write one in quotes, such as "4"
 {{- end }}
 {{- end }}
 {{- end }}

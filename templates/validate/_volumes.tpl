@@ -33,6 +33,9 @@
 {{- with get $owners $path }}
 {{ $where }}.mountPath: {{ . }} mounts another volume at {{ $path }}: choose another path
 {{- end }}
+{{- if regexMatch "^/(bin|etc|lib|lib64|opt|opt/dynamo|proc|sbin|usr|usr/(bin|lib|local)|(var/)?run/secrets/kubernetes[.]io/serviceaccount)$" $path }}
+{{ $where }}.mountPath: {{ $path }} has the image's own files or Kubernetes', which this volume would hide: choose a folder of its own, such as /mnt/{{ $name }}, or one file with subPath
+{{- end }}
 {{- if regexMatch "(^|/)[.][.](/|$)" (printf "%s %s" .mountPath (.subPath | default "") | replace " " "/") }}
 {{ $where }}: Kubernetes allows no ".." in paths: write mountPath and subPath without
 {{- end }}

@@ -159,6 +159,14 @@ def test_a_bucket_is_read_with_the_identity_of_the_pod() -> None:
     assert (found["decode"]["the metadata server"], found["decode"]["public addresses"]) == ([80], [443])
 
 
+@pytest.mark.parametrize(("tokenizer", "reached"), [("org/model", {443}), ("/models/tokenizer", set())])
+def test_a_benchmark_fetches_a_tokenizer_that_is_no_folder(tokenizer: str, reached: set[int]) -> None:
+    source = {"type": "pvc", "pvc": {"claimName": "weights"}}
+    values = {"global": {"model": {"source": source}}, "benchmark": {**BENCHMARK, "tokenizer": tokenizer}}
+    found = matrix(closed("defaults", **values))["benchmark"]
+    assert set(found.get("public addresses", ())) == reached
+
+
 def test_the_probe_reaches_its_other_pod_only() -> None:
     found = matrix(closed("probe"))
     assert {name: found[name] for name in ("probe", "preflight-probe")} == {
@@ -210,6 +218,20 @@ def test_a_collector_is_reached_at_its_port_by_dynamos_processes_only() -> None:
     }
     assert reached == {(name, 14317) for name in ("frontend", "prefill", "decode")}
     assert not any(allows(policies, collector, endpoint(pod), port) for pod in manifests.pods() for port in PORTS)
+
+
+def test_collectors_of_an_engine_and_of_variables_are_reached() -> None:
+    manifests = closed(
+        "defaults",
+        **{
+            "global": {"engine": {"args": {"otlp-traces-endpoint": "otel:14317"}}},
+            "frontend": {"env": {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://otel:14318"}},
+            "networkPolicy": {"telemetry": {"to": [in_namespace("collectors")]}},
+        },
+    )
+    policies, decode = manifests.all("NetworkPolicy"), endpoint(manifests.pod("decode"))
+    reached = {port for port in (4317, 14317, 14318) if allows(policies, decode, Endpoint("collectors"), port)}
+    assert reached == {14317, 14318}
 
 
 def test_two_releases_in_one_namespace_stay_apart() -> None:

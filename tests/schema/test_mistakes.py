@@ -26,7 +26,7 @@ def table(name: str) -> list[dict[str, Any]]:
 
 
 FLAGS = table("mistakes-flags.yaml")  # test_engine_flags.py
-ABOUT = ("", "-rules", "-security", "-engines", "-silence", "-peers", "-encoders")
+ABOUT = ("", "-rules", "-security", "-engines", "-silence", "-peers", "-encoders", "-containers", "-pairs")
 MISTAKES = [e for f in ABOUT for e in table(f"mistakes{f}.yaml")]
 # Defects of other charts that values can express; the others are about files, manifests and documentation.
 DEFECTS = {

@@ -271,6 +271,8 @@ def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
     deployment = chart.render(None, ["values/a3u-multi.yaml"]).pod("decode")
     assert f"({deployment.spec['terminationGracePeriodSeconds']} s at most)" in text
     assert "outage here" not in chart.notes()
+    ranks = {"global": {"multiNode": {"controller": "statefulset"}}, "decode": {"parallelism": {"tensor": 16}}}
+    assert "the only worker of decode ends" in " ".join(chart.notes(ranks).split())
     assert "outage here" not in chart.notes(
         {role: {"replicas": 2} for role in ("prefill", "decode")}, ["values/a3u-multi.yaml"]
     )

@@ -77,7 +77,7 @@ in: component context; out: JSON map {maxSurge, maxUnavailable}
 */}}
 {{- define "common.worker.rollingUpdate" -}}
 {{- $given := .Values.rollingUpdate }}
-{{- $isGroup := and (eq "true" (include "common.worker.runByLws" .)) (gt (include "common.worker.nodes" . | int) 1) }}
+{{- $isGroup := gt (include "common.worker.nodes" . | int) 1 }}
 {{- $surge := ternary (ternary 0 1 $isGroup) $given.maxSurge (eq (toString $given.maxSurge) "") }}
 {{- $away := ternary (ternary 1 0 (has (toString $surge) (list "0" "0%"))) $given.maxUnavailable (eq (toString $given.maxUnavailable) "") }}
 {{- dict "maxSurge" $surge "maxUnavailable" $away | toJson }}
