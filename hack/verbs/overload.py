@@ -27,7 +27,7 @@ from hack.verbs.cli import FILE, examples
 @click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
 @click.option("--write", is_flag=True, help="Put what came of it, with the date, into docs/autoscaling.md.")
 def command(kubeconfig: Path, write: bool) -> int:
-    with place(Kube(kubeconfig), "overload") as release:
+    with place(Kube.answering(kubeconfig), "overload") as release:
         seen = overload.overload(release)
     table = Table(*COLUMNS)
     for row in rows(seen):
