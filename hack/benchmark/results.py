@@ -88,9 +88,9 @@ def load(folder: Path) -> Result:
             _read(document, path, kind)
         points = tuple(_point(p) for p in document["points"])
         if not Result(folder.name, document, points).gpus or "decode" not in document["pools"]:
-            raise ValueError("no worker of decode")  # noqa: TRY301
+            raise ValueError("no worker of decode")
         if len({(p.prompt_tokens, p.concurrency) for p in points}) < len(points):
-            raise ValueError("two points of one load")  # noqa: TRY301
+            raise ValueError("two points of one load")
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} is not whole ({type(error).__name__}: {error}): run it again") from error
     if not points:
@@ -108,9 +108,7 @@ def named(results: list[Result], folders: Sequence[Path]) -> list[Result]:
     length = 1
     while len({path.parts[-length:] for path in paths}) < len(paths):
         length += 1
-    return [
-        replace(result, name="/".join(path.parts[-length:])) for result, path in zip(results, paths, strict=True)
-    ]
+    return [replace(result, name="/".join(path.parts[-length:])) for result, path in zip(results, paths, strict=True)]
 
 
 def _problems(document: dict[str, Any]) -> Iterable[str]:
@@ -126,15 +124,15 @@ def _point(raw: dict[str, Any]) -> Point:
     return Point(*numbers, *rates, *times)
 
 
-def _read(document: Any, path: str, kind: type) -> Any:
+def _read(document: Any, path: str, kind: type[Any]) -> Any:
     """A value of this kind; a number counts something, so it is not below 0. Raises KeyError, TypeError, ValueError."""
-    value = document
+    value: Any = document
     for key in path.split("."):
         value = value[key]
     kinds = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds):
         raise TypeError(f"{path} is {value!r}")
-    if kind in (int, float) and not 0 <= value < math.inf:
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise ValueError(f"{path} is {value}")
     return value
 

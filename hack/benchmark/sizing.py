@@ -152,7 +152,10 @@ def fill(gpus: int, target: Target, worker: Worker) -> Sizing:
 def _busy(pools: Sizing) -> Sizing:
     """These pools with the most requests/s that they take within the limit of TTFT."""
     low, high = 0.0, FULL * pools.full_rate
-    at = lambda rate: replace(pools, target=replace(pools.target, rate=rate))  # noqa: E731
+
+    def at(rate: float) -> Sizing:
+        return replace(pools, target=replace(pools.target, rate=rate))
+
     if not pools.target.ttft or at(high).ttft <= pools.target.ttft:
         return at(high)
     while high - low > high / 1000:
@@ -170,7 +173,11 @@ def reasons(made: Sizing) -> Iterator[tuple[str, str, str]]:
     more = f", more for a TTFT of {t.ttft:g} s" if t.ttft and made.prefill > max(math.ceil(prefill), 1) else ""
     yield "measured", w.seen, f"S = {w.prefill_rate:,.0f}, T = {w.decode_rate:,.0f} tokens/s"
     yield "prompt tokens/s", f"{t.rate:.4g} x {t.prompt:,}", f"{prompts:,.0f}"
-    yield "prefill workers", f"{prompts:,.0f} / ({FULL} x {w.prefill_rate:,.0f}) = {prefill:.1f}{more}", f"{made.prefill}"
+    yield (
+        "prefill workers",
+        f"{prompts:,.0f} / ({FULL} x {w.prefill_rate:,.0f}) = {prefill:.1f}{more}",
+        f"{made.prefill}",
+    )
     yield "answer tokens/s", f"{t.rate:.4g} x {t.answer:,}", f"{answers:,.0f}"
     yield "decode workers", f"{answers:,.0f} / ({FULL} x {w.decode_rate:,.0f}) = {decode:.1f}", f"{made.decode}"
     streams = answers * w.itl

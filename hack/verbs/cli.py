@@ -63,7 +63,6 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-
 class Positive(click.FloatRange):
     """A number above 0 that can be counted with: click's own range lets nan and inf in."""
 

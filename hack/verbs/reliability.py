@@ -29,7 +29,9 @@ NAMESPACE = "reliability"
 )
 @click.option("--case", "names", multiple=True, type=click.Choice(list(CASES)), show_default="all", help="One of them.")
 @click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
-@click.option("--requests", type=click.IntRange(min=1), default=1000, show_default=True, help="At least so many in each case.")
+@click.option(
+    "--requests", type=click.IntRange(min=1), default=1000, show_default=True, help="At least so many in each case."
+)
 @click.option("--write", is_flag=True, help="Put the cases that ran, with the date, into docs/reliability.md.")
 def command(names: tuple[str, ...], kubeconfig: Path, requests: int, write: bool) -> int:
     table = Table(*COLUMNS)

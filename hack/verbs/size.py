@@ -24,7 +24,9 @@ TOKENS = click.IntRange(min=1)
 HEAD = "# {rate:.4g} requests/s of {prompt} / {answer} tokens, by `hack size`: docs/sizing.md\n"
 
 
-def measured(model: str, machine: str, own: dict[str, float | None], worker_gpus: int | None, engine: str | None) -> Worker:
+def measured(
+    model: str, machine: str, own: dict[str, float | None], worker_gpus: int | None, engine: str | None
+) -> Worker:
     """The project's figures of a worker, or those of the command line. Raises UserError."""
     given = {name: value for name, value in own.items() if value is not None}
     if {"prefill_rate", "decode_rate"} <= given.keys():
@@ -50,9 +52,7 @@ def show(made: Sizing) -> None:
     aside.print(table)
     w, t = made.worker, made.target
     if w.kv_gbps and t.rate * t.prompt * w.kv_bytes > w.kv_gbps * 1e9:
-        aside.print(
-            "The KV traffic is more than one pair of workers was measured to move: check it with `helm test`."
-        )
+        aside.print("The KV traffic is more than one pair of workers was measured to move: check it with `helm test`.")
 
 
 @click.command(
@@ -78,7 +78,9 @@ def show(made: Sizing) -> None:
 @click.option("--decode-itl", type=POSITIVE, help="Seconds between two tokens at which T was measured.")
 @click.option("--worker-gpus", type=click.IntRange(min=1), help="GPUs of one worker.", show_default="1")
 @click.option("--kv-bytes", type=TOKENS, help="Bytes of KV cache of one token, for the traffic.")
-@click.option("--engine", type=click.Choice(["vllm", "sglang", "trtllm"]), help="With own figures.", show_default="vllm")
+@click.option(
+    "--engine", type=click.Choice(["vllm", "sglang", "trtllm"]), help="With own figures.", show_default="vllm"
+)
 @click.option("--out", type=NEW_FILE, help="The values file.", show_default="printed")
 def command(
     model: str,

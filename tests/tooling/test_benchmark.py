@@ -143,7 +143,7 @@ def test_one_token_has_no_time_between_tokens() -> None:
 
 def test_records_of_another_aiperf() -> None:
     made = [{"metadata": {"benchmark_phase": "profiling"}, "metrics": {}}]
-    with pytest.raises(FailedError, match="AIPerf 0.3.0 writes other records .*must have AIPerf 0.13"):
+    with pytest.raises(FailedError, match=r"AIPerf 0\.3\.0 writes other records .*must have AIPerf 0\.13"):
         judge.point(PLAN, 100, 2, made, {"aiperf_version": "0.3.0"}, Counter())
 
 
@@ -351,7 +351,9 @@ def test_command_lines_that_cannot_do() -> None:
     assert "there is no such folder" in asked("compare", "a", "b")
     assert "write ARM=URL, with one of the arms disaggregated" in asked("arms", "--url", "http://x")
     assert "write ARM=URL" in asked("arms", "--url", "aggregated=x:8000")
-    assert "--arm aggregated: it has no --url" in asked("arms", "--arm", "aggregated", "--url", "disaggregated=http://x")
+    assert "--arm aggregated: it has no --url" in asked(
+        "arms", "--arm", "aggregated", "--url", "disaggregated=http://x"
+    )
     assert "--url x:8000: write it with http://" in asked("run", "--url", "x:8000")
     assert "--aiperf ': No closing quotation" in asked("run", "--url", "http://x", "--aiperf", "'")
     aggregated = "values/a3u-guide-baseline.yaml"
