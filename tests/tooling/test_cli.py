@@ -105,10 +105,7 @@ def test_a_mistake_ends_with_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (
-            ["size", *SIZE, "--out"],
-            "error: {folder}/text.yaml: ",
-        ),
+        (["size", *SIZE, "--out"], "error: {folder}/text.yaml: "),
         (["bench", "arms", "--print", "-f"], "bin.yaml: not valid YAML: 'utf-8' codec"),
         (["alerts", "--kubeconfig"], "cannot read kubeconfig {folder}/text.yaml: "),
         (["preflight", "--kubeconfig"], "no cluster: "),
