@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from rich import table
 from rich.console import Console
 
 # A log file or a pipe has no width of its own; tables would be cut at 80 columns.
@@ -14,6 +15,14 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 
 # What explains a result that goes to standard output.
 aside = Console(highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else 160, stderr=True)
+
+
+class Table(table.Table):
+    """A table whose words are broken where a terminal is narrow; as rich has it they are cut, and may look alike."""
+
+    def add_column(self, *arguments: Any, **options: Any) -> None:
+        """As of rich."""
+        super().add_column(*arguments, **{"overflow": "fold", **options})
 
 
 class UserError(Exception):

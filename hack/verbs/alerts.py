@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.cluster.kube import Kube
 from hack.cluster.scalers import load
 from hack.docs.pages import MONITORING_PAGE

@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 import yaml
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.step import Step
 from hack.base.yamlfile import read_yaml
 from hack.benchmark import arms as ways

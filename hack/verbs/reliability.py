@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.cluster.kube import Kube
 from hack.reliability.cases import CASES
 from hack.reliability.place import place

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import click
 import yaml
-from rich.table import Table
 
-from hack.base.log import UserError, aside
+from hack.base.log import Table, UserError, aside
 from hack.benchmark import sizing
 from hack.benchmark.sizing import Sizing, Target, Worker
 from hack.chart.machines import load_machine

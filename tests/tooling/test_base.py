@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hack.base import process, wait
-from hack.base.log import UserError
+from hack.base.log import Table, UserError
 from hack.base.step import Step
 from hack.base.wait import NotReachedError, UnrecoverableError, wait_for
 from hack.base.yamlfile import parse_all, read_yaml, repeated_keys
@@ -87,6 +90,18 @@ def test_a_file_that_holds_no_map(tmp_path: Path, text: bytes, message: str) -> 
 
 def test_a_key_that_is_a_list_is_no_repeated_one() -> None:
     assert list(repeated_keys("? [a]\n: 1\n? [a]\n: 2\nb: 1\nb: 2\n")) == [("b", 5, 6)]
+
+
+def test_a_narrow_terminal_cuts_no_word() -> None:
+    table = Table("arm", "requests/s")
+    table.add_row("aggregated-small-chunks", "1")
+    narrow = Console(width=24, file=io.StringIO())
+    narrow.print(table)
+    assert isinstance(narrow.file, io.StringIO)
+    words = re.sub(
+        r"[^\w-]", "", "".join(line.split("│")[1] for line in narrow.file.getvalue().splitlines() if "│" in line)
+    )
+    assert words == "aggregated-small-chunks"
 
 
 def test_empty_documents_are_left_out() -> None:
