@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from .plan import Plan
+from .plan import FailedError, Plan
 
 # Of prompts that should share nothing; chat templates begin alike.
 CACHED_SHARE = 0.02
+WANTED = "benchmark.image must have AIPerf 0.13"
 
 
 def point(
@@ -21,12 +22,16 @@ def point(
     counted: Counter[str],
 ) -> dict[str, Any]:
     """The figures, and under "problems" why they are none. `counted` is what the frontends counted meanwhile."""
-    measured = [record for record in records if record["metadata"]["phase_kind"] == "profiling"]
+    try:
+        measured = [record for record in records if record["metadata"]["phase_kind"] == "profiling"]
+    except (KeyError, TypeError) as error:
+        raise FailedError(f"{_writer(summary)} writes other records ({error}): {WANTED}") from error
     good = [record["metrics"] for record in measured if _whole(record)]
     without_usage = sum(
         not record.get("error") and not _value(record, "usage_completion_tokens") for record in measured
     )
-    seconds = float(summary["benchmark_duration"]["avg"])
+    # There is none where every request failed.
+    seconds = float(summary.get("benchmark_duration", {}).get("avg") or 0)
     in_time = sum(
         _number(m, "time_to_first_token") <= plan.ttft_ms and _number(m, "inter_token_latency") <= plan.itl_ms
         for m in good
@@ -43,9 +48,9 @@ def point(
         "failed": len(measured) - len(good),
         "without_usage": without_usage,
         "seconds": round(seconds, 2),
-        "requests_per_second": round(len(good) / seconds, 3),
-        "good_per_second": round(in_time / seconds, 3),
-        "answer_tokens_per_second": round(answers / seconds, 1),
+        "requests_per_second": round(len(good) / seconds, 3) if seconds else 0,
+        "good_per_second": round(in_time / seconds, 3) if seconds else 0,
+        "answer_tokens_per_second": round(answers / seconds, 1) if seconds else 0,
         "ttft_ms": percentiles(_number(m, "time_to_first_token") for m in good),
         "tpot_ms": percentiles(_number(m, "inter_token_latency") for m in good),
         "gap_ms": percentiles(gaps),
@@ -62,6 +67,14 @@ def _problems(
     summary: dict[str, Any],
     counted: Counter[str],
 ) -> Iterable[str]:
+    # What has another name would count as 0, which keeps every limit.
+    longer = [m for m in good if _number(m, "usage_completion_tokens") > 1]
+    needed = {"time_to_first_token": good, "inter_token_latency": longer, "inter_chunk_latency": longer}
+    lacking = [name for name, answers in needed.items() if answers and not any(name in m for m in answers)]
+    if good and not found["seconds"]:
+        lacking.append("benchmark_duration")
+    if lacking:
+        yield f"{_writer(summary)} gives no {' and no '.join(lacking)}: {WANTED}"
     wanted = plan.workload.requests
     if found["requests"] != wanted or summary.get("was_cancelled") or not summary.get("is_complete", True):
         yield f"AIPerf measured {found['requests']} of {wanted} requests"
@@ -100,6 +113,10 @@ def percentiles(values: Iterable[float]) -> dict[str, float]:
     if not ordered:
         return {"p50": 0, "p99": 0}
     return {f"p{share}": round(ordered[round(share / 100 * (len(ordered) - 1))], 2) for share in (50, 99)}
+
+
+def _writer(summary: dict[str, Any]) -> str:
+    return f"AIPerf {summary.get('aiperf_version') or 'of an unknown version'}"
 
 
 def _whole(record: dict[str, Any]) -> bool:

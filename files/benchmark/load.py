@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .judge import WANTED
 from .plan import FailedError, Plan
 
 RECORDS, SUMMARY = "profile_export.jsonl", "profile_export_aiperf.json"
@@ -59,7 +60,7 @@ def run(aiperf: Sequence[str], given: list[str], folder: Path) -> tuple[list[dic
         with log.open("wb") as out:
             code = subprocess.call([*aiperf, *given], env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     except OSError as error:
-        raise FailedError(f"{aiperf[0]} does not start ({error}): benchmark.image must have AIPerf 0.13") from error
+        raise FailedError(f"{aiperf[0]} does not start ({error}): {WANTED}") from error
     records, summary = folder / RECORDS, folder / SUMMARY
     if code or not records.exists() or not summary.exists():
         with log.open(errors="replace") as text:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from rich import table
 from rich.console import Console
 
 # A log file or a pipe has no width of its own; tables would be cut at 80 columns.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+# What explains a result that goes to standard output.
+aside = Console(highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else 160, stderr=True)
+
+
+class Table(table.Table):
+    """A table whose words are broken where a terminal is narrow; as rich has it they are cut, and may look alike."""
+
+    def add_column(self, *arguments: Any, **options: Any) -> None:
+        """As of rich."""
+        super().add_column(*arguments, **{"overflow": "fold", **options})
 
 
 class UserError(Exception):
@@ -28,13 +40,18 @@ def _terminated(signal_number: int, _frame: object) -> NoReturn:
 
 
 def main(run: Callable[[], int | None]) -> NoReturn:
-    """Run a command's entry point; a UserError becomes a message and exit code 1."""
+    """Run a command's entry point; a UserError, or a file that cannot be used, becomes a message and exit code 1."""
     # So that what was made is removed also when a CI job is cancelled.
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = run()
     except UserError as error:
         fail(str(error))
+    except OSError as error:
+        # Without a name it is not about a file of the user.
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror or error}")
     except KeyboardInterrupt:
         fail("interrupted")
     sys.exit(code or 0)

@@ -22,7 +22,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds one map; an empty file is an empty map. Raises UserError."""
     try:
         content = parse(path.read_text())
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {error}") from error
     if content is None:
         return {}
@@ -54,7 +54,8 @@ def _repeated(node: yaml.Node, path: str, seen: set[int]) -> Iterator[tuple[str,
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
-        for key, value in node.value:
+        # What is no scalar is no key of any value, which the parser says.
+        for key, value in ((k, v) for k, v in node.value if isinstance(k, yaml.ScalarNode)):
             here = f"{path}.{key.value}".lstrip(".")
             line = key.start_mark.line + 1
             if key.value in lines:

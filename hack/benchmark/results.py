@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ from hack.base.log import UserError
 
 FILE = "result.json"
 SCHEMA = 1
+TIMES = ("ttft_ms", "tpot_ms", "gap_ms")
+SHAPE = {
+    **dict.fromkeys(("started", "aiperf", "model", "engine"), str),
+    **{"simulated": bool, "pools": dict, "limits.ttft_ms": float, "limits.itl_ms": float},
+    **{"workload.shared_prefix_tokens": int, "points": list},
+}
 
 
 @dataclass(frozen=True)
@@ -70,15 +77,20 @@ def load(folder: Path) -> Result:
     file = folder / FILE
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder: name one that `hack bench run` wrote")
-    if not file.exists():
+    if not file.is_file():
         raise UserError(f"{folder} has no {FILE}, so its run did not end: run it again")
     try:
         document = json.loads(file.read_text())
         if document["schema"] != SCHEMA:
             raise UserError(f"{file} has schema {document['schema']}, and {SCHEMA} is read here: run it again")
+        # What is read of it later is there, and a number where it is reckoned with.
+        for path, kind in SHAPE.items():
+            _read(document, path, kind)
         points = tuple(_point(p) for p in document["points"])
-        # What is read of it later is there.
-        _ = Result(folder.name, document, points).gpus, document["limits"], document["workload"]
+        if not Result(folder.name, document, points).gpus or "decode" not in document["pools"]:
+            raise ValueError("no worker of decode")
+        if len({(p.prompt_tokens, p.concurrency) for p in points}) < len(points):
+            raise ValueError("two points of one load")
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} is not whole ({type(error).__name__}: {error}): run it again") from error
     if not points:
@@ -88,6 +100,17 @@ def load(folder: Path) -> Result:
     return Result(folder.resolve().name, document, points)
 
 
+def named(results: list[Result], folders: Sequence[Path]) -> list[Result]:
+    """Folders of one name, as two runs of `bench arms` have, get those above in theirs. Raises UserError."""
+    paths = [folder.resolve() for folder in folders]
+    if twice := [str(path) for path in paths if paths.count(path) > 1]:
+        raise UserError(f"{twice[0]} is named twice: name another result to compare it with")
+    length = 1
+    while len({path.parts[-length:] for path in paths}) < len(paths):
+        length += 1
+    return [replace(result, name="/".join(path.parts[-length:])) for result, path in zip(results, paths, strict=True)]
+
+
 def _problems(document: dict[str, Any]) -> Iterable[str]:
     for point in document["points"]:
         for problem in point["problems"]:
@@ -95,10 +118,23 @@ def _problems(document: dict[str, Any]) -> Iterable[str]:
 
 
 def _point(raw: dict[str, Any]) -> Point:
-    numbers = (raw[name] for name in ("prompt_tokens", "answer_tokens", "concurrency"))
-    rates = (float(raw[name]) for name in ("requests_per_second", "good_per_second"))
-    times = ((float(raw[name]["p50"]), float(raw[name]["p99"])) for name in ("ttft_ms", "tpot_ms", "gap_ms"))
+    numbers = (_read(raw, name, int) for name in ("prompt_tokens", "answer_tokens", "concurrency"))
+    rates = (_read(raw, name, float) for name in ("requests_per_second", "good_per_second"))
+    times = ((_read(raw, f"{name}.p50", float), _read(raw, f"{name}.p99", float)) for name in TIMES)
     return Point(*numbers, *rates, *times)
+
+
+def _read(document: Any, path: str, kind: type[Any]) -> Any:
+    """A value of this kind; a number counts something, so it is not below 0. Raises KeyError, TypeError, ValueError."""
+    value: Any = document
+    for key in path.split("."):
+        value = value[key]
+    kinds = (int, float) if kind is float else (kind,)
+    if not isinstance(value, kinds):
+        raise TypeError(f"{path} is {value!r}")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise ValueError(f"{path} is {value}")
+    return value
 
 
 def comparable(results: list[Result]) -> list[int]:
@@ -110,6 +146,7 @@ def comparable(results: list[Result]) -> list[int]:
             ("limits", "limits"),
             ("shared prefix", "workload"),
             ("engine", "engine"),
+            ("AIPerf", "aiperf"),
         ):
             mine, theirs = (_said(r.document, key) for r in (first, other))
             if mine != theirs:

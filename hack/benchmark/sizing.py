@@ -82,6 +82,12 @@ class Sizing:
     decode: int
 
     @property
+    def workers(self) -> tuple[float, float]:
+        """How many prefill and decode workers the rate keeps as full as they may be."""
+        w, t = self.worker, self.target
+        return t.rate * t.prompt / (FULL * w.prefill_rate), t.rate * t.answer / (FULL * w.decode_rate)
+
+    @property
     def full_rate(self) -> float:
         """Requests/s at which the first pool is full: what a benchmark with enough streams reaches."""
         w, t = self.worker, self.target
@@ -104,8 +110,8 @@ def queue(servers: int, usage: float) -> float:
     return float(usage ** (math.sqrt(2 * (servers + 1)) - 1) / (servers * (1 - usage)) / 2)
 
 
-def size(target: Target, worker: Worker) -> Sizing:
-    """The fewest workers. Raises UserError where no number of them keeps a limit."""
+def check(target: Target, worker: Worker) -> None:
+    """Raises UserError where no number of workers keeps a limit."""
     alone = target.prompt / worker.prefill_rate
     if target.ttft and alone >= target.ttft:
         raise UserError(
@@ -117,39 +123,63 @@ def size(target: Target, worker: Worker) -> Sizing:
             f"--itl {target.itl:g}: {worker.decode_rate:g} answer tokens/s were measured at {worker.decode_itl:g} s "
             "a token: measure T with fewer streams, and give --decode-rate and --decode-itl"
         )
-    prefill = math.ceil(target.rate * target.prompt / (FULL * worker.prefill_rate))
-    decode = math.ceil(target.rate * target.answer / (FULL * worker.decode_rate))
-    made = Sizing(target, worker, max(prefill, 1), max(decode, 1))
-    while target.ttft and made.ttft > target.ttft and made.prefill < MOST_WORKERS:
+
+
+def size(target: Target, worker: Worker) -> Sizing:
+    """The fewest workers. Raises UserError where no number of them keeps a limit."""
+    check(target, worker)
+    rates = Sizing(target, worker, 1, 1).workers
+    if max(rates) > MOST_WORKERS:
+        raise UserError(f"--rate {target.rate:g}: it takes more than {MOST_WORKERS:,} workers of a role: give less")
+    made = Sizing(target, worker, *(max(math.ceil(number), 1) for number in rates))
+    while target.ttft and made.ttft > target.ttft:
         made = replace(made, prefill=made.prefill + 1)
     return made
 
 
 def fill(gpus: int, target: Target, worker: Worker) -> Sizing:
     """The pools of so many GPUs that take most requests/s. Raises UserError."""
+    check(target, worker)
     workers = gpus // worker.gpus
     if workers < 2:
         raise UserError(f"--gpus {gpus}: a prefill and a decode worker need {2 * worker.gpus}: give more")
-    shapes = [Sizing(target, worker, count, workers - count) for count in range(1, workers)]
-    best = max(shapes, key=lambda s: s.full_rate)
-    rate = FULL * best.full_rate
-    made = size(replace(target, rate=rate), worker)
-    # The limit of TTFT may ask for more workers than there are: fewer requests then.
-    while made.prefill > best.prefill:
-        rate *= 0.95
-        made = size(replace(target, rate=rate), worker)
-    return replace(best, target=replace(target, rate=rate))
+    if workers > MOST_WORKERS:
+        raise UserError(f"--gpus {gpus}: that is more than {MOST_WORKERS:,} workers: give fewer")
+    shapes = [_busy(Sizing(target, worker, count, workers - count)) for count in range(1, workers)]
+    return max(shapes, key=lambda s: s.target.rate)
+
+
+def _busy(pools: Sizing) -> Sizing:
+    """These pools with the most requests/s that they take within the limit of TTFT."""
+    low, high = 0.0, FULL * pools.full_rate
+
+    def at(rate: float) -> Sizing:
+        return replace(pools, target=replace(pools.target, rate=rate))
+
+    if not pools.target.ttft or at(high).ttft <= pools.target.ttft:
+        return at(high)
+    while high - low > high / 1000:
+        middle = (low + high) / 2
+        low, high = (middle, high) if at(middle).ttft <= pools.target.ttft else (low, middle)
+    return at(low)
 
 
 def reasons(made: Sizing) -> Iterator[tuple[str, str, str]]:
     """Rows of a table: what, how, and the number."""
     t, w = made.target, made.worker
     prompts, answers = t.rate * t.prompt, t.rate * t.answer
+    prefill, decode = made.workers
+    # Those that the rate alone does not ask for.
+    more = f", more for a TTFT of {t.ttft:g} s" if t.ttft and made.prefill > max(math.ceil(prefill), 1) else ""
     yield "measured", w.seen, f"S = {w.prefill_rate:,.0f}, T = {w.decode_rate:,.0f} tokens/s"
     yield "prompt tokens/s", f"{t.rate:.4g} x {t.prompt:,}", f"{prompts:,.0f}"
-    yield "prefill workers", f"{prompts:,.0f} / ({FULL} x {w.prefill_rate:,.0f})", f"{made.prefill}"
+    yield (
+        "prefill workers",
+        f"{prompts:,.0f} / ({FULL} x {w.prefill_rate:,.0f}) = {prefill:.1f}{more}",
+        f"{made.prefill}",
+    )
     yield "answer tokens/s", f"{t.rate:.4g} x {t.answer:,}", f"{answers:,.0f}"
-    yield "decode workers", f"{answers:,.0f} / ({FULL} x {w.decode_rate:,.0f})", f"{made.decode}"
+    yield "decode workers", f"{answers:,.0f} / ({FULL} x {w.decode_rate:,.0f}) = {decode:.1f}", f"{made.decode}"
     streams = answers * w.itl
     yield "streams at a time", f"{answers:,.0f} x {w.itl:g} s", f"{streams:.0f}"
     if w.kv_bytes:

@@ -69,6 +69,11 @@ def _length(prompt: int, results: list[Result], apart: list[Result], together: l
         else:
             said.append(f"{arm.name} keeps them at no load measured")
     yield f"Prompts of {prompt} tokens, within {kept}: {', '.join(said)}{_difference(prompt, pair)}."
+    # Who was asked less has not answered less.
+    streams = {point.concurrency for arm in results for point in arm.at(prompt)}
+    for arm in results:
+        if missing := sorted(streams - {point.concurrency for point in arm.at(prompt)}):
+            yield f"{arm.name} was not measured at {_list(missing)} streams."
     for arm in pair:
         yield from _stopped(prompt, arm)
 

@@ -17,6 +17,10 @@ class NoAnswerError(UserError):
     """The API server did not answer, or refused; the text says how."""
 
 
+# What the client raises for a kubeconfig that is none: it trusts the types in it.
+UNREADABLE = (ConfigException, yaml.YAMLError, TypeError, AttributeError, ValueError)
+
+
 class ApiServer:
     """An authenticated session; paths are those of the API, such as /openapi/v3."""
 
@@ -28,7 +32,7 @@ class ApiServer:
             config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=str(kubeconfig), client_configuration=settings
             )
-        except (ConfigException, yaml.YAMLError) as error:
+        except UNREADABLE as error:
             raise UserError(f"cannot read kubeconfig {kubeconfig}: {error}") from error
         self.url = str(settings.host)
         self.session = requests.Session()

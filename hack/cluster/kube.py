@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from hack.base import process
 from hack.base.log import UserError
 from hack.base.paths import TOOLS_BIN
-from hack.cluster.apiserver import ApiServer, NoAnswerError
+from hack.cluster.apiserver import UNREADABLE, ApiServer, NoAnswerError
 
 REQUEST_SECONDS = 60
 KUBECTL_SECONDS = 180
@@ -24,7 +24,7 @@ def client(kubeconfig: Path | None = None, context: str | None = None) -> Any:
     module: Any = kubernetes
     try:
         made = module.config.new_client_from_config(config_file=kubeconfig and str(kubeconfig), context=context)
-    except module.config.ConfigException as error:
+    except UNREADABLE as error:
         raise UserError(f"no cluster: {error}") from error
     # The client itself would wait for ever for an API server that stalls.
     request = made.rest_client.request
@@ -57,6 +57,13 @@ class Kube:
         self.batch: Any = module.BatchV1Api(api)
         self.rbac: Any = module.RbacAuthorizationV1Api(api)
         self.custom: Any = module.CustomObjectsApi(api)
+
+    @classmethod
+    def answering(cls, kubeconfig: Path) -> Kube:
+        """A cluster that lets this user in: asked before images are built for it. Raises UserError."""
+        kube = cls(kubeconfig)
+        kube.server.get_json("/api/v1/namespaces")
+        return kube
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints; raises UserError with its message."""

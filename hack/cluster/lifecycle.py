@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.paths import TOOLS_BIN, cache_dir
 from hack.base.step import Step, stop_all_on_failure
 from hack.chart.machines import Machine, load_machine

@@ -18,10 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
-from rich.table import Table
-
 from hack.base import process
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.step import Step
 from hack.flags import files as flagfiles
 from hack.flags import reader as flagreader

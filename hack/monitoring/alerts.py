@@ -164,7 +164,7 @@ ALERTS = (
     *(
         Alert(
             "DynamoKvTransferFails",
-            f"({q.transfer_failures(LONGER, counters)}) > 0",
+            f"{q.transfer_failures(LONGER, counters)} > 0",
             "warning",
             "0m",
             "KV transfers of {{ $labels.pod }} fail",

@@ -106,10 +106,13 @@ def moved(s: Scope) -> str:
 
 
 def lost(s: Scope) -> str:
-    """The same as a number; a series that begins with 1 has no rate, so those that are new count as they are."""
+    """
+    The same as a number; a series that begins with 1 has no rate, so those that are new count as they are. One that
+    was there in the hour before is not new: Prometheus itself may have been away.
+    """
     series = s.of(MIGRATIONS, BEGUN, 'outcome="failure"')
     grown = f"sum by ({RELEASE}) (increase({series}[{s.window}])) > 0"
-    return f"{grown} or sum by ({RELEASE}) ({series} unless {series} offset {s.window}) > 0"
+    return f"{grown} or sum by ({RELEASE}) ({series} unless last_over_time({series}[1h] offset {s.window})) > 0"
 
 
 def first_token(s: Scope, quantile: float) -> str:
@@ -288,7 +291,9 @@ def transfer_speed(s: Scope, counters: Transfers) -> str:
 
 
 def transfer_failures(s: Scope, counters: Transfers) -> str:
-    return " or ".join(s.total(f"{RELEASE}, component, pod", name) for name in counters.failures)
+    """All kinds together; without a label of its own the first would hide the others, also while it stands still."""
+    kinds = (f'label_replace({s.rate(name)}, "counter", "{name}", "", "")' for name in counters.failures)
+    return f"sum by ({RELEASE}, component, pod) ({' or '.join(kinds)})"
 
 
 # The cluster, by kube-state-metrics.

@@ -10,10 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.table import Table
-
 from hack.base import process
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.paths import TOOLS_BIN
 from hack.base.step import Step
 from hack.base.versions import Tool, tools

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.cluster.kube import Kube
 from hack.cluster.scalers import load
 from hack.docs.pages import MONITORING_PAGE
@@ -32,7 +31,7 @@ from hack.verbs.cli import FILE, examples
 @click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
 @click.option("--write", is_flag=True, help="Put the faults that ran, with the date, into docs/monitoring.md.")
 def command(names: tuple[str, ...], kubeconfig: Path, write: bool) -> int:
-    kube = Kube(kubeconfig)
+    kube = Kube.answering(kubeconfig)
     load(kube, ("prometheus", "kube-state-metrics"))
     table, outcomes = Table(*COLUMNS), []
     with place(kube, "alerts") as release:

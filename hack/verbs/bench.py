@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.wait import UnrecoverableError, wait_for

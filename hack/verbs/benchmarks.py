@@ -10,14 +10,13 @@ from typing import Any
 
 import click
 import yaml
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.step import Step
 from hack.base.yamlfile import read_yaml
 from hack.benchmark import arms as ways
 from hack.benchmark import job, local, report
-from hack.benchmark.results import Result, load
+from hack.benchmark.results import Result, load, named
 from hack.benchmark.verdict import verdict
 from hack.chart.helm import Values
 from hack.chart.manifests import merged
@@ -39,6 +38,7 @@ aiperf_options = together(
 
 # For the model, of an endpoint that is said to be there.
 WAIT_SECONDS = 30
+SCHEMES = ("http://", "https://")
 
 
 def new_folder(out: Path | None, name: str) -> Path:
@@ -56,10 +56,16 @@ def values_of(files: Sequence[Path]) -> Values:
 
 def measure_url(url: str, files: Sequence[Path], values: Values, folder: Path, aiperf: str, tokenizer: str) -> None:
     """One endpoint, without a cluster."""
+    if not url.startswith(SCHEMES):
+        raise UserError(f"--url {url}: write it with http:// or https://")
     plan = ways.plan(ways.objects(files, merged(ways.NO_IMAGE, values), "demo", "default"))
     plan |= {"url": url.rstrip("/"), "frontends": "", "wait_seconds": WAIT_SECONDS}
     plan |= {"tokenizer": tokenizer} if tokenizer else {}
-    local.measure(plan, folder, shlex.split(aiperf), Step("bench"))
+    try:
+        command = shlex.split(aiperf)
+    except ValueError as error:
+        raise UserError(f"--aiperf {aiperf}: {error}: write it as for a shell") from error
+    local.measure(plan, folder, command, Step("bench"))
 
 
 def show(results: Sequence[Result]) -> None:
@@ -116,7 +122,7 @@ def endpoints(given: Sequence[str]) -> dict[str, str]:
     """ARM=URL pairs."""
     found = dict(text.partition("=")[::2] for text in given)
     for name, url in found.items():
-        if name not in ways.ARMS or not url.startswith("http"):
+        if name not in ways.ARMS or not url.startswith(SCHEMES):
             raise UserError(f"--url {name}={url}: write ARM=URL, with one of the arms {', '.join(ways.ARMS)}")
     return found
 
@@ -150,6 +156,8 @@ def arms(
     """
     at = endpoints(urls)
     folder = new_folder(out, "arms")
+    if missing := [name for name in names if at and name not in at]:
+        raise UserError(f"--arm {missing[0]}: it has no --url, and the others have: add --url {missing[0]}=URL")
     chosen = [name for name in ways.ARMS if name in (names or at or ways.ARMS)]
     made = {name: ways.arm_values(files, name, {}) for name in chosen}
     for name, values in made.items():
@@ -197,7 +205,7 @@ def conclude(folders: Sequence[Path], out: Path) -> None:
     """Read, show and write."""
     if len(folders) < 2:
         raise UserError(f"{folders[0]} alone is no comparison: name two result folders or more")
-    results = [load(folder) for folder in folders]
+    results = named([load(folder) for folder in folders], folders)
     show(results)
     console.print(f"written to {report.write(results, out)}")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.base.step import Step
 from hack.chart.machines import load_machine
 from hack.cluster import gpus as fake_gpus

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import click
 import kubernetes
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.yamlfile import read_yaml

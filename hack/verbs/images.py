@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.chart import images
 from hack.containers import build_images
 from hack.release import mirror as mirrors

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.cluster.kube import Kube
 from hack.reliability import overload
 from hack.reliability.overload_report import COLUMNS, PAGE, page, rows
@@ -27,7 +26,7 @@ from hack.verbs.cli import FILE, examples
 @click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
 @click.option("--write", is_flag=True, help="Put what came of it, with the date, into docs/autoscaling.md.")
 def command(kubeconfig: Path, write: bool) -> int:
-    with place(Kube(kubeconfig), "overload") as release:
+    with place(Kube.answering(kubeconfig), "overload") as release:
         seen = overload.overload(release)
     table = Table(*COLUMNS)
     for row in rows(seen):

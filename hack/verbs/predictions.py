@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.versions import versions
@@ -17,6 +16,7 @@ from hack.benchmark.prediction import CLOSE, COLUMNS, DECODE, PREFILL, SLOTS, SP
 from hack.benchmark.results import load
 from hack.chart.manifests import merged
 from hack.cluster import lifecycle
+from hack.cluster.kube import Kube
 from hack.cluster.state import default_name, kubeconfig_path
 from hack.containers import build_images
 from hack.docs.pages import inserted, table
@@ -37,6 +37,7 @@ def predict(name: str, write: bool, out: Path | None) -> int:
     S and T are measured, then two mixes, then S and T again; where these changed, the host was too busy to say
     anything. Exits with 0 if the measured rates are within 15 % of the predicted ones, else with 1.
     """
+    Kube.answering(kubeconfig_path(name))
     lifecycle.load(build_images.archives(["aiperf"]), name)
     outcomes = measured(job.Place(NAMESPACE, kubeconfig_path(name)), new_folder(out, "predict"))
     shown = Table(*COLUMNS)

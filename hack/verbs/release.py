@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.release import attestations, package, signing
 from hack.release import publish as publishing
 from hack.release.signing import Trust

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, console
 from hack.cluster.kube import Kube
 from hack.reliability.cases import CASES
 from hack.reliability.place import place
@@ -29,12 +28,14 @@ NAMESPACE = "reliability"
 )
 @click.option("--case", "names", multiple=True, type=click.Choice(list(CASES)), show_default="all", help="One of them.")
 @click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
-@click.option("--requests", type=int, default=1000, show_default=True, help="At least so many in each case.")
+@click.option(
+    "--requests", type=click.IntRange(min=1), default=1000, show_default=True, help="At least so many in each case."
+)
 @click.option("--write", is_flag=True, help="Put the cases that ran, with the date, into docs/reliability.md.")
 def command(names: tuple[str, ...], kubeconfig: Path, requests: int, write: bool) -> int:
     table = Table(*COLUMNS)
     outcomes = []
-    with place(Kube(kubeconfig), NAMESPACE) as release:
+    with place(Kube.answering(kubeconfig), NAMESPACE) as release:
         for name in names or CASES:
             try:
                 outcomes.append(trial(release, name, CASES[name], requests))

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.cluster.kube import Kube
 from hack.cluster.scalers import load, scalers
 from hack.reliability import scaling
@@ -28,7 +27,7 @@ from hack.verbs.cli import FILE, examples
 @click.option("--kubeconfig", type=FILE, required=True, help="Of a cluster as `make cluster` makes it.")
 @click.option("--write", is_flag=True, help="Put what came of it, with date and picture, into docs/autoscaling.md.")
 def command(kubeconfig: Path, write: bool) -> int:
-    kube = Kube(kubeconfig)
+    kube = Kube.answering(kubeconfig)
     load(kube, ("prometheus",))
     with scalers(kube), place(kube, "scaling") as release:
         seen = scaling.scaling(release)

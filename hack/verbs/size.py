@@ -11,20 +11,21 @@ from pathlib import Path
 
 import click
 import yaml
-from rich.table import Table
 
-from hack.base.log import UserError, console
+from hack.base.log import Table, UserError, aside
 from hack.benchmark import sizing
 from hack.benchmark.sizing import Sizing, Target, Worker
 from hack.chart.machines import load_machine
-from hack.verbs.cli import NEW_FILE, examples
+from hack.verbs.cli import NEW_FILE, Positive, examples
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+POSITIVE = Positive()
 TOKENS = click.IntRange(min=1)
 HEAD = "# {rate:.4g} requests/s of {prompt} / {answer} tokens, by `hack size`: docs/sizing.md\n"
 
 
-def measured(model: str, machine: str, own: dict[str, float | None], worker_gpus: int | None, engine: str) -> Worker:
+def measured(
+    model: str, machine: str, own: dict[str, float | None], worker_gpus: int | None, engine: str | None
+) -> Worker:
     """The project's figures of a worker, or those of the command line. Raises UserError."""
     given = {name: value for name, value in own.items() if value is not None}
     if {"prefill_rate", "decode_rate"} <= given.keys():
@@ -33,23 +34,24 @@ def measured(model: str, machine: str, own: dict[str, float | None], worker_gpus
         if itl is None:
             raise UserError("--decode-itl: say at which seconds between two tokens --decode-rate was measured")
         rates = (given["prefill_rate"], given["decode_rate"], itl, itl)
-        return Worker(*rates, gpus=worker_gpus or 1, engine=engine, kv_bytes=int(given.get("kv_bytes", 0)))
+        return Worker(*rates, gpus=worker_gpus or 1, engine=engine or "vllm", kv_bytes=int(given.get("kv_bytes", 0)))
     if given or worker_gpus:
         raise UserError("--prefill-rate and --decode-rate: own figures are given together, both of the same worker")
-    return sizing.known(model, machine)
+    known = sizing.known(model, machine)
+    if engine not in (None, known.engine):
+        raise UserError(f"--engine {engine}: the figures of {model} are those of {known.engine}: give your own")
+    return known
 
 
 def show(made: Sizing) -> None:
-    """The reasoning."""
+    """The reasoning, beside the values file that may go to standard output."""
     table = Table("", "", "", show_header=False)
     for row in sizing.reasons(made):
         table.add_row(*row)
-    console.print(table)
+    aside.print(table)
     w, t = made.worker, made.target
     if w.kv_gbps and t.rate * t.prompt * w.kv_bytes > w.kv_gbps * 1e9:
-        console.print(
-            "The KV traffic is more than one pair of workers was measured to move: check it with `helm test`."
-        )
+        aside.print("The KV traffic is more than one pair of workers was measured to move: check it with `helm test`.")
 
 
 @click.command(
@@ -74,8 +76,10 @@ def show(made: Sizing) -> None:
 @click.option("--decode-rate", type=POSITIVE, help="Your T: answer tokens/s of one decode worker.")
 @click.option("--decode-itl", type=POSITIVE, help="Seconds between two tokens at which T was measured.")
 @click.option("--worker-gpus", type=click.IntRange(min=1), help="GPUs of one worker.", show_default="1")
-@click.option("--kv-bytes", type=POSITIVE, help="KV cache of one token, for the traffic.")
-@click.option("--engine", type=click.Choice(["vllm", "sglang", "trtllm"]), default="vllm", help="With own figures.")
+@click.option("--kv-bytes", type=TOKENS, help="Bytes of KV cache of one token, for the traffic.")
+@click.option(
+    "--engine", type=click.Choice(["vllm", "sglang", "trtllm"]), help="With own figures.", show_default="vllm"
+)
 @click.option("--out", type=NEW_FILE, help="The values file.", show_default="printed")
 def command(
     model: str,
@@ -90,8 +94,8 @@ def command(
     decode_rate: float | None,
     decode_itl: float | None,
     worker_gpus: int | None,
-    kv_bytes: float | None,
-    engine: str,
+    kv_bytes: int | None,
+    engine: str | None,
     out: Path | None,
 ) -> None:
     if (rate is None) == (gpus is None):
@@ -106,6 +110,6 @@ def command(
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text)
-        console.print(f"written to {out}: judge it with `hack validate {out}`")
+        aside.print(f"written to {out}: judge it with `hack validate {out}`")
     else:
         print(text, end="")

@@ -18,7 +18,7 @@ from typing import Any
 import click
 import yaml
 
-from hack.base.log import console
+from hack.base.log import Table, console
 from hack.base.yamlfile import repeated_keys
 from hack.chart import kubeschema, machines, policy
 from hack.chart.helm import HelmError
@@ -176,8 +176,6 @@ def as_data(report: Report) -> dict[str, Any]:
 
 def show(report: Report) -> None:
     """The report for people."""
-    from rich.table import Table
-
     console.print(f"[bold]{' + '.join(report.files)}[/bold]")
     if "components" in report.summary:
         table = Table("component", "pods", "GPUs")

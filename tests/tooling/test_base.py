@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hack.base import process, wait
-from hack.base.log import UserError
+from hack.base.log import Table, UserError
 from hack.base.step import Step
 from hack.base.wait import NotReachedError, UnrecoverableError, wait_for
-from hack.base.yamlfile import parse_all, read_yaml
+from hack.base.yamlfile import parse_all, read_yaml, repeated_keys
 
 
 def test_waiting_returns_the_observation() -> None:
@@ -74,12 +77,31 @@ def test_a_program_in_the_background_ends_with_the_block() -> None:
     assert program.exit_code is not None
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- a", "expected a map, found list")])
-def test_a_file_that_holds_no_map(tmp_path: Path, text: str, message: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(b"a: [", "not valid YAML"), (b"\xff\xfe", "not valid YAML: 'utf-8'"), (b"- a", "expected a map, found list")],
+)
+def test_a_file_that_holds_no_map(tmp_path: Path, text: bytes, message: str) -> None:
     file = tmp_path / "values.yaml"
-    file.write_text(text)
+    file.write_bytes(text)
     with pytest.raises(UserError, match=f"values.yaml: {message}"):
         read_yaml(file)
+
+
+def test_a_key_that_is_a_list_is_no_repeated_one() -> None:
+    assert list(repeated_keys("? [a]\n: 1\n? [a]\n: 2\nb: 1\nb: 2\n")) == [("b", 5, 6)]
+
+
+def test_a_narrow_terminal_cuts_no_word() -> None:
+    table = Table("arm", "requests/s")
+    table.add_row("aggregated-small-chunks", "1")
+    narrow = Console(width=24, file=io.StringIO())
+    narrow.print(table)
+    assert isinstance(narrow.file, io.StringIO)
+    words = re.sub(
+        r"[^\w-]", "", "".join(line.split("│")[1] for line in narrow.file.getvalue().splitlines() if "│" in line)
+    )
+    assert words == "aggregated-small-chunks"
 
 
 def test_empty_documents_are_left_out() -> None:

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from benchmark import judge
 from benchmark import load as load_point
-from benchmark.plan import Plan, Workload
+from benchmark.plan import FailedError, Plan, Workload
 from hack.base.log import UserError
 from hack.benchmark import report
-from hack.benchmark.results import Result, load
+from hack.benchmark.results import Result, load, named
 from hack.benchmark.verdict import verdict
 from hack.verbs import cli
 
@@ -126,6 +126,35 @@ def test_why_figures_cannot_be_trusted(made: list[dict[str, Any]], counted: dict
     assert says in problem
 
 
+@pytest.mark.parametrize("name", ["time_to_first_token", "inter_token_latency", "inter_chunk_latency"])
+def test_a_time_of_another_name_is_not_0(name: str) -> None:
+    """Else every answer would be in time."""
+    made = [*records()[:2], *(record(n, **{name: None}) for n in range(4))]  # type: ignore[arg-type]
+    (problem,) = judged(made, success=6)["problems"]
+    assert problem == f"AIPerf of an unknown version gives no {name}: benchmark.image must have AIPerf 0.13"
+
+
+def test_one_token_has_no_time_between_tokens() -> None:
+    one = {"usage_completion_tokens": 1, "inter_token_latency": None, "inter_chunk_latency": None}
+    plan = replace(PLAN, workload=replace(PLAN.workload, answer_tokens=1))
+    made = [record(n, "warmup" if n < 2 else "profiling", **one) for n in range(6)]  # type: ignore[arg-type]
+    assert judge.point(plan, 100, 2, made, {"benchmark_duration": {"avg": 2.0}}, Counter(success=6))["problems"] == []
+
+
+def test_records_of_another_aiperf() -> None:
+    made = [{"metadata": {"benchmark_phase": "profiling"}, "metrics": {}}]
+    with pytest.raises(FailedError, match=r"AIPerf 0\.3\.0 writes other records .*must have AIPerf 0\.13"):
+        judge.point(PLAN, 100, 2, made, {"aiperf_version": "0.3.0"}, Counter())
+
+
+def test_every_request_failed() -> None:
+    """AIPerf has no duration then."""
+    made = [record(n) | {"error": {"code": 500}} for n in range(4)]
+    point = judge.point(PLAN, 100, 2, made, {}, Counter(internal=4))
+    assert point["requests_per_second"] == point["good_per_second"] == 0
+    assert point["problems"] == ["4 requests failed (4 x 500)"]
+
+
 def document(pools: dict[str, int], *points: tuple[int, int, float, float, float, float]) -> dict[str, Any]:
     """A result; a point is prompt, streams, requests/s, those within the limits, and TTFT and TPOT at p99."""
     return {
@@ -231,6 +260,7 @@ def changed(**values: Any) -> dict[str, Any]:
         (changed(limits={"ttft_ms": 1, "itl_ms": 20}), "have another limits"),
         (changed(model="n"), "have another model: m and n"),
         (changed(engine="sglang"), "have another engine"),
+        (changed(aiperf="0.12.0"), "have another AIPerf: 0.13.0 and 0.12.0"),
         (changed(workload={"name": "a", "shared_prefix_tokens": 5}), "have another shared prefix: 0 and 5"),
         (changed(simulated=True), "one is simulated"),
         (changed(points=TOGETHER["points"][:1]), ""),
@@ -268,6 +298,47 @@ def test_folders_that_are_no_result(tmp_path: Path) -> None:
         load(tmp_path / "none")
 
 
+POINT = TOGETHER["points"][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        *((name, None, rf"KeyError: '{name}'") for name in ("started", "aiperf", "model", "engine", "simulated")),
+        ("limits", {}, "KeyError: 'ttft_ms'"),
+        ("workload", "sizing", "TypeError"),
+        ("pools", {}, "no worker of decode"),
+        ("pools", {"prefill": {"replicas": 1, "gpus": 1}}, "no worker of decode"),
+        ("pools", {"decode": {"replicas": 0, "gpus": 1}}, "no worker of decode"),
+        ("points", [POINT, POINT], "two points of one load"),
+        ("points", [POINT | {"concurrency": "8"}], "concurrency is '8'"),
+        ("points", [POINT | {"requests_per_second": -1}], "requests_per_second is -1"),
+        ("points", [POINT | {"gap_ms": {"p50": 1, "p99": float("nan")}}], "gap_ms.p99 is nan"),
+    ],
+)
+def test_what_is_read_later_is_there(path: str, value: Any, says: str, tmp_path: Path) -> None:
+    made = TOGETHER | {path: value}
+    if value is None:
+        del made[path]
+    with pytest.raises(UserError, match=rf"is not whole \(.*{says}.*\): run it again"):
+        written(tmp_path / "other", made)
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    folders = [tmp_path / when / "aggregated" for when in ("before", "after")]
+    for folder in folders:
+        folder.parent.mkdir()
+        written(folder, TOGETHER)
+    results = named([load(folder) for folder in folders], folders)
+    assert [result.name for result in results] == ["before/aggregated", "after/aggregated"]
+    assert "aggregated is named twice" in asked("compare", str(folders[0]), str(folders[0]))
+
+
+def test_an_arm_that_was_asked_less_is_named(tmp_path: Path) -> None:
+    said = verdict(pair(tmp_path, together=TOGETHER | {"points": TOGETHER["points"][1:]}))
+    assert said[2] == "aggregated was not measured at 8 streams."
+
+
 def asked(*arguments: str) -> str:
     """What a command line that must fail says."""
     with pytest.raises(UserError) as caught:
@@ -279,5 +350,11 @@ def test_command_lines_that_cannot_do() -> None:
     assert "alone is no comparison" in asked("compare", "a")
     assert "there is no such folder" in asked("compare", "a", "b")
     assert "write ARM=URL, with one of the arms disaggregated" in asked("arms", "--url", "http://x")
+    assert "write ARM=URL" in asked("arms", "--url", "aggregated=x:8000")
+    assert "--arm aggregated: it has no --url" in asked(
+        "arms", "--arm", "aggregated", "--url", "disaggregated=http://x"
+    )
+    assert "--url x:8000: write it with http://" in asked("run", "--url", "x:8000")
+    assert "--aiperf ': No closing quotation" in asked("run", "--url", "http://x", "--aiperf", "'")
     aggregated = "values/a3u-guide-baseline.yaml"
     assert "global.serving: the arms are made of disaggregated values" in asked("arms", "-f", aggregated)

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
+from hack.base.log import UserError
 from hack.base.paths import ROOT
+from hack.containers import build_images
 from hack.verbs import cli
 
 TEXTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / ".pre-commit-config.yaml"]
 COMMAND = re.compile(r"(?<!`)(?:python3?|\.venv/bin/python) -m hack ([^`\n#&|>,()]*)")
+SIZE = ["--model=meta-llama/Llama-3.1-8B", "--machine=gke-a3ultra", "--isl=9", "--osl=9", "--rate=1"]
 # Without site-packages and environment: what a bare clone has.
 BARE = [sys.executable, "-S", "-E"]
 
@@ -99,7 +103,52 @@ def test_a_mistake_ends_with_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["unknown"], ["cluster", "up", "--workers", "0"], ["images", "list", "-f", "none"]]
+    ("arguments", "says"),
+    [
+        (["size", *SIZE, "--out"], "error: {folder}/text.yaml: "),
+        (["bench", "arms", "--print", "-f"], "bin.yaml: not valid YAML: 'utf-8' codec"),
+        (["alerts", "--kubeconfig"], "cannot read kubeconfig {folder}/text.yaml: "),
+        (["preflight", "--kubeconfig"], "no cluster: "),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_file_that_cannot_be_used_is_named(arguments: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "text.yaml").write_text("a text")
+    (tmp_path / "bin.yaml").write_bytes(b"\xff\xfe")
+    files = {"--out": tmp_path / "text.yaml" / "x.yaml", "-f": tmp_path / "bin.yaml"}
+    given = [*arguments, str(files.get(arguments[-1], tmp_path / "text.yaml"))]
+    done = subprocess.run([sys.executable, "-m", "hack", *given], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode in (1, 2)
+    assert says.format(folder=tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["alerts", "scaling", "overload", "reliability"])
+def test_a_cluster_is_asked_before_anything_is_built_for_it(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a minute or more goes by before it says that nobody answers."""
+    cluster, user = {"server": "https://127.0.0.1:1"}, {"token": "expired"}
+    config = {
+        **{"apiVersion": "v1", "kind": "Config", "current-context": "c"},
+        "clusters": [{"name": "a", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "c", "context": {"cluster": "a", "user": "u"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    monkeypatch.setattr(build_images, "archives", lambda *_: pytest.fail("built"))
+    with pytest.raises(UserError, match=r"no answer from the API server https://127\.0\.0\.1:1"):
+        cli.run([verb, "--kubeconfig", str(tmp_path / "kubeconfig")])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["unknown"],
+        ["cluster", "up", "--workers", "0"],
+        ["reliability", "--requests", "0"],
+        ["images", "list", "-f", "none"],
+    ],
 )
 def test_a_usage_error_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:

@@ -66,6 +66,7 @@ def test_the_page_has_the_figures_with_date_and_versions() -> None:
 
 @pytest.mark.parametrize(("share", "code"), [(1, 0), (0.8, 1)])
 def test_the_exit_code(share: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hack.cluster.kube.Kube.answering", lambda *_: None)
     monkeypatch.setattr("hack.cluster.lifecycle.load", lambda *_: None)
     monkeypatch.setattr("hack.containers.build_images.archives", lambda *_: [])
     monkeypatch.setattr(predictions, "measured", lambda *_: check(pools(share)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -31,6 +33,7 @@ ROWS = {
 
 
 def run(*arguments: str) -> str:
+    """What it prints, of both kinds."""
     done = CliRunner().invoke(cli.program, ["size", *arguments], catch_exceptions=False, standalone_mode=False)
     return done.output
 
@@ -53,6 +56,12 @@ def test_the_example_of_the_page() -> None:
     assert {what: shown[what] for what in ROWS} == ROWS | {
         "KV traffic": "12.9 GB/s of the 68 GB/s measured between two pods"
     }
+
+
+def test_standard_output_is_the_values_file() -> None:
+    done = CliRunner().invoke(cli.program, ["size", *LLAMA, *LENGTHS, "--rate", "12"], standalone_mode=False)
+    assert parse(done.stdout)["prefill"]["replicas"] == 4
+    assert "98,304 / (0.7 x 38,700) = 3.6" in done.stderr
 
 
 def test_the_values_file_is_right(tmp_path: Path) -> None:
@@ -96,6 +105,25 @@ def test_a_short_ttft_takes_more_workers_or_fewer_requests() -> None:
     assert few.prefill + few.decode == 4
 
 
+@pytest.mark.parametrize("ttft", [1.01, 1.2, 2.0])
+@pytest.mark.parametrize(("prompt", "answer"), [(500, 200), (2000, 230), (8192, 50), (1000, 1000)])
+def test_no_other_shape_of_the_gpus_takes_more_within_the_limit(prompt: int, answer: int, ttft: float) -> None:
+    worker = sizing.known("meta-llama/Llama-3.1-8B", "gke-a3ultra")
+    target = Target(prompt, answer, 0, ttft=ttft * prompt / worker.prefill_rate)
+    made = sizing.fill(8, target, worker)
+    assert made.ttft <= target.ttft
+    assert made.target.rate <= 0.7 * made.full_rate + 1e-9
+    for prefill in range(1, 8):
+        other = sizing.Sizing(replace(target, rate=1.02 * made.target.rate), worker, prefill, 8 - prefill)
+        assert other.ttft > target.ttft or other.target.rate > 0.7 * other.full_rate
+
+
+def test_a_number_that_the_rate_does_not_give_has_its_reason() -> None:
+    worker = sizing.known("meta-llama/Llama-3.1-8B", "gke-a3ultra")
+    how = {what: text for what, text, _ in sizing.reasons(sizing.size(Target(8192, 200, 1, ttft=0.212), worker))}
+    assert how["prefill workers"] == "8,192 / (0.7 x 38,700) = 0.3, more for a TTFT of 0.212 s"
+
+
 def test_a_full_queue_is_endless() -> None:
     assert sizing.queue(1, 0.5) == pytest.approx(0.5)
     assert sizing.queue(4, 0.5) < sizing.queue(2, 0.5) < 0.5
@@ -115,6 +143,10 @@ def test_a_full_queue_is_endless() -> None:
         ((*LLAMA, "--gpus", "1"), "--gpus 1: a prefill and a decode worker need 2"),
         ((*LLAMA, "--rate", "1", "--ttft", "0.2"), "one prompt of 8192 tokens alone takes 0.21 s"),
         ((*LLAMA, "--rate", "1", "--itl", "0.005"), "4870 answer tokens/s were measured at 0.0056 s a token"),
+        ((*LLAMA, "--gpus", "8", "--itl", "0.005"), "4870 answer tokens/s were measured at 0.0056 s a token"),
+        ((*LLAMA, "--rate", "1e300"), "--rate 1e+300: it takes more than 10,000 workers of a role"),
+        ((*LLAMA, "--gpus", "1000000000"), "that is more than 10,000 workers"),
+        ((*LLAMA, "--rate", "1", "--engine", "sglang"), "--engine sglang: the figures of meta-llama/Llama-3.1-8B are"),
         ((*LLAMA, "--rate", "1", "--prefill-rate", "5"), "own figures are given together"),
         ((*LLAMA, "--rate", "1", "--worker-gpus", "2"), "own figures are given together"),
         ((*LLAMA, "--rate", "1", "--prefill-rate", "5", "--decode-rate", "5"), "--decode-itl: say at which"),
@@ -124,6 +156,17 @@ def test_what_it_cannot_size(arguments: tuple[str, ...], says: str) -> None:
     assert says in refused(*arguments, *LENGTHS)
 
 
-def test_the_measured_machines_are_presets() -> None:
-    entries = parse(sizing.MEASURED.read_text())
-    assert {machine for entry in entries for machine in entry["machines"]} <= set(machines.names())
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "0"])
+@pytest.mark.parametrize(
+    "option", ["--rate", "--ttft", "--itl", "--prefill-rate", "--decode-rate", "--decode-itl", "--kv-bytes"]
+)
+def test_an_amount_is_a_number_above_nothing(option: str, text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        run(*LLAMA, *LENGTHS, option, text)
+
+
+def test_the_measured_machines_are_all_presets_with_this_gpu() -> None:
+    (entry,) = parse(sizing.MEASURED.read_text())
+    assert set(entry["machines"]) == {
+        name for name in machines.names() if re.search(r"\bH200 141 GB", machines.load_machine(name).description)
+    }
