@@ -81,6 +81,13 @@ def namespace(kube: Kube) -> Iterator[str]:
         yield name
 
 
+def hurry(kube: Kube, namespace: str) -> None:
+    """Pods on their way out go at once: a frontend that nobody asks would serve for ten seconds more."""
+    pods = kube.core.list_namespaced_pod(namespace).items
+    if names := [f"pod/{pod.metadata.name}" for pod in pods if pod.metadata.deletion_timestamp]:
+        kube.kubectl("-n", namespace, "delete", *names, "--grace-period=1", "--wait=false", "--ignore-not-found")
+
+
 @pytest.fixture
 def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Release]]:
     """A release of the chart in the test's namespace, not installed yet: release("name", helm=...).
@@ -99,6 +106,7 @@ def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Itera
         print(namespace_report(kube, namespace))
     for one in made:
         one.attempt("uninstall", one.name, "--ignore-not-found")
+    hurry(kube, namespace)
     leftovers.wait_until_gone(kube, namespace)
 
 

@@ -26,11 +26,13 @@ from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT
 from hack.containers import build_images
 from hack.reliability import faults
+from tests.e2e.quick import SOON
 
 MODEL = "Qwen/Qwen3-0.6B"
 REQUESTED, STREAMS = 24, 4
 VALUES: dict[str, Any] = {
     "global": {"simulation": {"enabled": True}},
+    **{role: SOON for role in ("prefill", "decode")},
     "benchmark": {
         "image": build_images.loaded("aiperf"),
         "workload": {

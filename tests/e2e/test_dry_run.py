@@ -24,10 +24,16 @@ ELSEWHERE = {"ComputeDomain", "DisaggregatedSet", "HTTPRoute", "LeaderWorkerSet"
 
 @pytest.mark.parametrize("simulated", [False, True], ids=["real", "simulated"])
 @pytest.mark.parametrize("file", sorted((ROOT / "values").glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_api_server_accepts_every_object(file: Path, simulated: bool, kube: Kube) -> None:
-    with new_namespace(kube) as namespace:
-        objects = chart.render(files=[file, SIMULATE] if simulated else [file], namespace=namespace)
-        accepted(kube, [item for item in objects if item["kind"] not in ELSEWHERE])
+def test_the_api_server_accepts_every_object(file: Path, simulated: bool, kube: Kube, place: str) -> None:
+    objects = chart.render(files=[file, SIMULATE] if simulated else [file], namespace=place)
+    accepted(kube, [item for item in objects if item["kind"] not in ELSEWHERE])
+
+
+@pytest.fixture(scope="module")
+def place(kube: Kube) -> Iterator[str]:
+    """A namespace in which nothing is stored."""
+    with new_namespace(kube) as name:
+        yield name
 
 
 def test_the_api_server_accepts_leader_worker_sets(kube: Kube, leader_worker_sets: None) -> None:

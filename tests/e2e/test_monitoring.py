@@ -19,9 +19,11 @@ from hack.cluster.serving import RequestFailedError
 from hack.monitoring.queries import Scope
 from hack.monitoring.scrape import documented
 from tests import prometheus
+from tests.e2e.quick import SOON
 
 MODEL = "Qwen/Qwen3-0.6B"
-VALUES = {"global": {"simulation": {"enabled": True}}, "prefill": {"replicas": 2}, "decode": {"replicas": 2}}
+TWO = {**SOON, "replicas": 2}
+VALUES = {"global": {"simulation": {"enabled": True}}, "prefill": TWO, "decode": TWO}
 LOAD_SECONDS = 60
 # Of pods that end, for as long as they do; outside of tests these must last.
 ENDING = {"DynamoTargetDown", "DynamoWorkerNotRegistered"}

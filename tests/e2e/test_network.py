@@ -9,6 +9,7 @@ from hack.base.wait import wait_for
 from hack.chart.scenarios import SIMULATE
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
+from tests.e2e.quick import QUICK
 
 
 def proxies(kube: Kube) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def has_synced(kube: Kube, pod: Any) -> bool:
 def test_services_survive_a_full_sync_of_kube_proxy(release: Callable[..., Release], kube: Kube) -> None:
     """It reads its own rules back and deletes what it does not know: hourly, and whenever it starts."""
     demo = release()
-    demo.install(files=[SIMULATE])
+    demo.install(QUICK, files=[SIMULATE])
     old = proxies(kube)
     for pod in old.values():
         kube.core.delete_namespaced_pod(pod.metadata.name, "kube-system")

@@ -17,8 +17,8 @@ from hack.cluster.release import Release
 from hack.containers.build_images import loaded
 from tests.clusterfixtures import RESTRICTED, new_namespace
 from tests.e2e import strangers
+from tests.e2e.quick import QUICK
 
-FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 MODEL = "Qwen/Qwen3-0.6B"
 # Enforcers follow the cluster within a second or two.
 ENFORCED_SECONDS = 90
@@ -41,7 +41,7 @@ def clients(kube: Kube) -> Iterator[str]:
 
 
 def closed(clients: str, **values: Any) -> dict[str, Any]:
-    return merged(FAST, merged({"networkPolicy": {"enabled": True, "clients": [in_namespace(clients)]}}, values))
+    return merged(QUICK, merged({"networkPolicy": {"enabled": True, "clients": [in_namespace(clients)]}}, values))
 
 
 def ask(kube: Kube, clients: str, demo: Release) -> int:
@@ -62,7 +62,7 @@ def refused(kube: Kube, namespace: str, pod: str, places: list[str]) -> None:
 
 def test_a_stranger_is_refused_at_every_port(release: MakeRelease, kube: Kube, clients: str) -> None:
     demo = release()
-    demo.install(FAST, files=[SIMULATE])
+    demo.install(QUICK, files=[SIMULATE])
     outside = strangers.stranger(kube, demo.namespace)
     doors = strangers.listening(kube, demo.namespace, demo.name)
     assert {door.rpartition(":")[2] for door in doors} >= {"8000", "9090"}

@@ -27,6 +27,7 @@ from hack.kwok import nodes, simulator
 from hack.kwok.nodes import KWOK_KEY, POOL_LABEL, FakeNode
 from hack.kwok.simulator import Simulator
 from hack.verbs import preflight
+from tests.e2e.quick import QUICK
 
 A3U = ROOT / "values" / "a3u-multi.yaml"
 TOKEN = "hf-token-secret"
@@ -217,6 +218,7 @@ def test_the_command(kube: Kube) -> None:
 
 
 VALUES = {
+    **QUICK,
     "preflight": {"enabled": True},
     "global": {"simulation": {"resources": {"requests": {"cpu": "10m", "memory": "128Mi"}}}},
 }

@@ -29,6 +29,7 @@ from hack.release import registry as oci
 from hack.release.signing import Trust
 from hack.tools import pinned
 from tests.e2e import relay
+from tests.e2e.quick import SOON
 from tests.release import checkout as checkouts
 from tests.release import registry as registries
 from tests.release.checkout import NEXT, VERSION
@@ -135,7 +136,8 @@ def values_of(air_gap: AirGap) -> dict[str, Any]:
             "imageRegistry": air_gap.image_registry,
             "imagePullSecrets": ["mirror"],
             "simulation": simulation,
-        }
+        },
+        **{role: SOON for role in ("prefill", "decode")},
     }
 
 

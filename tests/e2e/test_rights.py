@@ -15,8 +15,8 @@ from hack.cluster import leftovers
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.containers.build_images import loaded
+from tests.e2e.quick import QUICK
 
-FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 ALLOWED = ("list pods", "watch endpointslices.discovery.k8s.io", "create dynamoworkermetadatas.nvidia.com")
 REFUSED = (
     *("get secrets", "list secrets", "get configmaps", "create pods", "delete pods", "create pods/exec"),
@@ -49,7 +49,7 @@ def can(kube: Kube, account: str, namespace: str, what: str, where: str) -> bool
 
 def test_the_releases_account_may_discover_and_nothing_else(release: MakeRelease, kube: Kube) -> None:
     demo = release()
-    demo.install(FAST, files=[SIMULATE])
+    demo.install(QUICK, files=[SIMULATE])
     account = f"{demo.name}-dynamo"
     asked = {what: can(kube, account, demo.namespace, what, demo.namespace) for what in (*ALLOWED, *REFUSED)}
     assert [what for what, answer in asked.items() if answer] == [*ALLOWED]
@@ -79,12 +79,12 @@ def test_the_administrator_of_a_namespace_installs_it(release: MakeRelease, kube
         "preflight": {"enabled": True, "clusterWide": False},
     }
     options = ("--skip-crds", f"--kube-as-user=system:serviceaccount:{demo.namespace}:installer")
-    demo.install(merged(FAST, values), files=[SIMULATE], options=options)
+    demo.install(merged(QUICK, values), files=[SIMULATE], options=options)
     assert "OK: 2 proved, 2 simulated" in demo.test()
     for pod in kube.pods(demo.namespace, instance=demo.name):
         assert pod.spec.automount_service_account_token is False, pod.metadata.name
     # Kubernetes discovery needs a Role that this administrator may not give: nvidia.com is not among their rights.
-    result = demo.attempt("upgrade", demo.name, demo.chart, *options, values=FAST, files=[SIMULATE])
+    result = demo.attempt("upgrade", demo.name, demo.chart, *options, values=QUICK, files=[SIMULATE])
     assert result.code
     assert "dynamoworkermetadatas" in result.stderr
     # What this upgrade was to remove is no part of its revision, and an uninstall asks only that.

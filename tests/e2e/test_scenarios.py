@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hack.chart.manifests import merged
 from hack.chart.scenarios import NAMED, served
 from hack.cluster import leftovers
 from hack.cluster.kube import Kube
@@ -15,8 +16,9 @@ from hack.cluster.lifecycle import Cluster
 from hack.cluster.release import Release
 from hack.cluster.serving import Endpoint, difference
 from tests.clusterfixtures import dressed
+from tests.e2e.quick import QUICK
 
-FAST = {"global": {"simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}}}}
+SMALL = merged(QUICK, {"global": {"simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}}}})
 REQUESTS = 10
 
 
@@ -46,7 +48,7 @@ def test_each_streamed_request_runs_once_in_every_pool(
     machine, model = (scenario.effective["global"][key] for key in ("hardware", "model"))
     with dressed(running, machine, gpus):
         demo = release()
-        demo.install(FAST, files=files, timeout=340)
+        demo.install(SMALL, files=files, timeout=340)
         endpoint = dataclasses.replace(demo.endpoint, port=scenario.effective["frontend"]["service"]["port"])
         endpoint.wait_for_model(model["name"])
         assert {component: len(pods) for component, pods in endpoint.served().items()} == workers

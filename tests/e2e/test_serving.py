@@ -13,9 +13,9 @@ from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.cluster.serving import difference
 from hack.containers.build_images import loaded
+from tests.e2e.quick import QUICK
 
 LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
-FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 
 MakeRelease = Callable[..., Release]
 
@@ -40,7 +40,7 @@ def totals(served: dict[str, dict[str, int]]) -> dict[str, int]:
 
 def test_a3u_multi_with_kubernetes_discovery(release: MakeRelease, kube: Kube) -> None:
     demo = release()
-    demo.install(FAST, files=served("a3u-multi"))
+    demo.install(QUICK, files=served("a3u-multi"))
     nodes = {pod.spec.node_name for pod in kube.pods(demo.namespace) if "frontend" not in pod.metadata.name}
     assert len(nodes) == 2, "eight GPUs each: the two workers fill a node each"
     assert "OK: 2 proved, 2 simulated" in demo.test()
@@ -60,7 +60,7 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease, kube: Kube) -> Non
         },
         **{name: {"enabled": True, "image": loaded(name)} for name in ("etcd", "nats")},
     }
-    demo.install(merged(FAST, values), files=served("a3u-multi"))
+    demo.install(merged(QUICK, values), files=served("a3u-multi"))
     assert "OK: 2 proved, 2 simulated" in demo.test()
     assert totals(ask(demo, LLAMA, 10)) == {"prefill": 10, "decode": 10}
     demo.uninstall()
@@ -69,7 +69,7 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease, kube: Kube) -> Non
 
 def test_the_default_values(release: MakeRelease, each_helm: Helm) -> None:
     demo = release(helm=each_helm)
-    demo.install(FAST, files=[SIMULATE])
+    demo.install(QUICK, files=[SIMULATE])
     assert totals(ask(demo, "Qwen/Qwen3-0.6B", 5)) == {"prefill": 5, "decode": 5}
     demo.uninstall()
 
@@ -77,7 +77,7 @@ def test_the_default_values(release: MakeRelease, each_helm: Helm) -> None:
 def test_two_releases_in_one_namespace_never_answer_for_each_other(release: MakeRelease) -> None:
     one, two = release("one"), release("two")
     for demo, model in ((one, "example/first"), (two, "example/second")):
-        demo.install(merged(FAST, {"global": {"model": {"name": model}}}), files=[SIMULATE])
+        demo.install(merged(QUICK, {"global": {"model": {"name": model}}}), files=[SIMULATE])
     wait_for("one lists its model", one.endpoint.models, lambda models: models == ["example/first"], 120)
     wait_for("two lists its model", two.endpoint.models, lambda models: models == ["example/second"], 120)
     before = two.endpoint.served()

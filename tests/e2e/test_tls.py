@@ -15,8 +15,8 @@ from hack.cluster.release import Release
 from hack.containers.build_images import loaded
 from tests.certificates import secret
 from tests.e2e import strangers
+from tests.e2e.quick import QUICK
 
-FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 # Prints what came of a handshake without a certificate, by address:port. NATS greets in the clear first. A server's
 # refusal comes with the first byte read.
 SHAKE = """
@@ -57,7 +57,7 @@ def secured(kube: Kube, demo: Release, authority: trustme.CA, *, name: str = "de
     data = secret(authority, *names(demo))
     body = {"metadata": {"name": name, "labels": {leftovers.HELPER: "true"}}, "stringData": data}
     kube.core.create_namespaced_secret(demo.namespace, body)
-    return merged(FAST, {"global": {"tls": {"secretName": name}}})
+    return merged(QUICK, {"global": {"tls": {"secretName": name}}})
 
 
 def test_a_stranger_without_a_certificate_is_refused(release: Callable[..., Release], kube: Kube) -> None:

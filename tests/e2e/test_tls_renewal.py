@@ -23,7 +23,8 @@ from hack.reliability.trial import trial
 from tests.certificates import secret
 from tests.clusterfixtures import new_namespace
 from tests.e2e import strangers
-from tests.e2e.test_tls import FAST, names, secured
+from tests.e2e.quick import QUICK
+from tests.e2e.test_tls import names, secured
 
 MODEL = "Qwen/Qwen3-0.6B"
 PEERS: dict[str, Any] = {
@@ -69,7 +70,9 @@ def rolled(subject: Subject, data: dict[str, str]) -> None:
 def test_a_renewed_certificate_costs_no_answer(release: Callable[..., Release], kube: Kube) -> None:
     """Of the same authority: a new pod and an old one trust each other, and etcd and NATS stay."""
     demo, authority = release(), trustme.CA()
-    pace: dict[str, Any] = {"global": {"simulation": {"speedupRatio": 1}}}
+    # As other releases are rolled, not as those of the quick tests.
+    probes = {"probes": {"readiness": {"periodSeconds": 5}}}
+    pace: dict[str, Any] = {"global": {"simulation": {"speedupRatio": 1}}, "prefill": probes, "decode": probes}
 
     def renew(subject: Subject) -> None:
         rolled(subject, secret(authority, *names(demo)))
@@ -118,7 +121,7 @@ def heard(kube: Kube, demo: Release) -> dict[str, int]:
 
 def test_the_wire_shows_no_prompt(release: Callable[..., Release], kube: Kube) -> None:
     plain, demo = release("plain"), release()
-    plain.install(FAST, files=[SIMULATE])
+    plain.install(QUICK, files=[SIMULATE])
     assert all(heard(kube, plain).values()), "without TLS whoever listens reads along"
     demo.install(merged(secured(kube, demo, trustme.CA()), PEERS), files=[SIMULATE])
     assert heard(kube, demo) == {WORDS: 0, "token_ids": 0}

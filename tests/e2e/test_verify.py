@@ -13,8 +13,8 @@ from hack.chart.scenarios import SIMULATE
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.verbs import cli
+from tests.e2e.quick import QUICK
 
-FAST = {"global": {"simulation": {"speedupRatio": 20}}}
 # Never by itself: the test starts it.
 CANARY = {"canary": {"enabled": True, "schedule": "0 0 29 2 *"}}
 
@@ -45,7 +45,7 @@ def canary(kube: Kube, namespace: str, run: str) -> Any:
 
 def test_the_canary_fails_when_a_role_is_gone(release: MakeRelease, kube: Kube) -> None:
     demo = release()
-    demo.install(merged(FAST, CANARY), files=[SIMULATE])
+    demo.install(merged(QUICK, CANARY), files=[SIMULATE])
     demo.endpoint.wait_for_model("Qwen/Qwen3-0.6B")
     assert "OK: 2 proved, 2 simulated" in demo.test()
     assert canary(kube, demo.namespace, "whole").succeeded == 1
@@ -64,7 +64,7 @@ def test_an_aggregated_release_is_proved_by_the_command(
     release: MakeRelease, kube: Kube, capfd: pytest.CaptureFixture[str]
 ) -> None:
     demo = release()
-    demo.install(merged(FAST, {"global": {"serving": "aggregated"}}), files=[SIMULATE])
+    demo.install(merged(QUICK, {"global": {"serving": "aggregated"}}), files=[SIMULATE])
     where = ["-n", demo.namespace, "--kubeconfig", str(kube.kubeconfig)]
     assert run("demo", *where) == 0
     assert capfd.readouterr().out.endswith("\n\nOK: 2 proved\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import yaml
 
 from hack.base.paths import ROOT
 from hack.cluster.lifecycle import Cluster
+from hack.kwok.site import SECONDS
 from hack.verbs import validate
 
 A3U = ROOT / "values" / "a3u-multi.yaml"
@@ -23,7 +25,9 @@ def test_a_pod_that_only_the_scheduler_knows_it_cannot_place(running: Cluster, t
     spread = {"maxSkew": 1, "topologyKey": "none/such", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump({"decode": {"topologySpreadConstraints": [spread]}}))
+    began = time.monotonic()
     report = validate.validate([A3U, mine], running.kubeconfig)
+    assert time.monotonic() - began < SECONDS, "it does not wait for what will not come"
     ((by, message),) = report.problems
     assert by == "scheduler"
     assert message.startswith("demo-decode-")
