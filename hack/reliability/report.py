@@ -42,7 +42,7 @@ def _briefly(failed: Mapping[str, int]) -> Counter[str]:
     """By status, or kind of error: what stands in an error's JSON differs from one to the next."""
     brief: Counter[str] = Counter()
     for what, count in failed.items():
-        brief[what.split("{")[0].strip().replace("|", "/")] += count
+        brief[re.split(r" data:|\{", what)[0].strip().replace("|", "/")] += count
     return brief
 
 

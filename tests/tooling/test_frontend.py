@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import http.server
+import math
 import os
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +27,15 @@ drain, frontend = script("drain"), script("frontend")
 QUIET = frontend.QUIET[signal.SIGUSR1]
 
 
+@pytest.fixture
+def count(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """What Dynamo says it has in flight, where a test has no Dynamo."""
+    said = {"in flight": 0.0}
+    monkeypatch.setattr(frontend, "in_flight", lambda _: contextlib.nullcontext((said["in flight"], 0)))
+    return said
+
+
+@pytest.mark.usefixtures("count")
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_it_closes_the_port_and_its_connections_and_no_others(family: int, host: str) -> None:
     ours, other = (socket.create_server((host, 0), family=family) for _ in range(2))
@@ -54,6 +67,7 @@ def answer(client: socket.socket, server: socket.socket) -> None:
     assert client.recv(1) == b"1"
 
 
+@pytest.mark.usefixtures("count")
 def test_an_answer_is_sent_to_its_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         taken, _ = server.accept()
@@ -64,6 +78,7 @@ def test_an_answer_is_sent_to_its_end() -> None:
         assert client.makefile("rb").read() == b"12"
 
 
+@pytest.mark.usefixtures("count")
 @pytest.mark.parametrize("before", [False, True])
 def test_a_request_that_is_being_answered_is_not_hung_up_on(before: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
@@ -82,15 +97,43 @@ def test_a_request_that_is_being_answered_is_not_hung_up_on(before: bool) -> Non
         assert client.makefile("rb").read() == b"2"
 
 
-def test_a_stream_that_stalls_is_not_hung_up_on() -> None:
+@pytest.mark.parametrize(("number", "in_flight"), [(signal.SIGUSR1, 1), (signal.SIGUSR2, 1), (signal.SIGUSR2, 0)])
+def test_a_stream_that_stalls_is_not_hung_up_on(number: int, in_flight: int, count: dict[str, float]) -> None:
+    count["in flight"] = in_flight
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         taken, _ = server.accept()
         with taken:
             answer(client, taken)
             time.sleep(2 * QUIET / 1000)
-            frontend.hang_up(server.getsockname()[1], frontend.QUIET[signal.SIGUSR2])
+            frontend.hang_up(server.getsockname()[1], frontend.QUIET[number], patient=True)
             taken.sendall(b"2")
             assert client.recv(1) == b"2"
+            count["in flight"] = 0
+            time.sleep(2 * QUIET / 1000)
+            frontend.hang_up(server.getsockname()[1], QUIET)
+            assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize(("answers", "said"), [(True, 3), (False, math.inf)])
+def test_what_is_in_flight_is_dynamos_own_count(answers: bool, said: float) -> None:
+    class Metrics(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/metrics"
+            if answers:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'dynamo_frontend_inflight_requests{model="m"} 3\n')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with frontend.in_flight(server.server_port) as (count, _):
+            assert count == said
+        server.shutdown()
+    with frontend.in_flight(server.server_port) as found:
+        assert found == (0, 0), "the port is closed"
 
 
 def test_dynamos_frontend_hangs_up_and_stops(tmp_path: Path) -> None:

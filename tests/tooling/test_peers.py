@@ -118,7 +118,7 @@ def test_neither_takes_a_client_without_the_authoritys_certificate(tmp_path: Pat
         for name, text in foreign.items():
             (tmp_path / name).write_text(text)
         for port, greets in ((made.etcd, False), (made.nats, True)):
-            assert "CERTIFICATE_REQUIRED" in refused(port, authority, greets)
+            assert "HANDSHAKE_FAILURE" in refused(port, authority, greets)
             said = refused(port, authority, greets, tmp_path)
             assert "UNKNOWN_CA" in said or "BAD_CERTIFICATE" in said, said
             assert not refused(port, authority, greets, made.folder)

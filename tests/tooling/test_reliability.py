@@ -185,8 +185,8 @@ def test_a_row_says_what_was_lost() -> None:
 
 
 def test_errors_are_counted_by_their_kind() -> None:
-    outcome = outcome_of("another block size", **{'503 {"message": 1}': 2, '503 {"message": 2}': 1, "404": 4})
-    assert "4 x 404, 3 x 503" in report.row(outcome)
+    failed = {'503 {"message": 1}': 2, '503 {"message": 2}': 1, "404": 4, 'error event data: {"error": 1}': 1}
+    assert "4 x 404, 3 x 503, 1 x error event" in report.row(outcome_of("another block size", **failed))
 
 
 @pytest.mark.parametrize(("seconds", "unexpected"), [(89, True), (91, False), (109, False), (111, True)])
