@@ -118,7 +118,9 @@ def lose_a_volume(subject: Subject) -> None:
     subject.kube.kubectl("--namespace", namespace, "delete", "pvc", f"data-{lost}", "--wait=false")
     subject.kube.kubectl("--namespace", namespace, "delete", "pod", lost)
     etcdctl("member", "add", lost, f"--peer-urls={member['peerURLs'][0]}")
-    subject.upgrade({"etcd": {"initialClusterState": "existing"}})
+    subject.values = merged(subject.values, {"etcd": {"initialClusterState": "existing"}})
+    # Helm's --wait gives up at once on the member that cannot start before.
+    subject.release.install(subject.values, wait=False)
 
 
 def delete(component: str, *options: str) -> Callable[[Subject], None]:
