@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hack.base.paths import ROOT
-from hack.base.wait import pause
+from hack.base.wait import pause, wait_for
 from hack.chart.helm import Helm, Values
 from hack.chart.manifests import merged, nested
 from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
@@ -105,22 +105,32 @@ def away(subject: Subject, component: str, seconds: float) -> None:
 
 
 def lose_a_volume(subject: Subject) -> None:
-    """Of an etcd member; and what docs/runbook.md has done then."""
+    """Of an etcd member; and what docs/runbook.md has done then, in its order."""
     namespace, etcd = subject.release.namespace, f"{subject.release.name}-etcd"
-    lost, helper = f"{etcd}-1", f"{etcd}-0"
+    lost, where = f"{etcd}-1", ("--namespace", namespace)
 
     def etcdctl(*arguments: str) -> str:
-        return subject.kube.kubectl("--namespace", namespace, "exec", helper, "--", "etcdctl", *arguments)
+        return subject.kube.kubectl(*where, "exec", f"{etcd}-0", "--", "etcdctl", *arguments)
 
-    members = json.loads(etcdctl("member", "list", "--write-out=json"))["members"]
-    (member,) = (one for one in members if one["name"] == lost)
-    etcdctl("member", "remove", f"{member['ID']:x}")
-    subject.kube.kubectl("--namespace", namespace, "delete", "pvc", f"data-{lost}", "--wait=false")
-    subject.kube.kubectl("--namespace", namespace, "delete", "pod", lost)
-    etcdctl("member", "add", lost, f"--peer-urls={member['peerURLs'][0]}")
+    def empty() -> None:
+        subject.kube.kubectl(*where, "delete", "pvc", f"data-{lost}", "--wait=false")
+        subject.kube.kubectl(*where, "delete", "pod", lost)
+
+    def state() -> list[str]:
+        arguments = subject.kube.core.read_namespaced_pod(lost, namespace).spec.containers[0].args
+        return [argument for argument in arguments if "initial-cluster-state" in argument]
+
+    empty()
     subject.values = merged(subject.values, {"etcd": {"initialClusterState": "existing"}})
-    # Helm's --wait gives up at once on the member that cannot start before.
+    # Helm's --wait gives up at once on a member that cannot start.
     subject.release.install(subject.values, wait=False)
+    wait_for(f"{lost} is to join", state, lambda seen: seen == ["--initial-cluster-state=existing"], SETTLED_SECONDS, 1)
+    (member,) = (
+        one for one in json.loads(etcdctl("member", "list", "--write-out=json"))["members"] if one["name"] == lost
+    )
+    etcdctl("member", "remove", f"{member['ID']:x}")
+    empty()
+    etcdctl("member", "add", lost, f"--peer-urls={member['peerURLs'][0]}")
 
 
 def delete(component: str, *options: str) -> Callable[[Subject], None]:
