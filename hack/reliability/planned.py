@@ -128,7 +128,8 @@ def lose_a_volume(subject: Subject) -> None:
     (member,) = (
         one for one in json.loads(etcdctl("member", "list", "--write-out=json"))["members"] if one["name"] == lost
     )
-    etcdctl("member", "remove", f"{member['ID']:x}")
+    # "unhealthy cluster" until those that were replaced have been there for some seconds.
+    wait_for("it is removed", lambda: etcdctl("member", "remove", f"{member['ID']:x}"), bool, 60, 1)
     empty()
     etcdctl("member", "add", lost, f"--peer-urls={member['peerURLs'][0]}")
 
