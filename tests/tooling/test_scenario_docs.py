@@ -327,7 +327,7 @@ def test_the_example_is_calculated_right() -> None:
         f"| {streams} |",
         f"{streams} x {prompt + answer:,} x {token:,} bytes | {streams * (prompt + answer) * token / 1e9:.1f} GB |",
         f"| {rate * prompt * token / 1e9:.1f} GB/s of the 68 GB/s measured between two pods |",
-        f"it would be {rate * prompt / prefill:.1f} to 1",
+        f"it would be {rate * prompt / prefill:.1f} and {rate * answer / decode:.1f}: five",
     ]
     assert [text for text in results if text not in SIZING] == []
 
