@@ -88,8 +88,10 @@ def in_flight(port: int) -> Iterator[tuple[float, int]]:
 
 
 def hang_up(port: int, quiet: int, *, patient: bool = False) -> None:
-    """Close them: what reads or waits on them sees the end."""
-    streams = quiet == STALL
+    """
+    Close those that were quiet for so long, and the port: what reads or waits on them sees the end. A patient one waits
+    until they can have no stream, and closes the port last.
+    """
     with in_flight(port) as (count, asking), contextlib.ExitStack() as copies:
         ports, used, idle = [], [], []
         for each in sockets(port):
@@ -100,8 +102,8 @@ def hang_up(port: int, quiet: int, *, patient: bool = False) -> None:
                     ports.append(each)
                 elif each.getpeername()[1] != asking:
                     (used if busy(each, quiet) else idle).append(each)
-        if streams or not patient or count <= len(used):
-            for each in idle + (ports if streams or not patient or not used else []):
+        if not patient or count <= len(used):
+            for each in idle + ([] if patient and used else ports):
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
@@ -111,7 +113,8 @@ def main(port: str, *arguments: str) -> None:
 
     def told(number: int, _: object) -> None:
         first.append(time.monotonic())
-        hang_up(int(port), QUIET[number], patient=first[-1] < first[0] + PATIENT_SECONDS)
+        patient = number == signal.SIGUSR1 and first[-1] < first[0] + PATIENT_SECONDS
+        hang_up(int(port), QUIET[number], patient=patient)
 
     for number in QUIET:
         signal.signal(number, told)

@@ -105,7 +105,8 @@ def test_a_stream_that_stalls_is_not_hung_up_on(number: int, in_flight: int, cou
         with taken:
             answer(client, taken)
             time.sleep(2 * QUIET / 1000)
-            frontend.hang_up(server.getsockname()[1], frontend.QUIET[number], patient=True)
+            patient = number == signal.SIGUSR1
+            frontend.hang_up(server.getsockname()[1], frontend.QUIET[number], patient=patient)
             taken.sendall(b"2")
             assert client.recv(1) == b"2"
             count["in flight"] = 0
