@@ -12,7 +12,7 @@ benchmark.image.tag: {{ .image.repository }} has neither tag nor digest: write o
 {{- $told := list }}
 {{- range $role := without (include "common.pools" $ | fromJsonArray) "encode" }}
 {{- $facts := include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name) | fromJson }}
-{{- range $flag := list "max-model-len" "context-length" "max-seq-len" "trtllm.max_seq_len" }}
+{{- range $flag := include "validate.facts.lengths" . | fromJsonArray }}
 {{- $most := include "validate.checks.number" (get $facts.values $flag) }}
 {{- $where := get $facts.where $flag }}
 {{- if and (regexMatch "^[1-9][0-9]*$" $most) (gt $longest (int64 $most)) (not (has $where $told)) (not $.Values.global.simulation.enabled) }}

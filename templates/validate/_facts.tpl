@@ -11,6 +11,11 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- .context.facts }}
 {{- end }}
 
+{{/* validate.facts.lengths: the facts that say how long a prompt and its answer may be, by the engines' names. out: JSON list */}}
+{{- define "validate.facts.lengths" -}}
+["max-model-len", "context-length", "max-seq-len", "trtllm.max_seq_len"]
+{{- end }}
+
 {{- define "validate.facts.found" -}}
 {{- $component := .context.Chart.Name }}{{ $values := .context.Values }}{{ $global := $values.global }}
 {{- $known := .known }}

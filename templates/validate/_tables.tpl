@@ -87,7 +87,7 @@ validate.hostMemory: caches in host memory that are larger than the pod's limit.
 {{/* validate.lengths: decode must take what prefill has computed. in: <roles of validate.engines> */}}
 {{- define "validate.lengths" -}}
 {{- $decode := .decode.facts.values }}
-{{- range $flag := list "max-model-len" "context-length" "max-seq-len" "trtllm.max_seq_len" }}
+{{- range $flag := include "validate.facts.lengths" . | fromJsonArray }}
 {{- $longest := get $.prefill.facts.values $flag }}
 {{- $numbers := dict "facts" $decode "text" (get $decode $flag) "test" (printf "below %s" $longest) }}
 {{- if and $longest (eq "true" (include "validate.checks.holds" $numbers | trim)) }}
