@@ -7,9 +7,7 @@ import re
 from dataclasses import dataclass
 
 from hack.base.log import UserError
-from hack.base.paths import ROOT
 
-CHANGELOG = ROOT / "CHANGELOG.md"
 KINDS = ("added", "changed", "deprecated", "removed", "fixed", "security")
 UNRELEASED = "## [Unreleased]"
 

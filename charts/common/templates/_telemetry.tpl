@@ -8,10 +8,9 @@ and in OpenTelemetry's variables; not those of the pod itself. in: root context;
 {{- with .telemetry.otlpEndpoint }}{{ $_ := set $urls "global.telemetry.otlpEndpoint" . }}{{ end }}
 {{- $flags := dict "global.engine.args" .engine.args }}
 {{- range $role := include "common.pools" $ | fromJsonArray }}{{ $_ := set $flags (printf "%s.engineArgs" $role) (get $.Subcharts $role).Values.engineArgs }}{{ end }}
+{{- $flag := include (printf "common.engine.%s.traces" .engine.name) $ }}
 {{- range $where, $of := $flags }}
-{{- range $flag := list "otlp-traces-endpoint" "trtllm.otlp_traces_endpoint" }}
 {{- with get $of $flag }}{{ $_ := set $urls (printf "%s.%s" $where $flag) . }}{{ end }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- range $where, $env := include "common.env.places" . | fromJson }}

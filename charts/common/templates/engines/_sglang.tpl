@@ -96,6 +96,8 @@ SGLANG_DISAGGREGATION_NIXL_BACKEND_PARAMS: {{ toJson . | quote }}
 {{/* NIXL 1.5: UCX 1.23 keeps off the GPU memory of other PID namespaces. */}}
 {{- define "common.engine.sglang.cudaIpc" -}}namespace{{- end }}
 
+{{- define "common.engine.sglang.traces" -}}otlp-traces-endpoint{{- end }}
+
 {{- define "common.engine.sglang.variables" -}}
 DYN_SGL
 {{- end }}

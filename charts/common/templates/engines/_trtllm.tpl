@@ -156,6 +156,8 @@ ssh-keygen -t ed25519 -N '' -f id && kubectl -n {{ .root.Release.Namespace }} cr
 {{/* Not run. */}}
 {{- define "common.engine.trtllm.cudaIpc" -}}{{- end }}
 
+{{- define "common.engine.trtllm.traces" -}}trtllm.otlp_traces_endpoint{{- end }}
+
 {{- define "common.engine.trtllm.variables" -}}
 DYN_TRTLLM
 {{- end }}

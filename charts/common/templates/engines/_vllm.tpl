@@ -12,6 +12,7 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
   .cudaIpc  what its KV cache was measured to need to move over cuda_ipc between pods of one node: "numbers" (different
             process numbers), "namespace" (one PID namespace), or nothing where it was not run; in: component context
   .moves  how the KV cache gets to decode, as NIXL calls it: READ, decode fetches it, or WRITE, prefill sends it
+  .traces  the flag that names the collector of its own traces
   .tuning  a YAML map: flags that change neither the KV cache nor the model's card (common.worker.identity; the mocker's
           card was taken with others of the kind, 2026-11-29), and the variables, a pattern, that may
   .variables how Dynamo's variables for the engine's own flags begin: <it>_<FLAG>
@@ -141,6 +142,8 @@ out from --node-rank, and the experts are spread over all of them (engine/arg_ut
 {{- end }}
 
 {{- define "common.engine.vllm.cudaIpc" -}}numbers{{- end }}
+
+{{- define "common.engine.vllm.traces" -}}otlp-traces-endpoint{{- end }}
 
 {{- define "common.engine.vllm.variables" -}}
 DYN_VLLM
