@@ -24,27 +24,55 @@ from hack.containers import build_images
 MACHINE = "gke-a3ultra"
 # Not the demo's cluster: what somebody looks at there may hold all its GPUs.
 CLUSTER = "dynamo-disagg-e2e"
+TIERS = {("tests", "scheduling"), ("tests", "e2e")}
+# Of a test that has pods on the nodes, or changes them.
+NODES = pytest.mark.xdist_group("nodes")
+# Whether this run made the cluster.
+MADE = pytest.StashKey[bool]()
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 @pytest.fixture(scope="session")
-def running(pytestconfig: pytest.Config) -> Iterator[cluster.Cluster]:
+def running(pytestconfig: pytest.Config) -> cluster.Cluster:
     """The kind cluster: two workers that look like A3 Ultra nodes, eight faked GPUs each, all images loaded."""
     if given := pytestconfig.getoption("kubeconfig"):
-        yield cluster.Cluster("", Path(given).resolve(), "", "")
-        return
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    existed = state.find(CLUSTER) is not None
-    with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
-        try:
-            made = cluster.up(CLUSTER, machine=MACHINE)
-        except state.HalfMadeError:  # an interrupted run left it, and nobody else uses this name
-            made = cluster.up(CLUSTER, machine=MACHINE, recreate=True)
-        cluster.load(build_images.archives(), made.name)
-    yield made
-    if not existed and not pytestconfig.getoption("keep_cluster"):
-        with capture.global_and_fixture_disabled():
-            cluster.down(made.name)
+        return cluster.Cluster("", Path(given).resolve(), "", "")
+    if not hasattr(pytestconfig, "workerinput"):
+        capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
+            make_cluster(pytestconfig)
+    return cluster.existing(CLUSTER)
+
+
+def make_cluster(config: pytest.Config) -> None:
+    """The cluster of the run, which goes with it unless it was there before."""
+    config.stash[MADE] = state.find(CLUSTER) is None and not config.getoption("keep_cluster")
+    try:
+        cluster.up(CLUSTER, machine=MACHINE)
+    except state.HalfMadeError:  # an interrupted run left it, and nobody else uses this name
+        cluster.up(CLUSTER, machine=MACHINE, recreate=True)
+    cluster.load(build_images.archives(), CLUSTER)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` whatever has pods on the nodes is one process's, one test after the other."""
+    for item in items:
+        if "release" in getattr(item, "fixturenames", ()):
+            item.add_marker(NODES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Where several processes test, the one that shows the progress makes the cluster, if their tiers need it."""
+    if not config.getoption("kubeconfig") and any(Path(path).parts[:2] in TIERS for path in config.args):
+        make_cluster(config)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Of those processes the one that made the cluster removes it, when the others have ended."""
+    if session.config.stash.get(MADE, False):
+        cluster.down(CLUSTER)
 
 
 @contextmanager

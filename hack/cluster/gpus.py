@@ -18,7 +18,7 @@ from hack.base.wait import NotReachedError, UnrecoverableError, wait_for
 from hack.base.yamlfile import read_yaml
 from hack.chart.machines import Machine, Taint
 from hack.cluster.kube import Kube
-from hack.cluster.nodes import CONTROL_PLANE_LABEL, KWOK_ANNOTATION
+from hack.cluster.nodes import CONTROL_PLANE_LABEL
 from hack.containers import build_images
 from hack.data.fake_gpu import MANIFEST
 
@@ -52,16 +52,16 @@ def _with_readable_errors(function: Function) -> Function:
 
 def worker_names(kube: Kube) -> list[str]:
     """The nodes that run pods of users: not the control plane (unless it is alone), no KWOK nodes."""
-    nodes = [n for n in kube.core.list_node().items if KWOK_ANNOTATION not in (n.metadata.annotations or {})]
-    workers = [node for node in nodes if CONTROL_PLANE_LABEL not in node.metadata.labels]
-    return sorted(node.metadata.name for node in workers or nodes)
+    there = kube.nodes()
+    workers = [node for node in there if CONTROL_PLANE_LABEL not in node.metadata.labels]
+    return sorted(node.metadata.name for node in workers or there)
 
 
 def checked_nodes(kube: Kube, names: Sequence[str] | None) -> list[str]:
     """These nodes, or every worker; a node that does not exist is a UserError."""
     if names is None:
         return worker_names(kube)
-    there = sorted(node.metadata.name for node in kube.core.list_node().items)
+    there = sorted(node.metadata.name for node in kube.nodes())
     if unknown := sorted(set(names) - set(there)):
         raise UserError(f"no such node: {', '.join(unknown)} (there are: {', '.join(there)})")
     return list(names)
@@ -209,7 +209,7 @@ def allocatable(
 
 def _allocatable(kube: Kube, nodes: Sequence[str] | None, resources: Sequence[str] | None) -> dict[str, dict[str, int]]:
     answer: dict[str, dict[str, int]] = {}
-    for node in kube.core.list_node().items:
+    for node in kube.nodes():
         if nodes is not None and node.metadata.name not in nodes:
             continue
         amounts = node.status.allocatable or {}

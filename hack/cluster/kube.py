@@ -13,6 +13,7 @@ from hack.base import process
 from hack.base.log import UserError
 from hack.base.paths import TOOLS_BIN
 from hack.cluster.apiserver import UNREADABLE, ApiServer, NoAnswerError
+from hack.cluster.nodes import KWOK_ANNOTATION
 
 REQUEST_SECONDS = 60
 KUBECTL_SECONDS = 180
@@ -64,6 +65,10 @@ class Kube:
         kube = cls(kubeconfig)
         kube.server.get_json("/api/v1/namespaces")
         return kube
+
+    def nodes(self) -> list[Any]:
+        """Those that are containers, no KWOK nodes."""
+        return [n for n in self.core.list_node().items if KWOK_ANNOTATION not in (n.metadata.annotations or {})]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints; raises UserError with its message."""

@@ -87,6 +87,12 @@ def up(
     return cluster
 
 
+def existing(name: str) -> Cluster:
+    """The cluster of that name, as it is. Raises UserError where there is none."""
+    found = _existing(name)
+    return Cluster(name, state.kubeconfig_path(name), found.runtime.name, _image(found))
+
+
 def down(name: str | None = None) -> None:
     """Remove everything `up` made for the cluster; nothing there is fine."""
     name = name or state.default_name()
@@ -119,13 +125,17 @@ def _existing(name: str) -> Found:
     return found
 
 
+def _image(found: Found) -> str:
+    return found.runtime.output("inspect", "--format", "{{.Config.Image}}", sorted(found.containers)[0])
+
+
 def _reuse(found: Found, name: str, workers: int) -> Cluster:
     step = Step("cluster")
     stopped = [container for container, status in found.containers.items() if status != "running"]
     if stopped:
         raise state.half_made(name, found, f"{', '.join(sorted(stopped))} does not run")
     kubeconfig = state.kubeconfig_path(name)
-    used = found.runtime.output("inspect", "--format", "{{.Config.Image}}", sorted(found.containers)[0])
+    used = _image(found)
     try:
         _kind(found.runtime, step, "export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig)
         there = nodes.get_nodes(kubeconfig)

@@ -14,6 +14,8 @@ from hack.cluster.apiserver import ApiServer
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 # Fake nodes of the scheduling tests: they have no container.
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
+# Of a pod that runs on any node that has a container, whatever its taints.
+ANYWHERE: dict[str, Any] = {"nodeSelector": {"kubernetes.io/os": "linux"}, "tolerations": [{"operator": "Exists"}]}
 
 REQUEST_SECONDS = 30
 ADDONS = ("coredns", "kube-proxy", "local-path-provisioner")

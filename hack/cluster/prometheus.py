@@ -10,6 +10,7 @@ import yaml
 from hack.base.wait import wait_for
 from hack.chart.manifests import Object
 from hack.cluster.kube import Kube
+from hack.cluster.nodes import ANYWHERE
 from hack.containers import build_images
 from hack.monitoring.scrape import documented
 
@@ -126,7 +127,7 @@ def _pod() -> Object:
             "fsGroup": 65534,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "tolerations": [{"operator": "Exists"}],
+        **ANYWHERE,
         "containers": [container],
         "volumes": [{"name": "config", "configMap": {"name": NAME}}, {"name": "data", "emptyDir": {}}],
     }

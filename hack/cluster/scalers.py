@@ -15,6 +15,7 @@ from hack.base.yamlfile import parse_all, read_yaml
 from hack.chart.manifests import Object
 from hack.cluster import lifecycle
 from hack.cluster.kube import Kube
+from hack.cluster.nodes import ANYWHERE
 from hack.containers import build_images
 from hack.tools import gobuild, keda
 
@@ -64,7 +65,7 @@ def _fit(item: Object) -> Object:
     """With the images that are loaded, on any node: those of the tests have taints."""
     if item["kind"] == "Deployment":
         pod = item["spec"]["template"]["spec"]
-        pod["tolerations"] = [{"operator": "Exists"}]
+        pod.update(ANYWHERE)
         for container in pod["containers"]:
             container["image"] = build_images.images()[container["image"].rsplit("/", 1)[1].split(":")[0]].reference
             container["imagePullPolicy"] = "IfNotPresent"

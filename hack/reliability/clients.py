@@ -11,7 +11,7 @@ from typing import Any
 from hack.base.paths import ROOT
 from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
-from hack.cluster.nodes import CONTROL_PLANE_LABEL
+from hack.cluster.nodes import ANYWHERE, CONTROL_PLANE_LABEL
 from hack.cluster.release import Release
 
 MODEL = "Qwen/Qwen3-0.6B"
@@ -90,7 +90,7 @@ def asking(release: Release, script: str, arguments: Sequence[str]) -> Iterator[
                     "runAsUser": 1000,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
-                "tolerations": [{"operator": "Exists"}],
+                **ANYWHERE,
                 # What happens to a worker's node is not to happen to them.
                 "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [ON_CONTROL_PLANE]}},
                 "containers": [container],

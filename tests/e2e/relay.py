@@ -17,6 +17,7 @@ from hack.base.wait import wait_for
 from hack.cluster import state
 from hack.cluster.kube import Kube
 from hack.cluster.load import CTR
+from hack.cluster.nodes import ANYWHERE
 from hack.containers import build_images
 from tests.release.registry import Registry
 
@@ -79,7 +80,7 @@ def on_every_node(kube: Kube, registry: Registry) -> Iterator[str]:
         def ready() -> dict[str, str]:
             return {pod.spec.node_name: phase(pod) for pod in kube.core.list_namespaced_pod(name).items}
 
-        count = len(kube.core.list_node().items)
+        count = len(kube.nodes())
         wait_for(
             "registry relay on every node", ready, lambda seen: [*seen.values()] == ["ready"] * count, READY_SECONDS
         )
@@ -113,7 +114,7 @@ def daemon_set(name: str, registry: Registry, port: int) -> dict[str, object]:
     spec = {
         "hostNetwork": True,
         "terminationGracePeriodSeconds": 0,
-        "tolerations": [{"operator": "Exists"}],
+        **ANYWHERE,
         "containers": [container],
     }
     return {

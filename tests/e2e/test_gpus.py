@@ -9,7 +9,11 @@ from hack.cluster import gpus, state
 from hack.cluster.gpus import GPU
 from hack.cluster.kube import Kube
 from hack.cluster.lifecycle import Cluster
+from hack.cluster.nodes import ANYWHERE
 from hack.cluster.release import Release
+from tests.clusterfixtures import NODES
+
+pytestmark = NODES
 
 
 def allocatable(running: Cluster) -> dict[str, int]:
@@ -51,7 +55,7 @@ def test_a_container_is_told_its_gpus(release: Callable[..., Release], kube: Kub
         "metadata": {"name": "probe"},
         "spec": {
             "restartPolicy": "Never",
-            "tolerations": [{"operator": "Exists"}],
+            **ANYWHERE,
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [
                 {

@@ -15,6 +15,7 @@ import pytest
 from hack.base.paths import TOOLS_BIN
 from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
+from hack.cluster.nodes import ANYWHERE
 from hack.cluster.release import Release
 from tests import hub
 
@@ -73,7 +74,7 @@ def start_hub(demo: Release, kube: Kube) -> Iterator[Callable[[], None]]:
         "spec": {
             "containers": [container],
             "volumes": [{"name": "hub", "configMap": name}],
-            "tolerations": [{"operator": "Exists"}],
+            **ANYWHERE,
             "terminationGracePeriodSeconds": 0,
             "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         },

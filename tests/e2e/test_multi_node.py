@@ -154,7 +154,7 @@ def update_both(kube: Kube, demo: Release, values: Any) -> None:
 @contextmanager
 def no_room(kube: Kube) -> Iterator[None]:
     """No node takes a pod: one that is replaced stays away for longer than a readiness probe needs to see it."""
-    names = [node.metadata.name for node in kube.core.list_node().items]
+    names = [node.metadata.name for node in kube.nodes()]
     for name in names:
         kube.core.patch_node(name, {"spec": {"unschedulable": True}})
     try:
