@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from hack.cluster import leftovers, state
 from hack.cluster import lifecycle as cluster
@@ -25,8 +26,8 @@ MACHINE = "gke-a3ultra"
 # Not the demo's cluster: what somebody looks at there may hold all its GPUs.
 CLUSTER = "dynamo-disagg-e2e"
 TIERS = {("tests", "scheduling"), ("tests", "e2e")}
-# Of a test that has pods on the nodes, or changes them.
-NODES = pytest.mark.xdist_group("nodes")
+# They need no pods on the nodes: what else is in tests/e2e is one process's, one test after the other.
+APART = {f"tests/e2e/test_{name}.py" for name in ("dry_run", "openapi", "preflight")}
 # Whether this run made the cluster.
 MADE = pytest.StashKey[bool]()
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -54,19 +55,25 @@ def make_cluster(config: pytest.Config) -> None:
     cluster.load(build_images.archives(), CLUSTER)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` whatever has pods on the nodes is one process's, one test after the other."""
-    for item in items:
-        if "release" in getattr(item, "fixturenames", ()):
-            item.add_marker(NODES)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Where several processes test, the one that shows the progress makes the cluster, if their tiers need it."""
     if not config.getoption("kubeconfig") and any(Path(path).parts[:2] in TIERS for path in config.args):
         make_cluster(config)
+
+
+class ByFile(LoadFileScheduling):
+    """With `--dist loadfile` whatever has pods on the nodes counts as one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "nodes" if file.startswith("tests/e2e/") and file not in APART else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which process tests what."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

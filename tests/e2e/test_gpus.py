@@ -11,9 +11,6 @@ from hack.cluster.kube import Kube
 from hack.cluster.lifecycle import Cluster
 from hack.cluster.nodes import ANYWHERE
 from hack.cluster.release import Release
-from tests.clusterfixtures import NODES
-
-pytestmark = NODES
 
 
 def allocatable(running: Cluster) -> dict[str, int]:
