@@ -17,6 +17,13 @@ in: dict "where" "url" "schemes" list "example" "joined" and "each": what to wri
 {{- end }}
 {{- end }}
 
+{{/* validate.cidr: a text that is no block of addresses. in: dict "where" "block" */}}
+{{- define "validate.cidr" -}}
+{{- if not (include "validate.block" .block) }}
+{{ .where }}: {{ .block }} is no block of addresses: write {{ if include "validate.bits" .block }}{{ .block }}/{{ ternary "128" "32" (contains ":" .block) }}{{ else }}address/length, e.g. 10.0.0.0/8{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* validate.network.peers: peers of a NetworkPolicy that the API server refuses. in: dict "where" "peers" */}}
 {{- define "validate.network.peers" -}}
 {{- range $index, $peer := .peers }}
@@ -27,9 +34,7 @@ in: dict "where" "url" "schemes" list "example" "joined" and "each": what to wri
 {{- end }}
 {{- $whole := include "validate.block" .cidr }}
 {{- range prepend (.except | default list) .cidr }}
-{{- if not (include "validate.block" .) }}
-{{ $where }}.ipBlock: {{ . }} is no block of addresses: write {{ if include "validate.bits" . }}{{ . }}/{{ ternary "128" "32" (contains ":" .) }}{{ else }}address/length, e.g. 10.0.0.0/8{{ end }}
-{{- end }}
+{{ include "validate.cidr" (dict "where" (printf "%s.ipBlock" $where) "block" .) }}
 {{- end }}
 {{- $cidr := .cidr }}
 {{- range .except }}

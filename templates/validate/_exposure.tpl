@@ -3,6 +3,14 @@
 {{- if and .service.nodePort (eq .service.type "ClusterIP") }}
 frontend.service.nodePort: a ClusterIP Service has no node port: set frontend.service.type=NodePort, or nodePort=0
 {{- end }}
+{{- with .service.loadBalancerSourceRanges }}
+{{- if ne $.Values.frontend.service.type "LoadBalancer" }}
+frontend.service.loadBalancerSourceRanges: a Service of type {{ $.Values.frontend.service.type }} filters no clients: set frontend.service.type=LoadBalancer, or remove it (in the cluster networkPolicy.clients filters)
+{{- end }}
+{{- range $index, $block := . }}
+{{ include "validate.cidr" (dict "where" (printf "frontend.service.loadBalancerSourceRanges[%d]" $index) "block" $block) }}
+{{- end }}
+{{- end }}
 {{- if and .ingress.enabled (not .ingress.hosts) }}
 frontend.ingress.hosts: an Ingress without a host takes all traffic of its class: name at least one host
 {{- end }}

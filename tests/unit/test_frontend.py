@@ -147,10 +147,13 @@ def test_frontends_prefer_different_nodes(render: Render) -> None:
 
 
 def test_service(render: Render) -> None:
-    service = {"type": "LoadBalancer", "port": 80, "nodePort": 30080, "annotations": {"a": "b"}}
+    clients = ["203.0.113.0/24", "2001:db8::/32"]
+    service: dict[str, Any] = {"type": "LoadBalancer", "port": 80, "nodePort": 30080, "annotations": {"a": "b"}}
+    service["loadBalancerSourceRanges"] = clients
     manifests = render({"frontend": {"service": service}})
     item = manifests.one("Service", component="frontend")
     assert item["spec"]["type"] == "LoadBalancer"
+    assert item["spec"]["loadBalancerSourceRanges"] == clients
     assert item["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}]
     assert item["metadata"]["annotations"] == {"a": "b"}
     assert item["spec"]["selector"].items() <= manifests.pod("frontend").labels.items()
