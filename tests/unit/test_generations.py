@@ -60,7 +60,7 @@ def generation(render: Render, *values: Any, **options: Any) -> str:
         (SGLANG, nested("global.kvTransfer.extraConfig", {"num_threads": "4"})),
         (TRTLLM, nested("global.kvTransfer.backends", ["LIBFABRIC"])),
         ({}, nested("global.env", {"UCX_TLS": "tcp"})),
-        # Dynamo's flags as variables, of which some are in the model's card: the frontend refuses a second one in a namespace.
+        # Dynamo's flags as variables: of those in the model's card a frontend refuses a second one in a namespace.
         ({}, nested("global.env", {"DYN_TOOL_CALL_PARSER": "hermes"})),
         ({}, {"decode": {"env": {"DYN_CUSTOM_JINJA_TEMPLATE": "/opt/chat.jinja"}}}),
         # Other weights at the same path.
@@ -159,6 +159,13 @@ def test_it_waits_as_long_as_the_slower_role_may_take(render: Render) -> None:
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 5600
         assert pod.owner["spec"]["progressDeadlineSeconds"] > 5600
         assert pod.owner["spec"]["minReadySeconds"] == 15, "both roles, and the frontends' view of them"
+
+
+def test_the_old_generation_stays_until_both_roles_are_seen_to_be_ready(render: Render) -> None:
+    """A role that is asked rarely is seen to be ready long after the other one."""
+    manifests = render({"decode": {"probes": {"startup": {"periodSeconds": 60}, "readiness": {"periodSeconds": 2}}}})
+    for role in ("prefill", "decode"):
+        assert manifests.pod(role).owner["spec"]["minReadySeconds"] == 60 + 2 * 5
 
 
 def test_an_aggregated_worker_needs_no_other(render: Render) -> None:
