@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hack.chart.render import Render
 
 TEXT = Path("docs/runbook.md").read_text(encoding="utf-8")
-ETCD = {
+ETCD: dict[str, Any] = {
     "etcd": {"enabled": True, "replicas": 3},
     "global": {"discovery": {"backend": "etcd"}, "tls": {"secretName": "demo-tls"}},
 }
@@ -41,7 +42,7 @@ def test_a_member_joins_by_its_own_address(render: Render, *, tls: bool) -> None
     values = {**ETCD, "global": {**ETCD["global"], "tls": {"secretName": "demo-tls" if tls else ""}}}
     etcd = render(values, namespace="llm").pod("etcd").container()
     (url,) = re.findall(r"member add demo-etcd-1 --peer-urls=(\S+)", TEXT)
-    assert f"demo-etcd-1={url.replace('http', 'https') if tls else url}" in etcd.flag("initial-cluster").split(",")
+    assert f"demo-etcd-1={url.replace('http', 'https') if tls else url}" in str(etcd.flag("initial-cluster")).split(",")
 
 
 def test_its_certificate_is_where_etcdctl_looks(render: Render) -> None:
