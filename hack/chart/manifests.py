@@ -13,6 +13,7 @@ COMPONENT = "app.kubernetes.io/component"
 WORKERS = ("prefill", "decode", "encode")
 INSTANCE = "app.kubernetes.io/instance"
 RANK = "dynamo-disagg/rank"
+SCALERS = {"HorizontalPodAutoscaler": "minReplicas", "ScaledObject": "minReplicaCount"}
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "DisaggregatedSet", "Job", "CronJob", "Pod")
 
 
@@ -140,8 +141,17 @@ class Manifests(Sequence[Object]):
         found: list[PodTemplate] = []
         for owner in self.objects:
             if owner["kind"] in WORKLOAD_KINDS:
-                found += _templates(owner)
+                found += _templates(owner, self._least(owner))
         return [p for p in found if component is None or p.labels.get(COMPONENT) == component]
+
+    def _least(self, owner: Object) -> int:
+        """The number of a workload that says none: what its scaler keeps at least, or Kubernetes' own."""
+        for kind, least in SCALERS.items():
+            for scaler in self.all(kind):
+                target = scaler["spec"]["scaleTargetRef"]
+                if (target["kind"], target["name"]) == (owner["kind"], owner["metadata"]["name"]):
+                    return int(scaler["spec"][least])
+        return 1
 
     def pod(self, component: str) -> PodTemplate:
         """The only pod template of a component, hooks aside."""
@@ -174,30 +184,30 @@ class Manifests(Sequence[Object]):
         return [c for pod in self.pods() for c in pod.containers()]
 
 
-def _templates(owner: Object) -> Iterator[PodTemplate]:
-    """The pod templates of a workload."""
+def _templates(owner: Object, least: int) -> Iterator[PodTemplate]:
+    """The pod templates of a workload, with the number of pods where it says none."""
     spec = owner.get("spec", {})
     if owner["kind"] == "LeaderWorkerSet":
-        yield from _of_group(owner, spec)
+        yield from _of_group(owner, spec, least)
     elif owner["kind"] == "DisaggregatedSet":
         for role in spec["roles"]:
-            yield from _of_group(owner, role["spec"], f"{role['name']}/")
+            yield from _of_group(owner, role["spec"], least, f"{role['name']}/")
     elif owner["kind"] == "CronJob":
         template = spec["jobTemplate"]["spec"]["template"]
         yield PodTemplate(owner, template["metadata"], template["spec"])
     else:
         template = owner if owner["kind"] == "Pod" else spec["template"]
-        yield PodTemplate(owner, template["metadata"], template["spec"], count=int(spec.get("replicas", 1)))
+        yield PodTemplate(owner, template["metadata"], template["spec"], count=int(spec.get("replicas", least)))
 
 
-def _of_group(owner: Object, spec: Object, role: str = "") -> Iterator[PodTemplate]:
+def _of_group(owner: Object, spec: Object, least: int, role: str = "") -> Iterator[PodTemplate]:
     """The pod templates of a LeaderWorkerSet's spec. Without a leader's the first pod is made of the workers'."""
     both = spec["leaderWorkerTemplate"]
     size = int(both["size"])
     parts = {"leader": 1, "worker": size - 1} if "leaderTemplate" in both else {"worker": size}
     for part, each in parts.items():
         template = both[f"{part}Template"]
-        count = int(spec["replicas"]) * each
+        count = int(spec.get("replicas", least)) * each
         yield PodTemplate(owner, template["metadata"], template["spec"], f"{role}{part}", count)
 
 

@@ -44,7 +44,16 @@ autoscaling.prometheusUrl: workers are scaled by the frontends' metrics ({{ $whe
 frontend.args.metrics-prefix: Dynamo renames a part of the metrics by which {{ join " and " . }} are scaled: remove it
 {{- end }}
 {{- end }}
+{{ include "validate.autoscaling.ratio" . }}
 {{- with .Values.frontend.rejection }}
+{{- $refuses := dict "prefill" (list "promptTokens" .promptTokens 16000) "decode" (list "kvUsagePercent" .kvUsagePercent 70) }}
+{{- range $role := $scaled }}
+{{- $rule := get $refuses $role }}
+{{- $target := (get $.Values $role).autoscaling.target | default (index $rule 2) | int64 }}
+{{- if and (index $rule 1) (le (int64 (index $rule 1)) $target) }}
+frontend.rejection.{{ first $rule }}: from {{ int64 (index $rule 1) }} on requests are refused, and the scaler adds a worker above {{ $target }} only ({{ $role }}.autoscaling.target), so that it never would: raise it, or lower {{ $role }}.autoscaling.target
+{{- end }}
+{{- end }}
 {{- range $key, $value := . }}
 {{- if and $value (ne $.Values.global.router.mode "kv") }}
 frontend.rejection.{{ $key }}: only a kv router knows the load of workers: set global.router.mode=kv, or remove it
@@ -69,5 +78,29 @@ container that runs requests none. in: root context
 {{- if not (include "validate.exceeds" (list $cpu 0)) }}
 {{ $where }}.requests.cpu: frontend.autoscaling goes by the share in use of what every container of the pod asks for, and this one asks for nothing: write it, e.g. 100m, or set frontend.autoscaling.enabled=false
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.autoscaling.ratio: a ratio of the roles that the scalers cannot keep, or that keeps their numbers up for ever. in: root context
+*/}}
+{{- define "validate.autoscaling.ratio" -}}
+{{- $asks := dict }}
+{{- range $role, $other := dict "prefill" "decode" "decode" "prefill" }}
+{{- with (get $.Subcharts $role).Values.autoscaling }}
+{{- if and .enabled .otherRolePerWorker (eq $.Values.global.serving "disaggregated") }}
+{{- $_ := set $asks $role (int .otherRolePerWorker) }}
+{{- $others := (get $.Subcharts $other).Values }}
+{{- $where := ternary (printf "%s.autoscaling.maxReplicas" $other) (printf "%s.replicas" $other) $others.autoscaling.enabled }}
+{{- $most := ternary $others.autoscaling.maxReplicas $others.replicas $others.autoscaling.enabled | int }}
+{{- $wants := div (add $most (sub .otherRolePerWorker 1)) .otherRolePerWorker | int }}
+{{- if gt $wants (int .maxReplicas) }}
+{{ $role }}.autoscaling.otherRolePerWorker: {{ $where }} {{ $most }} would ask for {{ $wants }} of {{ $role }}, and {{ $role }}.autoscaling.maxReplicas allows {{ .maxReplicas }}: raise it to {{ $wants }}, or write a larger otherRolePerWorker
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and (eq (get $asks "prefill" | int) 1) (eq (get $asks "decode" | int) 1) }}
+prefill.autoscaling.otherRolePerWorker, decode.autoscaling.otherRolePerWorker: with 1 and 1 each role keeps the other at its own number, so that none ever gets smaller: remove one of the two, or write 2 or more
 {{- end }}
 {{- end }}

@@ -5,8 +5,19 @@
 {{- if and .Values.etcd.enabled (eq (int .Values.etcd.replicas) 1) (not $global.simulation.enabled) }}
 etcd.replicas is 1: when it is away for more than a minute, every engine and frontend stops and loads its model again. Set 3, or global.discovery.backend=kubernetes.
 {{- end }}
-{{- if and (eq (int $frontend.Values.migrationLimit) 0) (gt (int .Values.decode.replicas) 1) }}
-frontend.migrationLimit is 0: an answer whose worker fails, or stops before it is complete, is lost, though {{ .Values.decode.replicas }} decode workers could go on with it. Set 3.
+{{- /* Of a failed prefill worker too the request moves. A scaler may make more workers than there are first. */}}
+{{- $several := list }}
+{{- range $role := without (include "common.pools" . | fromJsonArray) "encode" }}
+{{- with (get $.Subcharts $role).Values }}
+{{- $most := ternary .autoscaling.maxReplicas .replicas .autoscaling.enabled | int }}
+{{- if gt $most 1 }}{{ $several = append $several (printf "%s%d %s workers" (ternary "up to " "" .autoscaling.enabled) $most $role) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if and $several (eq (int $frontend.Values.migrationLimit) 0) }}
+frontend.migrationLimit is 0: an answer whose worker fails, or stops before it is complete, is lost, though {{ join " and " $several }} could go on with it. Set 3.
+{{- end }}
+{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{ include "validate.warnings.allAway" (get $.Subcharts $component) }}
 {{- end }}
 {{- range $role, $other := include "validate.ratio" . | fromYaml }}
 {{ $role }}.rollingUpdate.maxSurge is 0, and an update of the DisaggregatedSet starts one more {{ $role }} worker all the same, because there are {{ (get $.Values $other).replicas }} of {{ $other }}: without free GPUs for it the update waits, and the old workers serve on. Free some, or set global.multiNode.controller=lws.
@@ -26,6 +37,38 @@ frontend.migrationLimit is 0: an answer whose worker fails, or stops before it i
 {{ include "validate.warnings.longest" (dict "timeout" $timeout "facts" (include "validate.facts" (dict "context" . "program" $global.engine.name) | fromJson)) }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.away: how many pods of a component may be away in an update at once, as Deployments and LeaderWorkerSets reckon; StatefulSets
+replace one after the other. in: component context; out: dict of numbers {surge, away}, in JSON
+*/}}
+{{- define "validate.away" -}}
+{{- $isFrontend := eq .Chart.Name "frontend" }}
+{{- $rolling := .Values.rollingUpdate }}
+{{- if not $isFrontend }}{{ $rolling = include "common.worker.rollingUpdate" . | fromJson }}{{ end }}
+{{- $surge := ternary 0 1 (has (toString $rolling.maxSurge) (list "0" "0%")) }}
+{{- $text := toString $rolling.maxUnavailable }}
+{{- $away := int $rolling.maxUnavailable }}
+{{- if hasSuffix "%" $text }}{{ $away = div (mul (trimSuffix "%" $text | int) .Values.replicas) 100 | int }}{{ end }}
+{{- if not $surge }}{{ $away = max 1 $away | int }}{{ end }}
+{{- if not $isFrontend }}{{ if eq (include "common.worker.kind" .) "statefulset" }}{{ $away = 1 }}{{ end }}{{ end }}
+{{- dict "surge" $surge "away" $away | toJson }}
+{{- end }}
+
+{{/*
+validate.warnings.allAway: an update that may end all pods of a component before one of the new ones is ready. The only worker of
+a role without room for another is in the notes (validate.outage). in: component context
+*/}}
+{{- define "validate.warnings.allAway" -}}
+{{- $component := .Chart.Name }}
+{{- $replicas := int .Values.replicas }}
+{{- $update := include "validate.away" . | fromJson }}
+{{- $one := ternary "frontend" (ternary "encoder" (printf "%s worker" $component) (eq $component "encode")) (eq $component "frontend") }}
+{{- $hasRoom := or (gt $replicas 1) (gt (int $update.surge) 0) (eq $component "frontend") }}
+{{- if and $hasRoom (ge (int $update.away) $replicas) (not (and (ne $component "frontend") (include "common.isSet" .))) }}
+{{ $component }}.rollingUpdate.maxUnavailable {{ .Values.rollingUpdate.maxUnavailable }} lets an update end {{ ternary (printf "the only %s" $one) (printf "all %d %ss" $replicas $one) (eq $replicas 1) }} before a new one is ready, which is an outage. {{ if and (eq $replicas 1) (not (int $update.surge)) }}Set maxSurge=1 and maxUnavailable=0{{ else }}Set {{ ternary 0 1 (eq $replicas 1) }}{{ end }}.
 {{- end }}
 {{- end }}
 
@@ -72,7 +115,7 @@ validate.outage: why no upgrade of the workers is without an outage, and how lon
 before the new one starts. in: root chart's context; out: text, or nothing
 */}}
 {{- define "validate.outage" -}}
-{{- $roles := list }}
+{{- $roles := list }}{{ $canSurge := true }}
 {{- $surging := include "validate.ratio" . | fromYaml }}
 {{- $stops := 0 }}{{ $starts := 0 }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
@@ -81,6 +124,7 @@ before the new one starts. in: root chart's context; out: text, or nothing
 {{- if and (eq (int .Values.replicas) 1) (not (hasKey $surging $role)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
 {{- $roles = append $roles $role }}
 {{- $stops = max $stops (int .Values.terminationGracePeriodSeconds) }}
+{{- if eq (include "common.worker.kind" .) "statefulset" }}{{ $canSurge = false }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -88,6 +132,6 @@ before the new one starts. in: root chart's context; out: text, or nothing
 the only worker of {{ join " and of " . }} ends before the new one starts (rollingUpdate.maxSurge 0).
 It lasts as long as the answers in flight ({{ $stops }} s at most), 5 s more, and the start of the slowest worker (within {{ $starts }} s; how long
 those took that run now: docs/runbook.md, "Upgrade the only worker of a role").
-With a second worker of each role, or free GPUs for one more and maxSurge 1, there is none.
+With a second worker of each role, or free GPUs for one more and maxSurge 1{{ if not $canSurge }} (which StatefulSets have not: global.multiNode.controller=lws){{ end }}, there is none.
 {{- end }}
 {{- end }}

@@ -23,7 +23,7 @@ global.multiNode.controller: a DisaggregatedSet is of two roles or more, and agg
 {{- $roles := dict }}
 {{- $gpus := 0 }}{{ $most := 0 }}{{ $scaled := list }}
 {{- $workers := 0 }}
-{{- $surges := list }}
+{{- $surges := list }}{{ $more := 0 }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $_ := set $roles $role . }}
@@ -34,6 +34,7 @@ global.multiNode.controller: a DisaggregatedSet is of two roles or more, and agg
 {{- if .Values.autoscaling.enabled }}{{ $scaled = append $scaled (printf "%s.autoscaling.maxReplicas" $role) }}{{ end }}
 {{- if not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
 {{- $surges = append $surges (dict "role" $role "gpus" $each) }}
+{{- $more = add $more $each }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -48,9 +49,10 @@ global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and o
 {{ join ", " $scaled }}: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for the {{ $most }} that the scalers may ask for: lower it, or choose a larger domain
 {{- end }}
 {{ if eq $domain "kubernetes.io/hostname" }}{{ include "validate.nics" (dict "root" . "roles" $roles) }}{{ end }}
+{{- /* New workers wait for each other, so that an update needs room for one of each role that has a new one first. */}}
 {{- range $surges }}
-{{- if and (eq $domain "kubernetes.io/hostname") (le (int $gpus) $perNode) (gt (add $gpus .gpus | int) $perNode) }}
-{{ .role }}.rollingUpdate.maxSurge: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for one more, so an update would wait for ever: set maxSurge=0 and maxUnavailable=1
+{{- if and (eq $domain "kubernetes.io/hostname") (le (int $gpus) $perNode) (gt (add $gpus $more | int) $perNode) }}
+{{ .role }}.rollingUpdate.maxSurge: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for one more{{ if le (add $gpus .gpus | int) $perNode }} of each role, which wait for each other{{ end }}, so an update would wait for ever: set maxSurge=0 and maxUnavailable=1
 {{- end }}
 {{- end }}
 {{- range $role, $context := $roles }}

@@ -72,6 +72,20 @@ def test_a_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert found["done"]["scheduler"].startswith("not asked")
 
 
+def test_what_a_scaler_keeps_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = {"parallelism": {"tensor": 16}}
+    scaled = {role: {"autoscaling": {"enabled": True, "minReplicas": 3}} for role in ("frontend", "decode")}
+    prometheus = {"prometheusUrl": "http://prometheus:9090"}
+    values = {"autoscaling": prometheus, "prefill": wide, "decode": {**scaled["decode"], **wide}}
+    code, found = report(capsys, file(tmp_path, **values, frontend=scaled["frontend"]))
+    assert (code, found["problems"]) == (0, [])
+    assert found["summary"]["components"] == {
+        "decode": {"pods": 6, "gpus": 48},
+        "frontend": {"pods": 3, "gpus": 0},
+        "prefill": {"pods": 2, "gpus": 16},
+    }
+
+
 def test_helms_message_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = report(capsys, file(tmp_path, decode={"parallelism": {"tensor": 12}}))
     assert code == 1

@@ -14,7 +14,7 @@ from hack.chart.manifests import merged, nested
 from hack.chart.render import Render
 
 PROMETHEUS = nested("autoscaling.prometheusUrl", "http://prometheus:9090")
-IDLE = ' or 0 * max(dynamo_frontend_model_ready{namespace="default",pod=~"demo-frontend-.*"})'
+IDLE = ' or 0 * max(dynamo_frontend_model_ready{namespace="default",pod=~"demo-frontend-[^-]+-[^-]+"})'
 WIDE = {role: {"parallelism": {"tensor": 16}} for role in ("prefill", "decode")}
 
 
@@ -73,7 +73,7 @@ def test_prefill_scales_by_its_queue(render: Render) -> None:
     assert metadata["serverAddress"] == "http://prometheus:9090"
     assert metadata["query"] == (
         "sum(max by (worker_id, dp_rank) (dynamo_frontend_worker_active_prefill_tokens"
-        '{namespace="default",pod=~"demo-frontend-.*",worker_type="prefill"}))' + IDLE
+        '{namespace="default",pod=~"demo-frontend-[^-]+-[^-]+",worker_type="prefill"}))' + IDLE
     )
     assert metadata["threshold"] == "9000"
     assert metadata["ignoreNullValues"] == "false", "metrics that are gone are no load of 0"
@@ -82,26 +82,25 @@ def test_prefill_scales_by_its_queue(render: Render) -> None:
 
 def test_decode_scales_by_its_cache(render: Render) -> None:
     metadata = trigger(render, "decode", scaled("decode"))
-    blocks = (
-        'dynamo_frontend_worker_active_decode_blocks{namespace="default",pod=~"demo-frontend-.*",worker_type="decode"}'
-    )
+    frontends = 'namespace="default",pod=~"demo-frontend-[^-]+-[^-]+"'
+    blocks = f'dynamo_frontend_worker_active_decode_blocks{{{frontends},worker_type="decode"}}'
     # Each rank of a worker has a cache of its own, and what a frontend says of its size may be prefill's.
     assert metadata["query"] == (
         f"100 * avg(max by (worker_id, dp_rank) ({blocks})) * count(count by (worker_id) ({blocks}))"
-        ' / (max(dynamo_component_total_blocks{namespace="default",pod=~"demo-decode-.*"} > 0)'
-        ' or max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-.*"}))' + IDLE
+        ' / (max(dynamo_component_total_blocks{namespace="default",pod=~"demo-decode-([^-]+|group-[0-9]+)-[^-]+"} > 0)'
+        ' or max(dynamo_frontend_model_total_kv_blocks{namespace="default",pod=~"demo-frontend-[^-]+-[^-]+"}))' + IDLE
     )
     assert metadata["threshold"] == "70"
 
 
-def reported(name: str, value: float, pod: str = "demo-frontend-1", **labels: str) -> dict[str, str]:
+def reported(name: str, value: float, pod: str = "demo-frontend-1-a", **labels: str) -> dict[str, str]:
     """One series that Prometheus has scraped."""
     matchers = {"namespace": "default", "pod": pod} | labels
     text = ",".join(f'{key}="{word}"' for key, word in matchers.items())
     return {"series": f"dynamo_{name}{{{text}}}", "values": str(value)}
 
 
-def ranks(name: str, role: str, *loads: tuple[str, str, float], pod: str = "demo-frontend-1") -> list[dict[str, str]]:
+def ranks(name: str, role: str, *loads: tuple[str, str, float], pod: str = "demo-frontend-1-a") -> list[dict[str, str]]:
     """What one frontend reports: worker, rank and load."""
     return [
         reported(f"frontend_worker_{name}", load, pod, worker_id=worker, dp_rank=rank, worker_type=role)
@@ -129,25 +128,45 @@ LOADS: dict[str, tuple[str, list[dict[str, str]], float | None]] = {
     "each frontend has its view": (
         "prefill",
         ranks("active_prefill_tokens", "prefill", ("a", "0", 3000), ("b", "0", 5000))
-        + ranks("active_prefill_tokens", "prefill", ("a", "0", 4000), ("b", "0", 2000), pod="demo-frontend-2"),
+        + ranks("active_prefill_tokens", "prefill", ("a", "0", 4000), ("b", "0", 2000), pod="demo-frontend-1-b"),
         9000,
     ),
     "of no other role": ("prefill", ranks("active_prefill_tokens", "decode", ("a", "0", 3000)), None),
     "of no other release": ("prefill", ranks("active_prefill_tokens", "prefill", ("a", "0", 9), pod="other-1"), None),
+    "of no release whose name begins alike": (
+        "prefill",
+        ranks("active_prefill_tokens", "prefill", ("a", "0", 9), pod="demo-frontend-frontend-1-a"),
+        None,
+    ),
     # Of 1,000 blocks a rank: 40 percent of each of two workers.
     "caches of the workers": (
         "decode",
-        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-decode-1", dp_rank="0")],
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-decode-1-a", dp_rank="0")],
         80,
+    ),
+    "caches of workers of several nodes": (
+        "decode",
+        [*DECODE, reported("component_total_blocks", 1000, "demo-decode-group-0", dp_rank="0")],
+        80,
+    ),
+    "caches of wide workers": (
+        "decode",
+        [*DECODE, reported("component_total_blocks", 1000, "demo-decode-group-0-1", dp_rank="0")],
+        80,
+    ),
+    "not the caches of a release whose name begins alike": (
+        "decode",
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-decode-decode-1-a", dp_rank="0")],
+        160,
     ),
     "not the caches of prefill": (
         "decode",
-        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-prefill-1", dp_rank="0")],
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 1000, "demo-prefill-1-a", dp_rank="0")],
         160,
     ),
     "workers that do not know their caches yet": (
         "decode",
-        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 0, "demo-decode-1", dp_rank="0")],
+        [*DECODE, FRONTENDS_SIZE, reported("component_total_blocks", 0, "demo-decode-1-a", dp_rank="0")],
         160,
     ),
     "no size at all": ("decode", DECODE, None),
@@ -175,6 +194,13 @@ def test_a_ratio_is_kept_where_asked(render: Render, role: str) -> None:
         assert ratio["metadata"]["podSelector"] == (
             f"app.kubernetes.io/component={other},app.kubernetes.io/instance=demo,app.kubernetes.io/name=dynamo-disagg{also}"
         )
+
+
+def test_a_ratio_counts_workers_and_not_their_pods(render: Render) -> None:
+    """StatefulSets of ranks make a pod for each node too."""
+    values = merged(nested("global.multiNode.controller", "statefulset"), {"decode": WIDE["decode"]})
+    (_, ratio) = render(merged(values, scaled("prefill", otherRolePerWorker=1))).one("ScaledObject")["spec"]["triggers"]
+    assert ratio["metadata"]["podSelector"].endswith(",dynamo-disagg/rank=leader")
 
 
 def test_a_frontend_scales_by_its_cpu(render: Render) -> None:

@@ -18,6 +18,11 @@ SIMULATED = nested("global.simulation.enabled", True)
 WIDE = {"decode": {"parallelism": {"tensor": 16}}}
 
 
+def source(kind: str, **block: Any) -> Any:
+    """Values of a model's source."""
+    return nested("global.model.source", {"type": kind, kind: block})
+
+
 def generation(render: Render, *values: Any, **options: Any) -> str:
     """The one of all worker pods."""
     nothing: dict[str, Any] = {}
@@ -50,6 +55,23 @@ def generation(render: Render, *values: Any, **options: Any) -> str:
         (SGLANG, nested("global.env", {"SGLANG_X": "1"})),
         (TRTLLM, nested("global.engine.args", {"trtllm.kv_cache_config": {"dtype": "fp8"}})),
         ({}, SGLANG),
+        # How caches travel: of SGLang and TensorRT-LLM a variable that the chart sets.
+        (SGLANG, nested("global.kvTransfer.backends", ["LIBFABRIC"])),
+        (SGLANG, nested("global.kvTransfer.extraConfig", {"num_threads": "4"})),
+        (TRTLLM, nested("global.kvTransfer.backends", ["LIBFABRIC"])),
+        ({}, nested("global.env", {"UCX_TLS": "tcp"})),
+        # Dynamo's flags as variables: of those in the model's card a frontend refuses a second one in a namespace.
+        ({}, nested("global.env", {"DYN_TOOL_CALL_PARSER": "hermes"})),
+        ({}, {"decode": {"env": {"DYN_CUSTOM_JINJA_TEMPLATE": "/opt/chat.jinja"}}}),
+        # Other weights at the same path.
+        (source("pvc", claimName="one"), source("pvc", claimName="two")),
+        (source("gcsfuse", bucket="one"), source("gcsfuse", bucket="two")),
+        (source("hostPath", path="/one"), source("hostPath", path="/two")),
+        (source("csi", driver="d", volumeAttributes={"a": "1"}), source("csi", volumeAttributes={"a": "2"})),
+        (source("ociImage", image={"repository": "a/b", "tag": "1"}), source("ociImage", image={"tag": "2"})),
+        # Other GPUs: an engine chooses the attention backend by them, and with it the layout.
+        ({}, nested("global.hardware", "infiniband")),
+        ({}, nested("global.hardwareSpec", {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-B200"}})),
     ],
     ids=str,
 )
@@ -67,6 +89,8 @@ def test_what_changes_caches_is_a_new_generation(render: Render, base: Any, chan
         ({}, nested("global.imageRegistry", "mirror.example.com")),
         (SGLANG, nested("global.engine.args", {"mem-fraction-static": 0.8})),
         (TRTLLM, nested("global.engine.args", {"max-batch-size": 64, "trtllm.max_num_tokens": 4096})),
+        (TRTLLM, {"decode": {"engineArgs": {"trtllm.kv_cache_config.free_gpu_memory_fraction": 0.8}}}),
+        ({}, nested("global.env", {"DYN_LOG": "debug", "DYN_LOGGING_JSONL": "true", "UCX_LOG_LEVEL": "info"})),
     ],
     ids=str,
 )
@@ -135,6 +159,13 @@ def test_it_waits_as_long_as_the_slower_role_may_take(render: Render) -> None:
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 5600
         assert pod.owner["spec"]["progressDeadlineSeconds"] > 5600
         assert pod.owner["spec"]["minReadySeconds"] == 15, "both roles, and the frontends' view of them"
+
+
+def test_the_old_generation_stays_until_both_roles_are_seen_to_be_ready(render: Render) -> None:
+    """A role that is asked rarely is seen to be ready long after the other one."""
+    manifests = render({"decode": {"probes": {"startup": {"periodSeconds": 60}, "readiness": {"periodSeconds": 2}}}})
+    for role in ("prefill", "decode"):
+        assert manifests.pod(role).owner["spec"]["minReadySeconds"] == 60 + 2 * 5
 
 
 def test_an_aggregated_worker_needs_no_other(render: Render) -> None:

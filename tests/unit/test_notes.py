@@ -121,6 +121,7 @@ def test_a_lease_over_tcp_has_to_outlast_a_transfer(
 
 
 LWS = {"parallelism": {"tensor": 16}}
+SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autoscaling": {"enabled": True}}}
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,31 @@ LWS = {"parallelism": {"tensor": 16}}
             {"frontend": {"migrationLimit": 0}, "decode": {"replicas": 2}},
             {"decode": {"replicas": 1}},
             "frontend.migrationLimit is 0: an answer whose worker fails",
+        ),
+        (
+            {"frontend": {"migrationLimit": 0}, "prefill": {"replicas": 3}},
+            {"prefill": {"replicas": 1}},
+            "though 3 prefill workers could go on with it",
+        ),
+        (
+            {"frontend": {"migrationLimit": 0}, **SCALED},
+            {"decode": {"autoscaling": {"maxReplicas": 1}}},
+            "though up to 4 decode workers could go on with it",
+        ),
+        (
+            {"decode": {"replicas": 2, "rollingUpdate": {"maxUnavailable": "100%"}}},
+            {"decode": {"rollingUpdate": {"maxUnavailable": "99%"}}},
+            "decode.rollingUpdate.maxUnavailable 100% lets an update end all 2 decode workers before a new one",
+        ),
+        (
+            {"prefill": {"rollingUpdate": {"maxUnavailable": 1}}},
+            {"prefill": {"rollingUpdate": {"maxSurge": 0}}},
+            "prefill.rollingUpdate.maxUnavailable 1 lets an update end the only prefill worker",
+        ),
+        (
+            {"frontend": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}},
+            {"frontend": {"replicas": 2}},
+            "lets an update end the only frontend before a new one is ready, which is an outage. Set maxSurge=1 and",
         ),
         (
             {"prefill": {"probes": {"startup": {"budgetSeconds": 7200}}}},
@@ -152,7 +178,18 @@ LWS = {"parallelism": {"tensor": 16}}
             "a prompt of 200000 tokens (prefill.engineArgs.max-model-len) takes 100 s",
         ),
     ],
-    ids=["one etcd", "no migration", "a long start", "LeaderWorkerSet", "a long context"],
+    ids=[
+        "one etcd",
+        "no migration",
+        "none of several prefill workers",
+        "none of scaled workers",
+        "all workers away",
+        "the only worker away",
+        "the only frontend away",
+        "a long start",
+        "LeaderWorkerSet",
+        "a long context",
+    ],
 )
 def test_what_makes_a_fault_an_outage_is_warned_of(values: dict[str, Any], calm: dict[str, Any], says: str) -> None:
     assert says in chart.notes(values)
@@ -272,7 +309,9 @@ def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
     assert f"({deployment.spec['terminationGracePeriodSeconds']} s at most)" in text
     assert "outage here" not in chart.notes()
     ranks = {"global": {"multiNode": {"controller": "statefulset"}}, "decode": {"parallelism": {"tensor": 16}}}
-    assert "the only worker of decode ends" in " ".join(chart.notes(ranks).split())
+    text = " ".join(chart.notes(ranks).split())
+    assert "the only worker of decode ends" in text
+    assert "maxSurge 1 (which StatefulSets have not: global.multiNode.controller=lws), there is none" in text
     assert "outage here" not in chart.notes(
         {role: {"replicas": 2} for role in ("prefill", "decode")}, ["values/a3u-multi.yaml"]
     )

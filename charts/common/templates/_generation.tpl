@@ -7,12 +7,14 @@ the frontends serve all namespaces of the release (--namespace-prefix, strict). 
 
 {{/*
 common.worker.identity: what of a pool counts, as text: the real engine's command line and configuration, also in simulation,
-without the flags that change neither cache nor card (.tuning of the engine); its variables; the image and the model. in: component context
+without the flags that change neither cache nor card (.tuning of the engine); the variables of the engine, those that stand for
+Dynamo's flags, and those that choose how caches travel; the image, the machine, by whose GPUs engines choose the cache's layout,
+and the model, with the volume that it is read from. in: component context
 */}}
 {{- define "common.worker.identity" -}}
 {{- $engine := .Values.global.engine.name }}
 {{- $tuning := include (printf "common.engine.%s.tuning" $engine) . | fromYaml }}
-{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" . "rank" (dict "class" "leader")) }}
+{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" . "rank" (dict "class" "leader" "memberAddress" "")) }}
 {{- $arguments := list }}{{ $counts := true }}
 {{- range include (printf "common.engine.%s.args" $engine) $context | fromYamlArray }}
 {{- $word := toString . }}
@@ -23,17 +25,32 @@ without the flags that change neither cache nor card (.tuning of the engine); it
 {{- $text := include "common.worker.config" . }}
 {{- if ne $engine (include "common.engineName" .) }}{{ $text = include (printf "common.engine.%s.config" $engine) $context }}{{ end }}
 {{- range $key, $value := fromYaml $text }}
-{{- if not (has (replace "_" "-" $key) $tuning.flags) }}{{ $_ := set $config $key $value }}{{ end }}
+{{- $name := replace "_" "-" $key }}
+{{- if kindIs "map" $value }}
+{{- range $inner := keys $value }}
+{{- if has (printf "%s.%s" $name (replace "_" "-" $inner)) $tuning.flags }}{{ $value = omit $value $inner }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if not (has $name $tuning.flags) }}{{ $_ := set $config $key $value }}{{ end }}
 {{- end }}
 {{- $variables := dict }}
-{{- range $env := list (include "common.hardware" . | fromJson).env .Values.global.env .Values.env }}
-{{- range $name, $value := $env }}{{ if regexMatch $tuning.variables $name }}{{ $_ := set $variables $name $value }}{{ end }}{{ end }}
+{{- $counted := printf "%s|^(DYN|MC|MOONCAKE)_|^UCX_TLS$" $tuning.variables }}
+{{- $uncounted := "^DYN_(LOG|LOGGING|HTTP|RUNTIME|SYSTEM|HEALTH|CANARY|TCP|KVBM|SKIP)(_|$)" }}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $ofEngine := include (printf "common.engine.%s.env" $engine) $context | fromYaml }}
+{{- range $env := list $hardware.env $ofEngine .Values.global.env .Values.env }}
+{{- range $name, $value := $env }}
+{{- if and (regexMatch $counted $name) (not (regexMatch $uncounted $name)) }}{{ $_ := set $variables $name $value }}{{ end }}
+{{- end }}
 {{- end }}
 {{- $image := include "common.runtimeImage" . | fromJson }}
 {{- $model := include "common.model" . | fromJson }}
+{{- /* What a Job downloads is known by its repository and revision, on whatever claim. */}}
+{{- $volume := ternary dict $model.volume (hasKey $model "download") }}
 {{- dict "role" .Chart.Name "arguments" $arguments "raw" .Values.extraArgs "config" $config "variables" $variables
          "image" (printf "%s@%s" $image.repository ($image.digest | default $image.tag))
-         "model" (dict "path" $model.path "content" ($model.wait | default dict).expected) | toJson }}
+         "machine" (dict "name" .Values.global.hardware "nodes" $hardware.nodeSelector)
+         "model" (dict "path" $model.path "content" ($model.wait | default dict).expected "volume" $volume) | toJson }}
 {{- end }}
 
 {{/*

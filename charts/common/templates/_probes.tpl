@@ -48,7 +48,7 @@ in:  dict "root" <component context> "model" common.model
 {{/*
 common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. A worker that needs
 one of the other role starts with it: files/pair.py. From then on it is itself that counts.
-in: component context, with "pair" {others, seconds} where it needs another role
+in: component context, with "pair" {others, seconds, apart} where it needs another role
 */}}
 {{- define "common.worker.probes" -}}
 {{- $probes := .Values.probes }}
@@ -61,6 +61,14 @@ livenessProbe:
   {{- include "common.probe" (dict "path" "/live" "port" "system" "replaces" true "probe" $probes.liveness) | trim | nindent 2 }}
 readinessProbe:
   {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness) | trim | nindent 2 }}
+{{- end }}
+
+{{/*
+common.worker.apart: seconds by which workers that begin to work together may be seen to be ready one after the other: a startup
+probe of either role, then a readiness probe, and another one for the frontends. in: component context
+*/}}
+{{- define "common.worker.apart" -}}
+{{ (.pair | default (dict "apart" (mul 3 .Values.probes.readiness.periodSeconds))).apart }}
 {{- end }}
 
 {{/*

@@ -224,6 +224,9 @@ def gpus_are_what_the_parallelism_needs(manifests: Manifests, values: dict[str, 
     resource, per_node = machine.gpu_resource, machine.gpus_per_node
     for role in ("prefill", "decode", "encode") if settings["serving"] == "disaggregated" else ("decode", "encode"):
         parallelism, replicas = values[role].get("parallelism", ENCODER), values[role]["replicas"]
+        scaler = values[role].get("autoscaling", {})
+        if scaler.get("enabled"):
+            replicas = scaler["minReplicas"]
         worker = parallelism["tensor"] * parallelism["pipeline"]
         if settings["engine"]["name"] == "vllm":
             worker *= parallelism["data"]

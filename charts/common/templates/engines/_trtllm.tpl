@@ -163,7 +163,7 @@ DYN_TRTLLM
 {{- end }}
 
 {{- define "common.engine.trtllm.tuning" -}}
-flags: [max-batch-size, max-num-tokens, free-gpu-memory-fraction]
+flags: [max-batch-size, max-num-tokens, free-gpu-memory-fraction, kv-cache-config.free-gpu-memory-fraction]
 variables: ^(DYN_)?(TRTLLM|TLLM)_
 {{- end }}
 

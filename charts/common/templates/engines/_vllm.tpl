@@ -13,8 +13,9 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
             process numbers), "namespace" (one PID namespace), or nothing where it was not run; in: component context
   .moves  how the KV cache gets to decode, as NIXL calls it: READ, decode fetches it, or WRITE, prefill sends it
   .traces  the flag that names the collector of its own traces
-  .tuning  a YAML map: flags that change neither the KV cache nor the model's card (common.worker.identity; the mocker's
-          card was taken with others of the kind, 2026-11-29), and the variables, a pattern, that may
+  .tuning  a YAML map: flags, and a.b for the key b of the file's map a, that change neither the KV cache nor the model's card
+          (common.worker.identity; the mocker's card was taken with others of the kind, 2026-11-29), and the variables, a
+          pattern, that may
   .variables how Dynamo's variables for the engine's own flags begin: <it>_<FLAG>
 in:  dict "root" <component context> "role" prefill|decode|encode "mode" prefill|decode|agg|encode "nodes" of one worker
      "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, config and needs)

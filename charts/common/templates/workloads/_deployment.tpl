@@ -15,7 +15,7 @@ spec:
   revisionHistoryLimit: 3
   # The two roles of a new generation are seen to be ready some probes apart, and the frontends need a moment to know them;
   # only then may the old generation go.
-  minReadySeconds: {{ mul 3 $values.probes.readiness.periodSeconds }}
+  minReadySeconds: {{ include "common.worker.apart" .root }}
   {{- $pair := .root.pair | default (dict "seconds" (include "common.startupBudget" .root)) }}
   progressDeadlineSeconds: {{ add (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromJson))) $pair.seconds }}
   strategy:
