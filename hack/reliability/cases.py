@@ -43,6 +43,9 @@ OUTAGE = "with one worker of a role and no room for another the old one ends bef
 NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
 GONE = "what is in flight ends, and the release is gone until it is installed again"
 COMPARED = "what the row above is compared with"
+NOT_CALLED_BACK = (
+    "Dynamo 1.6.1 waits without limit for a worker that took a request and cannot reach the frontend with its answer"
+)
 NO_ETCD = "etcd keeps the list of workers: see the runbook"
 
 SMALL: Values = {"requests": {"cpu": "20m"}}
@@ -57,8 +60,10 @@ FULL: Values = {
         {"name": "start", "image": images()["sim-runtime"].reference, "command": ["sleep", "100"], "resources": SMALL}
     ],
 }
-# As whoever knows that prompts are short: an answer that stands still is moved sooner than after a minute.
+# As whoever knows that prompts are short: an answer that stands still is moved sooner than after a minute. With a node
+# workers of both roles go, and an answer that moves tries both first (templates/validate/_outages.tpl).
 SHORT_PROMPTS: Values = {"frontend": {"streamTimeoutSeconds": 8}}
+OF_A_NODE: Values = {"frontend": {"streamTimeoutSeconds": 12}}
 ETCD: Values = {
     "global": {"discovery": {"backend": "etcd"}},
     "etcd": {"enabled": True, "replicas": 3, "image": loaded("etcd"), "resources": SMALL},
@@ -168,11 +173,13 @@ FAULTS: dict[str, Case] = {
         lambda subject: cuts.pod(subject.release, "prefill", 30), values=SHORT_PROMPTS
     ),
     "the pods of a node cut off for 120 s": Case(
-        lambda subject: cuts.pods_of_node(subject.release, "decode", 120), values=SHORT_PROMPTS
+        lambda subject: cuts.pods_of_node(subject.release, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK
     ),
-    "a node cut off for 120 s": Case(lambda subject: cuts.node(subject.release, "decode", 120), values=SHORT_PROMPTS),
+    "a node cut off for 120 s": Case(
+        lambda subject: cuts.node(subject.release, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK
+    ),
     "a node cut off for 120 s, etcd and NATS": Case(
-        lambda subject: cuts.node(subject.release, "decode", 120), values=merged(NATS, SHORT_PROMPTS)
+        lambda subject: cuts.node(subject.release, "decode", 120), values=merged(NATS, OF_A_NODE), loses=NOT_CALLED_BACK
     ),
     "a node's GPUs unhealthy for 30 s": Case(lambda subject: faults.break_gpus(subject.release, "decode", 30)),
     "a restarted kubelet": Case(lambda subject: faults.restart_kubelet(subject.release)),

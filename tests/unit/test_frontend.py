@@ -134,6 +134,14 @@ def test_an_answer_that_stands_still_is_moved(render: Render) -> None:
     assert variables["DYN_HTTP_BACKEND_STREAM_TIMEOUT_SECS"] == "33"
 
 
+@pytest.mark.parametrize(("plane", "seconds"), [("tcp", None), ("nats", "5")])
+def test_no_request_waits_for_a_lost_worker_as_long_as_nats_would(
+    plane: str, seconds: str | None, render: Render
+) -> None:
+    values = {"global": {"requestPlane": plane}, "nats": {"enabled": plane == "nats"}}
+    assert frontend(render, values).env().get("DYN_NATS_REQUEST_TIMEOUT_SECS") == seconds
+
+
 def test_how_long_a_failed_worker_is_left_alone_is_the_users_to_say(render: Render) -> None:
     name = "DYN_RUNTIME_INHIBITED_DURATION_SECS"
     assert frontend(render).env()[name] == "10"

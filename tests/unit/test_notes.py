@@ -177,6 +177,11 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
             {"frontend": {"streamTimeoutSeconds": 100}},
             "a prompt of 200000 tokens (prefill.engineArgs.max-model-len) takes 100 s",
         ),
+        (
+            {"frontend": {"streamTimeoutSeconds": 10}},
+            {"frontend": {"streamTimeoutSeconds": 11}},
+            "frontend.streamTimeoutSeconds is 10: an answer that has stood still for twice as long is given up",
+        ),
     ],
     ids=[
         "one etcd",
@@ -189,6 +194,7 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
         "a long start",
         "LeaderWorkerSet",
         "a long context",
+        "a short patience",
     ],
 )
 def test_what_makes_a_fault_an_outage_is_warned_of(values: dict[str, Any], calm: dict[str, Any], says: str) -> None:

@@ -64,10 +64,13 @@ out: JSON map
 
 {{/*
 frontend.env: defaults that frontend.env may change. A worker that failed is left alone for Dynamo's 5 s, and then the next
-request pays for trying it. Twice that, and no more: the only worker of its role is left alone as long. out: JSON map
+request pays for trying it. Twice that, and no more: the only worker of its role is left alone as long. Over NATS a request
+waits for a worker that is away as long as over TCP, not for 10 s. out: JSON map
 */}}
 {{- define "frontend.env" -}}
-{"DYN_RUNTIME_INHIBITED_DURATION_SECS": "10"}
+{{- $env := dict "DYN_RUNTIME_INHIBITED_DURATION_SECS" "10" }}
+{{- if eq .Values.global.requestPlane "nats" }}{{ $_ := set $env "DYN_NATS_REQUEST_TIMEOUT_SECS" "5" }}{{ end }}
+{{- toJson $env }}
 {{- end }}
 
 {{/* frontend.mounts: where the pod's own volumes are; its root file system is read-only. out: JSON map name -> volumeMount */}}
