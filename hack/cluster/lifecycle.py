@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, console, print_table
 from hack.base.paths import TOOLS_BIN, cache_dir
 from hack.base.step import Step, stop_all_on_failure
 from hack.chart.machines import Machine, load_machine
@@ -232,20 +232,18 @@ def print_status(name: str) -> None:
     except NoAnswerError as reason:
         raise state.half_made(name, found, f"its API server does not answer: {reason}") from reason
     console.print(f"cluster {name}: {found.runtime.name}, Kubernetes {there[0].version}, kubeconfig {kubeconfig}")
-    table = Table("node", "state", "allocatable devices", "labels and taints", "images")
-    for column in table.columns:
-        column.overflow = "fold"
-    for node in there:
-        ready = "[green]Ready[/green]" if node.ready else f"[red]{node.reason}[/red]"
-        labels = [f"{key}={value}" for key, value in sorted(node.labels.items()) if _telling(key)]
-        table.add_row(
-            node.name,
-            ready,
-            "\n".join(_devices(node.extended_resources)) or "none",
-            "\n".join([*labels, *(f"taint {taint}" for taint in node.taints)]),
-            "\n".join(_images(node.images)),
-        )
-    console.print(table)
+    print_table(("node", "state", "allocatable devices", "labels and taints", "images"), map(_row, there))
+
+
+def _row(node: nodes.Node) -> list[str]:
+    labels = [f"{key}={value}" for key, value in sorted(node.labels.items()) if _telling(key)]
+    return [
+        node.name,
+        "[green]Ready[/green]" if node.ready else f"[red]{node.reason}[/red]",
+        "\n".join(_devices(node.extended_resources)) or "none",
+        "\n".join([*labels, *(f"taint {taint}" for taint in node.taints)]),
+        "\n".join(_images(node.images)),
+    ]
 
 
 def _telling(label: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import yaml
 
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, console, print_table
 from hack.base.step import Step
 from hack.base.yamlfile import read_yaml
 from hack.benchmark import arms as ways
@@ -70,10 +70,7 @@ def measure_url(url: str, files: Sequence[Path], values: Values, folder: Path, a
 
 def show(results: Sequence[Result]) -> None:
     """The table and the verdict, on the console."""
-    table = Table(*report.HEAD)
-    for _, _, cells in report.rows(list(results)):
-        table.add_row(*cells)
-    console.print(table)
+    print_table(report.HEAD, [cells for _, _, cells in report.rows(list(results))])
     for sentence in verdict(list(results)):
         console.print(sentence)
 

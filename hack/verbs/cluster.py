@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import print_table
 from hack.base.step import Step
 from hack.chart.machines import load_machine
 from hack.cluster import gpus as fake_gpus
@@ -145,8 +145,6 @@ def _resource(text: str) -> tuple[str, int]:
 
 
 def _print_allocatable(kubeconfig: Path) -> None:
-    table = Table("node", "resource", "allocatable")
-    for node, resources in fake_gpus.allocatable(kubeconfig).items():
-        for name, count in resources.items():
-            table.add_row(node, name, str(count))
-    console.print(table)
+    found = fake_gpus.allocatable(kubeconfig)
+    rows = [(node, name, str(count)) for node, resources in found.items() for name, count in resources.items()]
+    print_table(("node", "resource", "allocatable"), rows)
