@@ -107,7 +107,7 @@ def _on_hub(graph: Graph, model: str, name: str, workers: list[Component], env: 
                 "downloaded again",
             )
         moved[cache.path] = "/model-cache"
-        _created(graph, claim, source["cache"], notes)
+        _created(graph, claim, notes)
         notes.doubt(
             "global.model.source.huggingface.cache.claimName",
             f"each worker reads the hub and caches in claim {claim}, which must be ReadWriteMany; "
@@ -158,11 +158,11 @@ def _on_disk(graph: Graph, model: str, workers: list[Component], notes: Notes) -
 
 
 def _source(graph: Graph, mount: Mount, folder: str, notes: Notes) -> Tree:
+    path = {"path": folder} if folder else {}
     if claim := a_map(mount.source.get("persistentVolumeClaim")):
         name = str(claim.get("claimName") or "")
-        pvc: Tree = {"claimName": name}
-        _created(graph, name, pvc, notes)
-        return {"type": "pvc", "pvc": pvc | ({"path": folder} if folder else {})}
+        _created(graph, name, notes)
+        return {"type": "pvc", "pvc": {"claimName": name} | path}
     if host := a_map(mount.source.get("hostPath")):
         return {
             "type": "hostPath",
@@ -176,15 +176,12 @@ def _source(graph: Graph, mount: Mount, folder: str, notes: Notes) -> Tree:
             bucket["mountOptions"] = str(options)
         if not bucket["bucket"]:
             notes.doubt("global.model.source.gcsfuse.bucket", "the input names no bucket: write yours")
-        return {"type": "gcsfuse", "gcsfuse": bucket | ({"path": folder} if folder else {})}
+        return {"type": "gcsfuse", "gcsfuse": bucket | path}
     if csi:
         keys = ("driver", "readOnly", "volumeAttributes", "nodePublishSecretRef")
-        return {"type": "csi", "csi": {k: csi[k] for k in keys if k in csi} | ({"path": folder} if folder else {})}
+        return {"type": "csi", "csi": {k: csi[k] for k in keys if k in csi} | path}
     if image := a_map(mount.source.get("image")):
-        return {
-            "type": "ociImage",
-            "ociImage": {"image": _image(str(image.get("reference") or ""))} | ({"path": folder} if folder else {}),
-        }
+        return {"type": "ociImage", "ociImage": {"image": _image(str(image.get("reference") or ""))} | path}
     kind = next(iter(mount.source), "nothing")
     raise CannotConvertError(
         f"the model is in {mount.path}, a volume of kind {kind}: the chart reads weights from a claim, a "
@@ -199,7 +196,7 @@ def _image(reference: str) -> Tree:
     return {"registry": registry, "repository": repository, "tag": tag, "digest": digest}
 
 
-def _created(graph: Graph, claim: str, into: Tree, notes: Notes) -> None:
+def _created(graph: Graph, claim: str, notes: Notes) -> None:
     """A claim that the input creates stays an object of its own, unless v1alpha1 had the operator create it."""
     spec = graph.claims.get(claim)
     if spec is not None and get(spec, "resources", "requests", "storage"):
