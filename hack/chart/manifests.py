@@ -98,26 +98,14 @@ class PodTemplate:
         return {v["name"]: v for v in self.spec.get("volumes", [])}
 
 
-class Manifests(Sequence[Object]):
+class Manifests(tuple[Object, ...]):
     """The objects of one render."""
-
-    def __init__(self, objects: Sequence[Object]) -> None:
-        self.objects = list(objects)
-
-    def __len__(self) -> int:
-        return len(self.objects)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.objects[index]
-
-    def __iter__(self) -> Iterator[Object]:
-        return iter(self.objects)
 
     def all(self, kind: str | None = None, *, name: str | None = None, component: str | None = None) -> list[Object]:
         """The objects that match everything that is given."""
         return [
             o
-            for o in self.objects
+            for o in self
             if (kind is None or o["kind"] == kind)
             and (name is None or o["metadata"]["name"] == name)
             and (component is None or o["metadata"].get("labels", {}).get(COMPONENT) == component)
@@ -133,14 +121,11 @@ class Manifests(Sequence[Object]):
 
     def ids(self) -> list[str]:
         """Kind/name of every object, sorted."""
-        return sorted(object_id(o) for o in self.objects)
+        return sorted(map(object_id, self))
 
     def pods(self, component: str | None = None) -> list[PodTemplate]:
         """Every pod template, or those of one component."""
-        found: list[PodTemplate] = []
-        for owner in self.objects:
-            if owner["kind"] in WORKLOAD_KINDS:
-                found += _templates(owner)
+        found = [pods for owner in self if owner["kind"] in WORKLOAD_KINDS for pods in _templates(owner)]
         return [p for p in found if component is None or p.labels.get(COMPONENT) == component]
 
     def pod(self, component: str) -> PodTemplate:

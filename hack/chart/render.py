@@ -173,10 +173,10 @@ def _by_engine(
     arguments = [part for file in files for part in ("--values", str(file))]
     argv = (helm, "template", release, str(ROOT), "--namespace", namespace, "--kube-version", kube_version, *arguments)
     error = outcome.error and f"Error: {outcome.error}"
-    return _judged(HelmResult(argv, int(bool(error)), "", error), outcome.manifests.objects, outcome.notes)
+    return _judged(HelmResult(argv, int(bool(error)), "", error), outcome.manifests, outcome.notes)
 
 
-def _judged(result: HelmResult, objects: list[Object], notes: str) -> _Rendered:
+def _judged(result: HelmResult, objects: Sequence[Object], notes: str) -> _Rendered:
     problems = kubeschema.problems(*objects)
     return _Rendered(result.argv, result.code, result.stderr, json.dumps(objects), notes, problems)
 
