@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,31 +39,15 @@ def command() -> None:
 @click.option("--machine", metavar="PRESET", default=lifecycle.DEFAULT_MACHINE, show_default=True)
 @click.option("--gpus", type=click.IntRange(1, 64), help="Faked GPUs of each worker.", show_default="the machine's")
 @click.option("--image", metavar="NODE_IMAGE", help="Node image.", show_default="cached, else pulled, else built")
-@click.option("--runtime", type=click.Choice(runtimes.RUNTIMES), show_default="Docker if usable, else Podman")
+@click.option(
+    "--runtime", "runtime_name", type=click.Choice(runtimes.RUNTIMES), show_default="Docker if usable, else Podman"
+)
 @click.option("--api-port", type=click.IntRange(0, 65535), default=0, show_default="a free one")
 @click.option("--recreate", is_flag=True, help="Replace a cluster of this name.")
 @cluster_name
-def up(
-    name: str,
-    workers: int,
-    machine: str,
-    gpus: int | None,
-    image: str | None,
-    runtime: str | None,
-    api_port: int,
-    recreate: bool,
-) -> None:
+def up(**options: Any) -> None:
     """Make the cluster, or reuse the healthy one."""
-    cluster = lifecycle.up(
-        name,
-        workers=workers,
-        machine=machine,
-        gpus=gpus,
-        image=image,
-        runtime_name=runtime,
-        api_port=api_port,
-        recreate=recreate,
-    )
+    cluster = lifecycle.up(**options)
     Step("cluster").say(f"{cluster.name} is up: export KUBECONFIG={cluster.kubeconfig}")
 
 
