@@ -196,10 +196,10 @@ def is_hook(item: Object) -> bool:
     return "helm.sh/hook" in item["metadata"].get("annotations", {})
 
 
-def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Values merged as Helm does it: maps merge, everything else replaces."""
-    result = dict(base)
-    for key, value in change.items():
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Values merged as Helm does it, the last ones on top: maps merge, everything else replaces."""
+    result: dict[str, Any] = {}
+    for key, value in (entry for layer in layers for entry in layer.items()):
         old = result.get(key)
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         result[key] = merged(old, value) if both else value  # type: ignore[arg-type]

@@ -165,10 +165,8 @@ def _by_binary(
 def _by_engine(
     values: Values, files: Sequence[Path], release: str, namespace: str, helm: str, kube_version: str
 ) -> _Rendered:
-    together: Values = {}
-    for file in files:
-        together = merged(together, read_yaml(file))
-    outcome = engine(helm, kube_version)(merged(together, values), release=release, namespace=namespace)
+    together = merged(*map(read_yaml, files), values)
+    outcome = engine(helm, kube_version)(together, release=release, namespace=namespace)
     # The command that does the same, for whoever reads of an error.
     arguments = [part for file in files for part in ("--values", str(file))]
     argv = (helm, "template", release, str(ROOT), "--namespace", namespace, "--kube-version", kube_version, *arguments)

@@ -173,8 +173,8 @@ def _killed_decode(scene: Scene) -> Iterator[None]:
 @contextmanager
 def _half_a_generation(scene: Scene) -> Iterator[None]:
     """A rollout to another block size, in which prefill finds no node."""
-    change = merged(scene.subject.values, merged(nested("global.kvCache.blockSize", 64), {"prefill": NOWHERE}))
-    scene.subject.release.install(merged(change, NO_RULES), wait=False)
+    change = merged(nested("global.kvCache.blockSize", 64), {"prefill": NOWHERE}, NO_RULES)
+    scene.subject.release.install(merged(scene.subject.values, change), wait=False)
     yield
 
 
@@ -296,7 +296,7 @@ def alarms(release: Release, names: list[str]) -> Iterator[Seen]:
         for name in names:
             fault = FAULTS[name]
             # The cluster has no Prometheus operator: its rules are given to Prometheus as they are rendered.
-            subject = Subject(release, merged(merged(BASE, NO_RULES), fault.values))
+            subject = Subject(release, merged(BASE, NO_RULES, fault.values))
             step.say(f"{name}: the release is made ready")
             # Whatever somebody else changed is the values' again.
             options = ["--force-conflicts"]

@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import yaml
@@ -44,14 +43,6 @@ SCHEMES = ("http://", "https://")
 def new_folder(out: Path | None, name: str) -> Path:
     """The one named, or one of this minute."""
     return out or Path("dist") / "bench" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def values_of(files: Sequence[Path]) -> Values:
-    """Several files as one."""
-    found: dict[str, Any] = {}
-    for file in files:
-        found = merged(found, read_yaml(file))
-    return found
 
 
 def measure_url(url: str, files: Sequence[Path], values: Values, folder: Path, aiperf: str, tokenizer: str) -> None:
@@ -98,7 +89,8 @@ def run(
     if url:
         measure_url(url, files, {}, folder, aiperf, tokenizer)
     else:
-        job.measure(job.Place(namespace, kubeconfig, context), release, values_of(files), folder, Step("bench"))
+        values = merged(*map(read_yaml, files))
+        job.measure(job.Place(namespace, kubeconfig, context), release, values, folder, Step("bench"))
     show([load(folder)])
     console.print(f"written to {folder}")
 
@@ -161,7 +153,7 @@ def arms(
         # What Helm has against an arm is said before the first is measured.
         ways.objects(files, merged(ways.NO_IMAGE, values), release, namespace)
         (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / name / "values.yaml").write_text(yaml.safe_dump(merged(values_of(files), values)))
+        (folder / name / "values.yaml").write_text(yaml.safe_dump(merged(*map(read_yaml, files), values)))
     if only_print:
         console.print(f"written to {folder}")
         return
@@ -186,7 +178,7 @@ def in_cluster(place: job.Place, release: str, files: Sequence[Path], values: Va
         job.install(place, release, files, values, step)
         job.measure(place, release, {}, folder, step)
     finally:
-        job.uninstall(place, release, job.component(release, merged(values_of(files), values)))
+        job.uninstall(place, release, job.component(release, merged(*map(read_yaml, files), values)))
         step.say("removed")
 
 
