@@ -211,17 +211,19 @@ def _beta(part: Tree, where: str, shared: Tree, notes: Notes) -> Component:
 
 
 LOST = {
-    "scalingAdapter": "the operator's scaling; this chart's is prefill.autoscaling and decode.autoscaling",
-    "autoscaling": "the operator's scaling; this chart's is prefill.autoscaling and decode.autoscaling",
+    **dict.fromkeys(
+        ("scalingAdapter", "autoscaling"),
+        "the operator's scaling; this chart's is prefill.autoscaling and decode.autoscaling",
+    ),
+    **dict.fromkeys(
+        ("experimental", "checkpoint", "gpuMemoryService", "failover"),
+        "a preview of the operator's",
+    ),
     "eppConfig": "the endpoint picker of a Gateway; this chart's frontend routes itself",
     "frontendSidecar": "a frontend beside each worker; this chart's frontends are pods of their own",
     "ingress": "set frontend.ingress or frontend.httpRoute",
     "minAvailable": "a setting of Grove; frontends and workers have podDisruptionBudget",
     "topologyConstraint": "a setting of Grove; see global.colocation and exclusiveTopologyKey",
-    "experimental": "a preview of the operator's",
-    "checkpoint": "a preview of the operator's",
-    "gpuMemoryService": "a preview of the operator's",
-    "failover": "a preview of the operator's",
 }
 
 

@@ -11,17 +11,8 @@ from hack.convert.tree import Tree, a_map, get
 
 # An input with one of these is a template that somebody fills in first.
 PLACEHOLDER = re.compile(r"\$\{?\w+\}?|<[^>]*>|\{\{|\$\(")
-BITS = (
-    ("nvfp4", 4.5),
-    ("fp4", 4.5),
-    ("mxfp4", 4.5),
-    ("awq", 4.5),
-    ("gptq", 4.5),
-    ("int4", 4.5),
-    ("fp8", 8.5),
-    ("int8", 8.5),
-    ("w8a8", 8.5),
-)
+# Bits of a parameter with its share of the scales, and the formats; nvfp4 and mxfp4 are kinds of fp4.
+BITS = {4.5: ("fp4", "awq", "gptq", "int4"), 8.5: ("fp8", "int8", "w8a8")}
 # What vLLM's, SGLang's and the hub's caches are set by.
 HOMES = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
 
@@ -78,7 +69,7 @@ def _size(names: str) -> float:
     if not counts:
         return 0
     billions = max(float(n) * (1000 if unit == "t" else 1) for n, unit in counts)
-    bits = next((bits for word, bits in BITS if word in names.lower()), 16.0)
+    bits = next((bits for bits, words in BITS.items() if any(word in names.lower() for word in words)), 16.0)
     # Two tenths of the parameters at most stay in 16 bits where the rest has fewer.
     return float(max(1, round(billions * 1e9 * bits / 8 / 2**30 * 1.05)))
 
