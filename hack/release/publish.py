@@ -98,7 +98,10 @@ def publish(
     if taken not in (None, digest):
         raise UserError(f"{target}:{built.version} was published by somebody else meanwhile ({taken})")
     step.say(f"signed, attested, checked and tagged {target}:{built.version}")
-    _print_published(target, built.version, digest)
+    console.print(
+        f"\ninstall:  helm install demo oci://{target} --version {built.version}\n"
+        f"or:       helm install demo oci://{target}@{digest}"
+    )
     return digest
 
 
@@ -234,10 +237,3 @@ def bump(version: str, *, root: Path = ROOT, date: datetime.date | None = None) 
     package.helm("dependency", "update", "--skip-refresh", root)
     package.check_versions(root)
     return [*(str(file.relative_to(root)) for file in written), "Chart.lock"]
-
-
-def _print_published(target: Repository, version: str, digest: str) -> None:
-    console.print(
-        f"\ninstall:  helm install demo oci://{target} --version {version}\n"
-        f"or:       helm install demo oci://{target}@{digest}"
-    )
