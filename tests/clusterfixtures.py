@@ -62,7 +62,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         make_cluster(config)
 
 
-class ByFile(LoadFileScheduling):
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
     """With `--dist loadfile` whatever has pods on the nodes counts as one file."""
 
     def _split_scope(self, nodeid: str) -> str:

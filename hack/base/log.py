@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from rich import table
@@ -23,6 +23,14 @@ class Table(table.Table):
     def add_column(self, *arguments: Any, **options: Any) -> None:
         """As of rich."""
         super().add_column(*arguments, **{"overflow": "fold", **options})
+
+
+def print_table(head: Sequence[str], rows: Iterable[Iterable[str]], title: str | None = None) -> None:
+    """Print a table on the console."""
+    shown = Table(*head, title=title)
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
 
 
 class UserError(Exception):

@@ -8,8 +8,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from hack.base.log import UserError, console
 
@@ -43,6 +45,15 @@ class Step:
     def say(self, text: str) -> None:
         """Print one progress line."""
         console.print(f"[bold]{self.name:<12}[/bold] {text} ({self.seconds():.0f} s)")
+
+    def lock(self, file: Path, busy: str) -> AbstractContextManager[object]:
+        """Hold the lock of a file for a block; says that it is busy where another process has it."""
+        lock = FileLock(file)
+        try:
+            return lock.acquire(timeout=0)
+        except Timeout:
+            self.say(busy)
+            return lock.acquire()
 
     def run(
         self,

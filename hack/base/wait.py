@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from hack.base.log import UserError
@@ -56,6 +58,24 @@ def wait_for(
             step.say(f"waiting for {what}; {last}")
             said = now
         time.sleep(min(interval, max(0.0, deadline - time.monotonic())))
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object], interval: float) -> Iterator[None]:
+    """Do something every so many seconds, in a thread, as long as the block runs."""
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.wait(interval):
+            act()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def pause(seconds: float) -> None:

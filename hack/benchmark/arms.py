@@ -48,10 +48,7 @@ def plan(made: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def arm_values(files: Sequence[Path], name: str, values: Values) -> Values:
     """What an arm changes of the values. Raises UserError where the same GPUs do not make whole workers."""
     defaults = read_yaml(ROOT / "values.yaml")
-    effective = defaults
-    for file in files:
-        effective = merged(effective, read_yaml(file))
-    effective = merged(effective, values)
+    effective = merged(defaults, *map(read_yaml, files), values)
     if effective["global"]["serving"] != DISAGGREGATED:
         raise UserError("global.serving: the arms are made of disaggregated values: give a values file of these")
     if name == DISAGGREGATED:

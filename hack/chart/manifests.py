@@ -99,26 +99,14 @@ class PodTemplate:
         return {v["name"]: v for v in self.spec.get("volumes", [])}
 
 
-class Manifests(Sequence[Object]):
+class Manifests(tuple[Object, ...]):
     """The objects of one render."""
-
-    def __init__(self, objects: Sequence[Object]) -> None:
-        self.objects = list(objects)
-
-    def __len__(self) -> int:
-        return len(self.objects)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.objects[index]
-
-    def __iter__(self) -> Iterator[Object]:
-        return iter(self.objects)
 
     def all(self, kind: str | None = None, *, name: str | None = None, component: str | None = None) -> list[Object]:
         """The objects that match everything that is given."""
         return [
             o
-            for o in self.objects
+            for o in self
             if (kind is None or o["kind"] == kind)
             and (name is None or o["metadata"]["name"] == name)
             and (component is None or o["metadata"].get("labels", {}).get(COMPONENT) == component)
@@ -134,14 +122,12 @@ class Manifests(Sequence[Object]):
 
     def ids(self) -> list[str]:
         """Kind/name of every object, sorted."""
-        return sorted(object_id(o) for o in self.objects)
+        return sorted(map(object_id, self))
 
     def pods(self, component: str | None = None) -> list[PodTemplate]:
         """Every pod template, or those of one component."""
-        found: list[PodTemplate] = []
-        for owner in self.objects:
-            if owner["kind"] in WORKLOAD_KINDS:
-                found += _templates(owner, self._least(owner))
+        owners = [item for item in self if item["kind"] in WORKLOAD_KINDS]
+        found = [pods for owner in owners for pods in _templates(owner, self._least(owner))]
         return [p for p in found if component is None or p.labels.get(COMPONENT) == component]
 
     def _least(self, owner: Object) -> int:
@@ -221,10 +207,10 @@ def is_hook(item: Object) -> bool:
     return "helm.sh/hook" in item["metadata"].get("annotations", {})
 
 
-def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Values merged as Helm does it: maps merge, everything else replaces."""
-    result = dict(base)
-    for key, value in change.items():
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Values merged as Helm does it, the last ones on top: maps merge, everything else replaces."""
+    result: dict[str, Any] = {}
+    for key, value in (entry for layer in layers for entry in layer.items()):
         old = result.get(key)
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         result[key] = merged(old, value) if both else value  # type: ignore[arg-type]

@@ -165,18 +165,16 @@ def _by_binary(
 def _by_engine(
     values: Values, files: Sequence[Path], release: str, namespace: str, helm: str, kube_version: str
 ) -> _Rendered:
-    together: Values = {}
-    for file in files:
-        together = merged(together, read_yaml(file))
-    outcome = engine(helm, kube_version)(merged(together, values), release=release, namespace=namespace)
+    together = merged(*map(read_yaml, files), values)
+    outcome = engine(helm, kube_version)(together, release=release, namespace=namespace)
     # The command that does the same, for whoever reads of an error.
     arguments = [part for file in files for part in ("--values", str(file))]
     argv = (helm, "template", release, str(ROOT), "--namespace", namespace, "--kube-version", kube_version, *arguments)
     error = outcome.error and f"Error: {outcome.error}"
-    return _judged(HelmResult(argv, int(bool(error)), "", error), outcome.manifests.objects, outcome.notes)
+    return _judged(HelmResult(argv, int(bool(error)), "", error), outcome.manifests, outcome.notes)
 
 
-def _judged(result: HelmResult, objects: list[Object], notes: str) -> _Rendered:
+def _judged(result: HelmResult, objects: Sequence[Object], notes: str) -> _Rendered:
     problems = kubeschema.problems(*objects)
     return _Rendered(result.argv, result.code, result.stderr, json.dumps(objects), notes, problems)
 

@@ -38,10 +38,7 @@ class Scenario:
     @functools.cached_property
     def effective(self) -> dict[str, Any]:
         """The values as templates see them: the defaults under the files under the values."""
-        result: dict[str, Any] = {}
-        for file in ("values.yaml", *self.files):
-            result = merged(result, content(file))
-        return merged(result, self.values)
+        return merged(*map(content, ("values.yaml", *self.files)), self.values)
 
 
 def in_namespace(name: str) -> dict[str, Any]:

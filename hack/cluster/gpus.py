@@ -16,7 +16,7 @@ from hack.base.log import UserError
 from hack.base.step import Step
 from hack.base.wait import NotReachedError, UnrecoverableError, wait_for
 from hack.base.yamlfile import read_yaml
-from hack.chart.machines import Machine, Taint
+from hack.chart.machines import Machine
 from hack.cluster.kube import Kube
 from hack.cluster.nodes import CONTROL_PLANE_LABEL
 from hack.containers import build_images
@@ -240,7 +240,8 @@ def _apply_machine(node: Any, machine: Machine) -> None:
     ours = {tuple(pair) for pair in before["taints"]}
     ours |= {(taint.key, taint.effect) for taint in machine.taints}
     kept = [taint for taint in node.spec.taints or [] if (taint.key, taint.effect) not in ours]
-    node.spec.taints = kept + [_node_taint(taint) for taint in machine.taints]
+    make = kubernetes.client.V1Taint
+    node.spec.taints = kept + [make(key=t.key, value=t.value or None, effect=t.effect) for t in machine.taints]
     annotations[MACHINE_ANNOTATION] = json.dumps(
         {
             "name": machine.name,
@@ -249,10 +250,6 @@ def _apply_machine(node: Any, machine: Machine) -> None:
         }
     )
     node.metadata.annotations = annotations
-
-
-def _node_taint(taint: Taint) -> Any:
-    return kubernetes.client.V1Taint(key=taint.key, value=taint.value or None, effect=taint.effect)
 
 
 def _in_words(counts: Mapping[str, Mapping[str, int]]) -> str:

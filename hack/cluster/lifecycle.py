@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, console, print_table
 from hack.base.paths import TOOLS_BIN, cache_dir
 from hack.base.step import Step, stop_all_on_failure
 from hack.chart.machines import Machine, load_machine
@@ -140,7 +138,8 @@ def _reuse(found: Found, name: str, workers: int) -> Cluster:
         _kind(found.runtime, step, "export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig)
         there = nodes.get_nodes(kubeconfig)
     except UserError as reason:
-        raise state.half_made(name, found, f"its API server does not answer: {_last_line(str(reason))}") from reason
+        last = str(reason).splitlines()[-1].strip()
+        raise state.half_made(name, found, f"its API server does not answer: {last}") from reason
     if len(there) - 1 != workers:
         raise UserError(
             f'cluster "{name}" has {len(there) - 1} workers, not {workers}: give --workers {len(there) - 1} to use it, '
@@ -205,31 +204,11 @@ def _ready(workers: int) -> nodes.Condition:
     return lambda seen: len(seen) == workers + 1 and all(node.ready for node in seen)
 
 
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else "no reason given"
-
-
-@contextmanager
-def _locked(name: str) -> Iterator[None]:
+def _locked(name: str) -> AbstractContextManager[object]:
     """One `up` or `down` of a cluster at a time."""
     # In the cache, not in the checkout: two checkouts share the container runtime.
-    lock = FileLock(cache_dir() / f"cluster-{name}.lock")
-    if not _try(lock):
-        Step("cluster").say(f"{name}: waiting for another process that works on it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _try(lock: FileLock) -> bool:
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    return True
+    file = cache_dir() / f"cluster-{name}.lock"
+    return Step("cluster").lock(file, f"{name}: waiting for another process that works on it")
 
 
 def print_status(name: str) -> None:
@@ -242,20 +221,18 @@ def print_status(name: str) -> None:
     except NoAnswerError as reason:
         raise state.half_made(name, found, f"its API server does not answer: {reason}") from reason
     console.print(f"cluster {name}: {found.runtime.name}, Kubernetes {there[0].version}, kubeconfig {kubeconfig}")
-    table = Table("node", "state", "allocatable devices", "labels and taints", "images")
-    for column in table.columns:
-        column.overflow = "fold"
-    for node in there:
-        ready = "[green]Ready[/green]" if node.ready else f"[red]{node.reason}[/red]"
-        labels = [f"{key}={value}" for key, value in sorted(node.labels.items()) if _telling(key)]
-        table.add_row(
-            node.name,
-            ready,
-            "\n".join(_devices(node.extended_resources)) or "none",
-            "\n".join([*labels, *(f"taint {taint}" for taint in node.taints)]),
-            "\n".join(_images(node.images)),
-        )
-    console.print(table)
+    print_table(("node", "state", "allocatable devices", "labels and taints", "images"), map(_row, there))
+
+
+def _row(node: nodes.Node) -> list[str]:
+    labels = [f"{key}={value}" for key, value in sorted(node.labels.items()) if _telling(key)]
+    return [
+        node.name,
+        "[green]Ready[/green]" if node.ready else f"[red]{node.reason}[/red]",
+        "\n".join(_devices(node.extended_resources)) or "none",
+        "\n".join([*labels, *(f"taint {taint}" for taint in node.taints)]),
+        "\n".join(_images(node.images)),
+    ]
 
 
 def _telling(label: str) -> bool:

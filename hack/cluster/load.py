@@ -64,14 +64,9 @@ def _archive(runtime: Runtime, image: str) -> Iterator[Path]:
             runtime.output("save", "--output", archive, name)
         finally:
             if not tagged:
-                runtime.run(
-                    "untag" if runtime.name == "podman" else "rmi", *_untag_arguments(runtime, found["Id"], name)
-                )
+                untag = ("untag", found["Id"]) if runtime.name == "podman" else ("rmi", "--no-prune")
+                runtime.run(*untag, name)
         yield archive
-
-
-def _untag_arguments(runtime: Runtime, identifier: str, name: str) -> list[str]:
-    return [identifier, name] if runtime.name == "podman" else ["--no-prune", name]
 
 
 def _load_archive(runtime: Runtime, archive: Path, nodes: Sequence[str]) -> None:

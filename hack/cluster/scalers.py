@@ -35,7 +35,8 @@ AVAILABLE = "jsonpath={.status.conditions[?(@.type=='Available')].status}"
 def scalers(kube: Kube) -> Iterator[None]:
     """KEDA and metrics-server, ready, until the block ends; by then no release may be left that KEDA scales."""
     load(kube, IMAGES)
-    objects = [_fit(item) for module in MODULES for item in _manifests(kube, *module[:3])]
+    folders = [gobuild.source(module, path) / folder for module, path, folder, _ in MODULES]
+    objects = [_fit(item) for folder in folders for item in parse_all(kube.kubectl("kustomize", str(folder)))]
     text = yaml.safe_dump_all(objects)
     step = Step("scalers")
     step.say("installing KEDA and metrics-server")
@@ -55,10 +56,6 @@ def load(kube: Kube, names: tuple[str, ...]) -> None:
     """Images of hack/data/versions.yaml onto the nodes of a cluster of kind."""
     context: str = read_yaml(kube.kubeconfig)["current-context"]
     lifecycle.load(build_images.archives(names), context.removeprefix("kind-"))
-
-
-def _manifests(kube: Kube, module: str, path: str, folder: str) -> list[Any]:
-    return list(parse_all(kube.kubectl("kustomize", str(gobuild.source(module, path) / folder))))
 
 
 def _fit(item: Object) -> Object:

@@ -61,13 +61,9 @@ def _automatic(runtime: Runtime, step: Step) -> NodeImage:
     try:
         runtime.pull(upstream, step)
     except UserError as error:
-        step.say(f"cannot pull {upstream}: {_last_line(str(error))}")
+        step.say(f"cannot pull {upstream}: {str(error).splitlines()[-1]}")
     else:
         return NodeImage(upstream, "pulled", own=False)
     step.say("building an own one from Debian packages and Go modules; this takes minutes, once")
     node_build.build(runtime, step)
     return NodeImage(own, "built now", own=True)
-
-
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1]

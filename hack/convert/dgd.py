@@ -95,13 +95,29 @@ def _beside(result: Graph, others: list[Tree], notes: Notes) -> None:
             )
 
 
-def _component(name: str, where: str, kind: str, part: Tree) -> Component:
-    return Component(name, where, kind, whole(part["replicas"]) if part.get("replicas") is not None else None)
+def _said(part: Any) -> Tree:
+    """The fields of a part that say something."""
+    return {key: value for key, value in a_map(part).items() if value not in (None, "", [], {})}
+
+
+def _component(name: str, where: str, kind: str, rest: Tree) -> Component:
+    """A component, with what both versions call alike taken out of the rest."""
+    replicas = whole(rest.pop("replicas", None))
+    return Component(name, where, kind, replicas, whole(get(rest.pop("multinode", None), "nodeCount")) or 1)
+
+
+def _say_rest(rest: Tree, where: str, derived: tuple[str, ...], why: str, notes: Notes) -> None:
+    for key in derived:
+        if key in rest:
+            notes.change(f"{where}.{key}", f"left out: {why}")
+            del rest[key]
+    for key in sorted(rest):
+        notes.loss(f"{where}.{key}", LOST.get(key, "no setting of this chart"))
 
 
 def _take_container(result: Component, container: Tree, shared: Tree) -> Tree:
     """Fill a component from its main container; what is left of it."""
-    rest = {key: value for key, value in container.items() if value not in (None, "", [], {})}
+    rest = _said(container)
     result.image = str(rest.pop("image", ""))
     result.command = texts(rest.pop("command", None))
     result.args = texts(rest.pop("args", None))
@@ -132,15 +148,13 @@ def _take_mounts(result: Component, mounts: Any, volumes: Any) -> None:
 
 
 def _alpha(name: str, part: Tree, where: str, shared: Tree, notes: Notes) -> Component:
-    rest = {key: value for key, value in part.items() if value not in (None, "", [], {})}
+    rest = _said(part)
     kind = str(rest.pop("componentType", "") or "worker")
     role = str(rest.pop("subComponentType", ""))
-    result = _component(name, where, role if kind in ("worker", "main") and role in WORKERS else kind, rest)
-    if kind == "main":
-        # Old inputs; the command says what it is.
-        result.kind = role if role in WORKERS else "worker"
-    rest.pop("replicas", None)
-    result.nodes = whole(get(rest.pop("multinode", None), "nodeCount", default=1)) or 1
+    if kind in ("worker", "main"):
+        # Old inputs have main; the command says what it is.
+        kind = role if role in WORKERS else "worker"
+    result = _component(name, where, kind, rest)
     result.env = variables(rest.pop("envs", None))
     result.secrets = texts(rest.pop("envFromSecret", None))
     memory = a_map(rest.pop("sharedMemory", None))
@@ -152,7 +166,7 @@ def _alpha(name: str, part: Tree, where: str, shared: Tree, notes: Notes) -> Com
     metadata = a_map(rest.pop("extraPodMetadata", None))
     result.labels = {**a_map(rest.pop("labels", None)), **a_map(metadata.get("labels"))}
     result.annotations = {**a_map(rest.pop("annotations", None)), **a_map(metadata.get("annotations"))}
-    pod = {k: v for k, v in a_map(rest.pop("extraPodSpec", None)).items() if v not in (None, "", [], {})}
+    pod = _said(rest.pop("extraPodSpec", None))
     container = a_map(pod.pop("mainContainer", None))
     mounts = [*maps(rest.pop("volumeMounts", None)), *maps(container.pop("volumeMounts", None))]
     _take_mounts(result, mounts, pod.pop("volumes", None))
@@ -160,26 +174,20 @@ def _alpha(name: str, part: Tree, where: str, shared: Tree, notes: Notes) -> Com
     if found := result.container.pop("resources", None):
         result.resources = _resources(a_map(found)) if not result.resources else result.resources
     result.pod = pod
-    for key in ("serviceName", "dynamoNamespace", "globalDynamoNamespace", "modelRef"):
-        if key in rest:
-            notes.change(f"{where}.{key}", "left out: names and Dynamo's namespace follow from the release")
-            del rest[key]
-    for key in sorted(rest):
-        notes.loss(f"{where}.{key}", LOST.get(key, "no setting of this chart"))
+    derived = ("serviceName", "dynamoNamespace", "globalDynamoNamespace", "modelRef")
+    _say_rest(rest, where, derived, "names and Dynamo's namespace follow from the release", notes)
     return result
 
 
 def _beta(part: Tree, where: str, shared: Tree, notes: Notes) -> Component:
-    rest = {key: value for key, value in part.items() if value not in (None, "", [], {})}
+    rest = _said(part)
     name = str(rest.pop("name", "") or "unnamed")
     result = _component(name, where, str(rest.pop("type", "") or "worker"), rest)
-    rest.pop("replicas", None)
-    result.nodes = whole(get(rest.pop("multinode", None), "nodeCount", default=1)) or 1
     result.shared_memory = str(rest.pop("sharedMemorySize", ""))
     template = a_map(rest.pop("podTemplate", None))
     result.labels = a_map(get(template, "metadata", "labels"))
     result.annotations = a_map(get(template, "metadata", "annotations"))
-    pod = {k: v for k, v in a_map(template.get("spec")).items() if v not in (None, "", [], {})}
+    pod = _said(template.get("spec"))
     containers = maps(pod.pop("containers", None))
     main = next((c for c in containers if c.get("name") == "main"), containers[0] if containers else {})
     for other in containers:
@@ -197,27 +205,25 @@ def _beta(part: Tree, where: str, shared: Tree, notes: Notes) -> Component:
     result.resources = _resources(a_map(main.pop("resources", None)))
     result.container = _take_container(result, main, shared)
     result.pod = pod
-    for key in ("globalDynamoNamespace", "modelRef", "runtimeVersionOverride"):
-        if key in rest:
-            notes.change(f"{where}.{key}", "left out: names and versions follow from the release")
-            del rest[key]
-    for key in sorted(rest):
-        notes.loss(f"{where}.{key}", LOST.get(key, "no setting of this chart"))
+    derived = ("globalDynamoNamespace", "modelRef", "runtimeVersionOverride")
+    _say_rest(rest, where, derived, "names and versions follow from the release", notes)
     return result
 
 
 LOST = {
-    "scalingAdapter": "the operator's scaling; this chart's is prefill.autoscaling and decode.autoscaling",
-    "autoscaling": "the operator's scaling; this chart's is prefill.autoscaling and decode.autoscaling",
+    **dict.fromkeys(
+        ("scalingAdapter", "autoscaling"),
+        "the operator's scaling; this chart's is prefill.autoscaling and decode.autoscaling",
+    ),
+    **dict.fromkeys(
+        ("experimental", "checkpoint", "gpuMemoryService", "failover"),
+        "a preview of the operator's",
+    ),
     "eppConfig": "the endpoint picker of a Gateway; this chart's frontend routes itself",
     "frontendSidecar": "a frontend beside each worker; this chart's frontends are pods of their own",
     "ingress": "set frontend.ingress or frontend.httpRoute",
     "minAvailable": "a setting of Grove; frontends and workers have podDisruptionBudget",
     "topologyConstraint": "a setting of Grove; see global.colocation and exclusiveTopologyKey",
-    "experimental": "a preview of the operator's",
-    "checkpoint": "a preview of the operator's",
-    "gpuMemoryService": "a preview of the operator's",
-    "failover": "a preview of the operator's",
 }
 
 

@@ -32,6 +32,9 @@ SPREAD = (
     "data-parallel-address", "data-parallel-rank", "data-parallel-external-lb", "data-parallel-backend",
     "data-parallel-multi-port-external-lb",
 )  # fmt: skip
+# Flags of every program that are values of the release.
+PLANES = {"request-plane": "global.requestPlane", "event-plane": "global.eventPlane"}
+ONE_GPU = {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1}
 CONNECTORS = {"NixlConnector": "nixl", "MooncakeConnector": "mooncake"}
 
 
@@ -76,9 +79,9 @@ def read(worker: Worker, notes: Notes) -> None:
         served = served[0]
     model = flags.take("model", "model-path")
     worker.model, worker.served = str(model or ""), str(served or "")
-    for plane in ("request-plane", "event-plane"):
-        if value := flags.take(plane):
-            worker.shared[f"global.{'requestPlane' if plane == 'request-plane' else 'eventPlane'}"] = value
+    for name, path in PLANES.items():
+        if value := flags.take(name):
+            worker.shared[path] = value
     if mode := flags.take("router-mode"):
         notes.change(
             f"{worker.where} --router-mode",
@@ -87,8 +90,7 @@ def read(worker: Worker, notes: Notes) -> None:
     (_encoder if worker.role == "encode" else READERS[flags.program])(worker, notes)
     for name in DERIVED[flags.program]:
         flags.take(name)
-    size = {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1}
-    worker.parallelism = size | {k: v for k, v in worker.parallelism.items() if v}
+    worker.parallelism = ONE_GPU | {k: v for k, v in worker.parallelism.items() if v}
 
 
 def _number(worker: Worker, notes: Notes, *names: str) -> int:
@@ -280,8 +282,7 @@ def _trtllm(worker: Worker, notes: Notes) -> None:
     if (share := get(settings, "kv_cache_config", "free_gpu_memory_fraction")) is not None:
         drop(settings, ["kv_cache_config", "free_gpu_memory_fraction"])
         flags.values["free-gpu-memory-fraction"] = share
-    for name, value in settings.items():
-        flags.values[f"trtllm.{name}"] = value
+    flags.values |= {f"trtllm.{name}": value for name, value in settings.items()}
 
 
 READERS: dict[str, Callable[[Worker, Notes], None]] = {"vllm": _vllm, "sglang": _sglang, "trtllm": _trtllm}

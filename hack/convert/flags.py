@@ -81,6 +81,13 @@ def parsed(program: str, words: list[str], where: str, notes: Notes) -> Flags:
     return Flags(program, where, _repaired(program, found, where, notes))
 
 
+def as_words(flag: str, value: Any) -> list[str]:
+    """A flag of a file as it stands on a command line."""
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", str(value)]
+
+
 def of_file(program: str, content: Tree, where: str, notes: Notes) -> Flags:
     """The flags of a configuration file, which has them by name."""
     found: Tree = {}
@@ -103,8 +110,7 @@ def _resolve(program: str, typed: str) -> tuple[str, str, bool]:
     name = typed if not typed.startswith("--") else typed[2:]
     if known.get("underscores") and typed.startswith("--"):
         name = name.replace("_", "-")
-    optimization = re.fullmatch(r"-O([0-9])?", name)
-    if optimization:
+    if re.fullmatch(r"-O[0-9]?", name):
         name = "-O"
     base = name.partition(".")[0]
     for candidate in (name, base):

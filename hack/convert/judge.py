@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hack.base.paths import ROOT
 from hack.base.yamlfile import Dumper, parse
-from hack.chart.helm import Helm
+from hack.chart.helm import Helm, values_arguments
 from hack.chart.manifests import WORKERS
 from hack.convert.notes import Notes
 from hack.convert.tree import Tree, drop, get, leaves, put
@@ -39,20 +37,9 @@ def settled(values: Tree, notes: Notes) -> list[str]:
 
 def refused(values: Tree) -> str:
     """What Helm says of the values; nothing when it accepts them."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "values.yaml"
-        file.write_text(dumped(values))
-        result = Helm().attempt(
-            "template",
-            "demo",
-            str(ROOT),
-            "--namespace",
-            "default",
-            "--values",
-            str(file),
-            "--set",
-            "global.clusterChecks=false",
-        )
+    with values_arguments(values) as arguments:
+        options = ("--namespace", "default", "--set", "global.clusterChecks=false")
+        result = Helm().attempt("template", "demo", str(ROOT), *arguments, *options)
     return result.stderr if result.code else ""
 
 

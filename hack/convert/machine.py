@@ -13,8 +13,7 @@ from hack.convert.tree import Tree, a_map, get, maps, put, whole
 
 def apply(graph: Graph, result: Tree, roles: dict[str, Component], hardware: str, notes: Notes) -> None:
     chosen = hardware or str(get(graph.values, "global", "hardware", default=""))
-    sizes = {role: pods.gpus(part) for role, part in roles.items()}
-    spec, shares = as_asked(graph, roles, sizes, notes)
+    spec, shares = as_asked(graph, roles, notes)
     if not chosen:
         if spec:
             put(result, "global.hardwareSpec", spec)
@@ -60,9 +59,7 @@ def _of_machine(pool: Tree, preset: Tree, role: str, chosen: str, notes: Notes) 
             del pool[name]
 
 
-def as_asked(
-    graph: Graph, workers: dict[str, Component], sizes: dict[str, int], notes: Notes
-) -> tuple[Tree, dict[str, Tree]]:
+def as_asked(graph: Graph, workers: dict[str, Component], notes: Notes) -> tuple[Tree, dict[str, Tree]]:
     """A machine type as the workers' pods ask for it: the values of hardwareSpec, and each role's own share."""
     spec: Tree = {}
     shares: dict[str, Tree] = {}
@@ -74,7 +71,7 @@ def as_asked(
             "global.hardwareSpec.gpusPerNode",
             f"the roles' pods have {sorted(spread)} GPUs: one number of GPUs for each node here",
         )
-    most = max([*spread, 0]) or max([*sizes.values(), 0])
+    most = max([*spread, 0]) or max([*per_pod.values(), 0])
     if spread or most > 8:
         spec["gpusPerNode"] = most
         if spread:

@@ -11,17 +11,8 @@ from hack.convert.tree import Tree, a_map, get
 
 # An input with one of these is a template that somebody fills in first.
 PLACEHOLDER = re.compile(r"\$\{?\w+\}?|<[^>]*>|\{\{|\$\(")
-BITS = (
-    ("nvfp4", 4.5),
-    ("fp4", 4.5),
-    ("mxfp4", 4.5),
-    ("awq", 4.5),
-    ("gptq", 4.5),
-    ("int4", 4.5),
-    ("fp8", 8.5),
-    ("int8", 8.5),
-    ("w8a8", 8.5),
-)
+# Bits of a parameter with its share of the scales, and the formats; nvfp4 and mxfp4 are kinds of fp4.
+BITS = {4.5: ("fp4", "awq", "gptq", "int4"), 8.5: ("fp8", "int8", "w8a8")}
 # What vLLM's, SGLang's and the hub's caches are set by.
 HOMES = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
 
@@ -78,7 +69,7 @@ def _size(names: str) -> float:
     if not counts:
         return 0
     billions = max(float(n) * (1000 if unit == "t" else 1) for n, unit in counts)
-    bits = next((bits for word, bits in BITS if word in names.lower()), 16.0)
+    bits = next((bits for bits, words in BITS.items() if any(word in names.lower() for word in words)), 16.0)
     # Two tenths of the parameters at most stay in 16 bits where the rest has fewer.
     return float(max(1, round(billions * 1e9 * bits / 8 / 2**30 * 1.05)))
 
@@ -107,7 +98,7 @@ def _on_hub(graph: Graph, model: str, name: str, workers: list[Component], env: 
                 "downloaded again",
             )
         moved[cache.path] = "/model-cache"
-        _created(graph, claim, source["cache"], notes)
+        _created(graph, claim, notes)
         notes.doubt(
             "global.model.source.huggingface.cache.claimName",
             f"each worker reads the hub and caches in claim {claim}, which must be ReadWriteMany; "
@@ -158,11 +149,11 @@ def _on_disk(graph: Graph, model: str, workers: list[Component], notes: Notes) -
 
 
 def _source(graph: Graph, mount: Mount, folder: str, notes: Notes) -> Tree:
+    path = {"path": folder} if folder else {}
     if claim := a_map(mount.source.get("persistentVolumeClaim")):
         name = str(claim.get("claimName") or "")
-        pvc: Tree = {"claimName": name}
-        _created(graph, name, pvc, notes)
-        return {"type": "pvc", "pvc": pvc | ({"path": folder} if folder else {})}
+        _created(graph, name, notes)
+        return {"type": "pvc", "pvc": {"claimName": name} | path}
     if host := a_map(mount.source.get("hostPath")):
         return {
             "type": "hostPath",
@@ -176,15 +167,12 @@ def _source(graph: Graph, mount: Mount, folder: str, notes: Notes) -> Tree:
             bucket["mountOptions"] = str(options)
         if not bucket["bucket"]:
             notes.doubt("global.model.source.gcsfuse.bucket", "the input names no bucket: write yours")
-        return {"type": "gcsfuse", "gcsfuse": bucket | ({"path": folder} if folder else {})}
+        return {"type": "gcsfuse", "gcsfuse": bucket | path}
     if csi:
         keys = ("driver", "readOnly", "volumeAttributes", "nodePublishSecretRef")
-        return {"type": "csi", "csi": {k: csi[k] for k in keys if k in csi} | ({"path": folder} if folder else {})}
+        return {"type": "csi", "csi": {k: csi[k] for k in keys if k in csi} | path}
     if image := a_map(mount.source.get("image")):
-        return {
-            "type": "ociImage",
-            "ociImage": {"image": _image(str(image.get("reference") or ""))} | ({"path": folder} if folder else {}),
-        }
+        return {"type": "ociImage", "ociImage": {"image": _image(str(image.get("reference") or ""))} | path}
     kind = next(iter(mount.source), "nothing")
     raise CannotConvertError(
         f"the model is in {mount.path}, a volume of kind {kind}: the chart reads weights from a claim, a "
@@ -199,7 +187,7 @@ def _image(reference: str) -> Tree:
     return {"registry": registry, "repository": repository, "tag": tag, "digest": digest}
 
 
-def _created(graph: Graph, claim: str, into: Tree, notes: Notes) -> None:
+def _created(graph: Graph, claim: str, notes: Notes) -> None:
     """A claim that the input creates stays an object of its own, unless v1alpha1 had the operator create it."""
     spec = graph.claims.get(claim)
     if spec is not None and get(spec, "resources", "requests", "storage"):

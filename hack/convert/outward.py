@@ -85,19 +85,15 @@ def _component(pods: PodTemplate, name: str, documents: list[Tree], manifests: M
     is_frontend = role == "frontend"
     has_prefill = any(manifests.pods("prefill"))
     spec = copy.deepcopy(pods.spec)
-    container = next(c for c in spec.pop("containers"))
+    container = spec.pop("containers")[0]
     configs = _configs(spec, container, f"{name}-{role}", manifests)
     documents += configs
-    size = 0
     memory = ""
-    for volume in list(maps(spec.get("volumes"))):
-        folder = a_map(volume.get("emptyDir"))
-        if any(
-            m.get("mountPath") == "/dev/shm" and m["name"] == volume["name"]
-            for m in maps(container.get("volumeMounts"))
-        ):
-            memory = str(folder.get("sizeLimit", ""))
-            _forget(spec, container, volume["name"])
+    for mount in maps(container.get("volumeMounts")):
+        if mount["mountPath"] == "/dev/shm":
+            volume = next(v for v in spec["volumes"] if v["name"] == mount["name"])
+            memory = str(a_map(volume.get("emptyDir")).get("sizeLimit", ""))
+            _forget(spec, container, mount["name"])
     if spec.pop("initContainers", None):
         notes.loss(f"{role} initContainers", "the pods do not wait for the model: fill the claim first")
     _trim(spec, role, notes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from hack.convert.graph import Component, Mount
 from hack.convert.notes import Notes
@@ -241,18 +240,18 @@ def _pod(part: Component, values: Tree, notes: Notes, is_worker: bool) -> None:
 
 def _affinity(part: Component, values: Tree, notes: Notes) -> None:
     """Terms that name the operator's labels would find no pod of this release."""
-    affinity = a_map(json.loads(json.dumps(values["affinity"])))
-    for kind in list(affinity):
-        if OPERATORS.search(json.dumps(affinity[kind])):
-            del affinity[kind]
+    kept: Tree = {}
+    for kind, terms in a_map(values.pop("affinity")).items():
+        if not OPERATORS.search(json.dumps(terms)):
+            kept[kind] = terms
+        else:
             notes.loss(
                 f"{part.where} affinity.{kind}",
                 "it names the operator's labels, which this chart's pods do not have: global.colocation, "
                 "topologySpreadConstraints",
             )
-    values["affinity"] = affinity
-    if not affinity:
-        del values["affinity"]
+    if kept:
+        values["affinity"] = kept
 
 
 def _security(part: Component, context: Tree, name: str, notes: Notes) -> None:
@@ -287,5 +286,5 @@ def devices(part: Component) -> Tree:
 
 def capabilities(part: Component) -> list[str]:
     """Those that a machine type of this chart can have."""
-    added: Any = get(part.container, "securityContext", "capabilities", "add", default=[])
-    return [c for c in added if c in CAPABILITIES] if isinstance(added, list) else []
+    added = texts(get(part.container, "securityContext", "capabilities", "add"))
+    return [name for name in added if name in CAPABILITIES]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import yaml
-
-from hack.base.yamlfile import parse
-from hack.convert.dgd import variables
+from hack.convert.dgd import PROBES, variables
+from hack.convert.flags import as_words
 from hack.convert.graph import Component, Graph, Mount
 from hack.convert.notes import CannotConvertError, Notes
-from hack.convert.tree import Tree, a_map, get, put, whole
+from hack.convert.tree import Tree, a_map, get, of_yaml, put, whole
 
 CONFIG = "serving_config"
 GPUS_A4X, GPUS_A3U = 4, 8
@@ -31,21 +29,10 @@ def graph(values: Tree, files: dict[str, str], notes: Notes) -> Graph:
     mounts = _mounts(values, notes)
     model = get(values, "workload", "model")
     model = str(get(model, "name", default="") if isinstance(model, dict) else model or "")
-    for mount in mounts:
-        if not is_a4x or "csi" not in mount.source:
-            continue
-        model = f"{mount.path}/{model}"
-    result.model = model
+    result.model = f"{mounts[0].path}/{model}" if is_a4x and mounts else model
     frontend = a_map(values["dynamo"].get("frontend"))
-    result.components.append(
-        Component(
-            "frontend",
-            "dynamo.frontend",
-            "frontend",
-            whole(frontend.get("replicas")) or 1,
-            image=str(frontend.get("image") or ""),
-        )
-    )
+    replicas = whole(frontend.get("replicas")) or 1
+    result.components.append(Component("frontend", "dynamo.frontend", "frontend", replicas))
     for role in ("prefill", "decode"):
         result.components.append(_worker(values, role, files, mounts, is_a4x, notes))
     image = str(get(values, "workload", "image", default="") or frontend.get("image") or "")
@@ -86,16 +73,11 @@ def _worker(
         or _text(values.get(key))
         or _text(values.get(CONFIG))
     )
-    if not text and not is_a4x:
-        text = _text(values.get("serving_config"))
     if not text:
         raise CannotConvertError(
             f"{key}: the recipe's flags of this role are a file: give it with --set-file {key}=FILE"
         )
-    try:
-        content = parse(text)
-    except yaml.YAMLError as error:
-        raise CannotConvertError(f"{key}: not valid YAML: {' '.join(str(error).split())}") from error
+    content = of_yaml(text, key)
     own = a_map(values["dynamo"].get(f"{role}Worker")) if is_a4x else a_map(values["workload"])
     part = Component(role, f"dynamo.{role}Worker" if is_a4x else "workload", role, whole(own.get("replicas")) or 1)
     part.nodes = max(1, whole(own.get("nodeCount")) or 1)
@@ -112,7 +94,7 @@ def _worker(
         for k, v in variables(own.get("envs")).items()
         if k not in ("SERVER_ARGS_FILE", "LAUNCHER_SCRIPT", "MODEL_PATH")
     }
-    for probe, kind in (("startupProbe", "startup"), ("livenessProbe", "liveness"), ("readinessProbe", "readiness")):
+    for probe, kind in PROBES.items():
         if isinstance(own.get(probe), dict):
             part.probes[kind] = {**own[probe], "httpGet": {}}
     if secret := get(values, "secrets", "huggingface", "secretName"):
@@ -120,13 +102,9 @@ def _worker(
     program = f"dynamo.{values['workload']['framework']}"
     part.command = ["python3", "-m", program]
     for flag, value in a_map(content).items():
-        if value is True:
-            part.args.append(f"--{flag}")
-        elif value is False:
-            part.args.append(f"--no-{flag}")
+        part.args += as_words(flag, value)
+        if value is False:
             notes.doubt(f"{key} {flag}", "false: the recipe's launcher gives it as a word behind the flag")
-        else:
-            part.args += [f"--{flag}", str(value)]
     return part
 
 

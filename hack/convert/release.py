@@ -7,6 +7,7 @@ from typing import Any
 
 from hack.base.paths import ROOT
 from hack.base.yamlfile import read_yaml
+from hack.chart.manifests import merged
 from hack.convert import engines, flags, machine, model, pods, roles
 from hack.convert.engines import Worker
 from hack.convert.flags import Flags
@@ -57,8 +58,7 @@ def values(graph: Graph, notes: Notes, hardware: str = "", files: dict[str, str]
     _mpi(result, program, found, notes)
     machine.apply(graph, result, found, hardware, notes)
     _image(graph, result, found, notes)
-    for path, value in _flat(graph.values):
-        put(result, path, value)
+    result = merged(result, graph.values)
     if not result.get("frontend"):
         result.pop("frontend", None)
     return _in_order(result, read_yaml(ROOT / "values.yaml"))
@@ -71,14 +71,6 @@ def _in_order(values: Tree, like: Any) -> Tree:
     known = [key for key in like if key in values]
     ordered = {key: values[key] for key in [*known, *(k for k in values if k not in like)]}
     return {k: _in_order(v, like.get(k)) if isinstance(v, dict) else v for k, v in ordered.items()}
-
-
-def _flat(tree: Tree, prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        path = f"{prefix}{key}"
-        found += _flat(value, f"{path}.") if isinstance(value, dict) and value else [(path, value)]
-    return found
 
 
 def _model(
@@ -182,9 +174,9 @@ def _frontend_flags(result: Tree, found: Flags, part: Component, notes: Notes) -
     ):
         if (value := found.take(name)) is not None and name in ("namespace", "namespace-prefix"):
             notes.change(f"{part.where} --{name}", f"left out ({value}): it is derived from the release")
-    for name, key in (("request-plane", "requestPlane"), ("event-plane", "eventPlane")):
+    for name, path in engines.PLANES.items():
         if value := found.take(name):
-            put(result, f"global.{key}", value)
+            put(result, path, value)
     _planes(result, notes)
     if (limit := found.take("migration-limit")) is not None:
         put(result, "frontend.migrationLimit", limit)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
-from hack.base.yamlfile import parse
 from hack.chart.manifests import WORKERS
 from hack.convert import engines, flags, pods, shell
 from hack.convert.engines import Worker
 from hack.convert.flags import Flags
 from hack.convert.graph import Component, Graph
 from hack.convert.notes import CannotConvertError, Notes
-from hack.convert.tree import Tree, a_map, get, maps
+from hack.convert.tree import Tree, a_map, get, maps, of_yaml
 
 ENGINES = {"dynamo.vllm": "vllm", "dynamo.sglang": "sglang", "dynamo.trtllm": "trtllm", "dynamo.mocker": "mocker"}
 # Other parts of a multimodal deployment than a pool of encoders, from Dynamo before 1.4 and from SGLang.
 MULTIMODAL = ("multimodal-processor", "multimodal-encode-prefill-worker", "encoder-only")
-PLANNERS = ("dynamo.planner", "dynamo.global_planner", "planner_sla")
+# What other components are by the module that they run.
+KINDS = {"dynamo.frontend": "frontend"} | dict.fromkeys(
+    ("dynamo.planner", "dynamo.global_planner", "planner_sla"), "planner"
+)
+LOST = {
+    "planner": "the planner needs the operator: prefill.autoscaling and decode.autoscaling scale the pools "
+    "(docs/autoscaling.md)",
+    "epp": "the endpoint picker of a Gateway: this chart's frontend routes, behind an Ingress or an HTTPRoute",
+}
 # Variables that programs read, whatever else a script does with them.
 LIBRARIES = re.compile(
     r"^(DYN|VLLM|SGL|SGLANG|TRTLLM|TLLM|NCCL|UCX|NIXL|HF|HUGGING|CUDA|NVIDIA|TORCH|PYTORCH|LD|PATH|HOME|GLOO|FLASHINFER"
@@ -32,29 +37,15 @@ def pools(graph: Graph, notes: Notes) -> tuple[list[Component], list[Component]]
     frontends: list[Component] = []
     workers: list[Component] = []
     for part in graph.components:
-        if part.kind == "frontend":
+        kind = part.kind
+        if kind in ("worker", "main", *WORKERS):
+            kind = KINDS.get(shell.call(part.command, part.args, {}).module, "worker")
+        if kind == "frontend":
             frontends.append(part)
-        elif part.kind == "planner":
-            notes.loss(
-                part.where,
-                "the planner needs the operator: prefill.autoscaling and decode.autoscaling scale the pools "
-                "(docs/autoscaling.md)",
-            )
-        elif part.kind == "epp":
-            notes.loss(
-                part.where,
-                "the endpoint picker of a Gateway: this chart's frontend routes, behind an Ingress or an HTTPRoute",
-            )
-        elif part.kind in ("worker", "prefill", "decode", "encode", "main"):
-            text = shell.call(part.command, part.args, {}).module
-            if text in ("dynamo.frontend", *PLANNERS):
-                frontends.append(part) if text == "dynamo.frontend" else notes.loss(
-                    part.where,
-                    "the planner needs the operator: prefill.autoscaling and decode.autoscaling scale the "
-                    "pools (docs/autoscaling.md)",
-                )
-            else:
-                workers.append(part)
+        elif kind == "worker":
+            workers.append(part)
+        elif kind in LOST:
+            notes.loss(part.where, LOST[kind])
         else:
             raise CannotConvertError(f"{part.where}: this chart has no component of type {part.kind}")
     if not workers:
@@ -138,10 +129,8 @@ def by_role(graph: Graph, workers: list[Component], calls: dict[str, shell.Call]
         held[role] = part
     if set(roles) in ({"worker"}, {"decode"}):
         found = {"agg": next(iter(roles.values()))}
-    elif set(roles) == {"prefill", "worker"}:
-        found = {"prefill": roles["prefill"], "decode": roles["worker"]}
-    elif set(roles) == {"prefill", "decode"}:
-        found = {"prefill": roles["prefill"], "decode": roles["decode"]}
+    elif set(roles) in ({"prefill", "worker"}, {"prefill", "decode"}):
+        found = {"prefill": roles["prefill"], "decode": roles.get("worker") or roles["decode"]}
     else:
         named = ", ".join(f"{part.name} ({role})" for role, part in [*roles.items(), *encoders.items()])
         raise CannotConvertError(
@@ -196,13 +185,11 @@ def worker(
                 content = a_map(content.get(str(key)))
             # What is typed wins over the file.
             found.values = {**flags.of_file(program, content, part.where, notes).values, **found.values}
-    for name in ("override-engine-args",):
-        if isinstance(override := found.take(name), dict):
-            found.values |= {f"trtllm.{key}": value for key, value in override.items()}
+    if isinstance(override := found.take("override-engine-args"), dict):
+        found.values |= {f"trtllm.{key}": value for key, value in override.items()}
     if graph.model and not found.values.keys() & {"model", "model-path"}:
         found.values["model"] = graph.model
-    for name in ("is-prefill-worker", "is-decode-worker"):
-        found.take(name)
+    found.take("is-prefill-worker", "is-decode-worker")
     worker = Worker(role, part.where, found)
     engines.read(worker, notes)
     expected = part.nodes * pods.gpus(part)
@@ -219,12 +206,9 @@ def _mocker(role: str, part: Component, call: shell.Call, program: str, notes: N
     given = {words[i]: words[i + 1] for i in range(len(words) - 1) if words[i].startswith("--")}
     for name in sorted(given.keys() - {"--model-path", "--model-name", "--disaggregation-mode"}):
         notes.loss(f"{part.where} {name}", "a setting of the mocker: see global.simulation")
-    worker = Worker(
-        role, part.where, Flags(program, part.where, {}), {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1}
-    )
-    worker.model = given.get("--model-path", "")
-    worker.served = given.get("--model-name", "")
-    return worker
+    model, served = given.get("--model-path", ""), given.get("--model-name", "")
+    none = Flags(program, part.where, {})
+    return Worker(role, part.where, none, dict(engines.ONE_GPU), model=model, served=served)
 
 
 def _file(path: str, own: dict[str, str], given: dict[str, str], part: Component, flag: str) -> Tree:
@@ -236,10 +220,7 @@ def _file(path: str, own: dict[str, str], given: dict[str, str], part: Component
             f"{part.where}: --{flag} {path} is not in the input (no ConfigMap has it, perhaps the image): give "
             f"it with --set-file {path}=FILE"
         )
-    try:
-        content = parse(text)
-    except yaml.YAMLError as error:
-        raise CannotConvertError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    content = of_yaml(text, path)
     if not isinstance(content, dict):
         raise CannotConvertError(f"{path}: expected a map of settings, found {type(content).__name__}")
     return content

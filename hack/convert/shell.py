@@ -15,8 +15,8 @@ REFERENCE = re.compile(r"\$\{(\w+)(?::?[-=?]([^}]*))?\}|\$(\w+)|\$\((\w+)\)")
 KUBERNETES = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}")
 ARRAY = re.compile(r"^\$\{(\w+)\[[@*]\]\}$")
 ASSIGNMENT = re.compile(r"^(\w+)(\+?)=(.*)$", re.DOTALL)
-# They change nothing for the program that follows.
-HARMLESS = ("set", "cd", "echo", "exec", "true", ":", "wait", "trap", "shopt", "printf")
+# They change nothing for the program that follows; what the last three write is read before, from here documents.
+HARMLESS = ("set", "cd", "echo", "exec", "true", ":", "wait", "trap", "shopt", "printf", "cat", "tee", "mkdir")
 # A command that is only known when it has run.
 COMPUTED = "$(...)"
 
@@ -57,7 +57,8 @@ def call(command: list[str], arguments: list[str], env: Mapping[str, str]) -> Ca
     if script is not None:
         return _read(script, dict(env))
     result = Call(text=" ".join(words)[:100])
-    expanded = [_kubernetes(word, env) for word in words]
+    # Kubernetes fills in $(NAME). Some inputs have ${NAME}, for a program that fills them in before.
+    expanded = [KUBERNETES.sub(lambda m: env.get(m[1] or m[2], m[0]), word) for word in words]
     result.used = {match[1] or match[2] for word in words for match in KUBERNETES.finditer(word)}
     _take(result, expanded)
     return result
@@ -71,11 +72,6 @@ def _script(words: list[str]) -> str | None:
         if re.fullmatch(r"-[a-z]*c", word):
             return words[place + 1] if place + 1 < len(words) else ""
     return None
-
-
-def _kubernetes(word: str, env: Mapping[str, str]) -> str:
-    """Kubernetes fills in $(NAME). Some inputs have ${NAME}, for a program that fills them in before."""
-    return KUBERNETES.sub(lambda m: env.get(m[1] or m[2], m[0]), word)
 
 
 def _take(result: Call, words: list[str]) -> bool:
@@ -123,7 +119,7 @@ def _read(script: str, env: dict[str, str]) -> Call:
             result.used = {match[1] or match[3] for match in REFERENCE.finditer(script) if match[1] or match[3]}
         elif words[0].plain == "unset":
             result.env |= {name.plain: "" for name in words[1:]}
-        elif words[0].plain not in HARMLESS and not _writes(words):
+        elif words[0].plain not in HARMLESS:
             result.skipped.append(" ".join(line)[:80])
     return result
 
@@ -143,11 +139,6 @@ def _items(text: str, arrays: dict[str, list[str]], variables: Mapping[str, str]
     """The entries of an array."""
     words = [word for words in _statements(text, {}, variables) for word in words]
     return [item for word in words for item in _expanded(word, arrays, variables)]
-
-
-def _writes(words: list[_Word]) -> bool:
-    """Whether it is a here document, which was read before."""
-    return words[0].plain in ("cat", "tee", "mkdir")
 
 
 def _without_redirections(words: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from hack.base.yamlfile import parse, parse_all
+from hack.chart.manifests import merged, nested
 from hack.convert import dgd, recipe, tke
 from hack.convert.graph import Graph
 from hack.convert.notes import CannotConvertError, Notes
@@ -23,7 +24,7 @@ def read(path: Path, name: str, settings: dict[str, str], files: dict[str, str],
         return dgd.graph(_chosen(found, name, path), documents, notes)
     for document in documents:
         for key, value in settings.items():
-            _set(document, key, value)
+            document.update(merged(document, nested(key, parse(value))))
         if tke.is_values(document):
             return tke.graph(document, notes)
         if recipe.is_values(document):
@@ -43,16 +44,6 @@ def read(path: Path, name: str, settings: dict[str, str], files: dict[str, str],
     raise CannotConvertError(
         f"{path}: neither a {dgd.KIND} nor AIConfigurator's output nor values of the A3 Ultra, A4X or TKE chart: {what}"
     )
-
-
-def _set(document: Tree, path: str, value: str) -> None:
-    *above, last = path.split(".")
-    for key in above:
-        inner = document.get(key)
-        if not isinstance(inner, dict):
-            inner = document[key] = {}
-        document = inner
-    document[last] = parse(value)
 
 
 def _chosen(found: list[Tree], name: str, path: Path) -> Tree:

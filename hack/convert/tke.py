@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
-from hack.base.yamlfile import parse
+from hack.convert.flags import as_words
 from hack.convert.graph import Component, Graph, Mount
 from hack.convert.notes import CannotConvertError, Notes
-from hack.convert.tree import Tree, a_map, get, put, whole
+from hack.convert.tree import Tree, a_map, get, of_yaml, put, whole
 
 WORKERS = {"prefill": "PrefillWorker", "decode": "VllmWorker"}
 # Keys of the SDK's services that are no flags of the engine.
@@ -81,10 +79,7 @@ def graph(values: Tree, notes: Notes) -> Graph:
 
 
 def _configs(values: Tree, key: str) -> Tree:
-    try:
-        return a_map(parse(str(values.get(key) or "")))
-    except yaml.YAMLError as error:
-        raise CannotConvertError(f"{key}: not valid YAML: {' '.join(str(error).split())}") from error
+    return a_map(of_yaml(str(values.get(key) or ""), key))
 
 
 def _service(configs: Tree, name: str, notes: Notes) -> Tree:
@@ -110,14 +105,8 @@ def _worker(values: Tree, pods: Tree, role: str, name: str, section: Tree, serve
     part.annotations = {**a_map(values.get("podAnnotations")), **a_map(pods.get("annotations"))}
     part.args = ["--served-model-name", served] if served else []
     for key, value in section.items():
-        if key in SERVICES:
-            continue
-        if value is True:
-            part.args.append(f"--{key}")
-        elif value is False:
-            part.args.append(f"--no-{key}")
-        else:
-            part.args += [f"--{key}", str(value)]
+        if key not in SERVICES:
+            part.args += as_words(key, value)
     if "kv-transfer-config" in section:
         part.args += ["--kv-transfer-config", '{"kv_connector": "NixlConnector"}']
     return part

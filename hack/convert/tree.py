@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
+from hack.base.yamlfile import parse
+from hack.convert.notes import CannotConvertError
+
 Tree = dict[str, Any]
+
+
+def of_yaml(text: str, where: str) -> Any:
+    """What a file of the input says. Raises CannotConvertError, which begins with where it is."""
+    try:
+        return parse(text)
+    except yaml.YAMLError as error:
+        raise CannotConvertError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def get(tree: Any, *keys: str, default: Any = None) -> Any:

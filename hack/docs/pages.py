@@ -30,6 +30,7 @@ from hack.flags import files as flagfiles
 from hack.flags.programs import PROGRAMS
 from hack.monitoring import alerts, dashboards, panels
 from hack.schema.bundle import Schema, bundled
+from hack.schema.valueschema import followed, is_foreign
 
 VALUES_PAGE = ROOT / "docs" / "values.md"
 MATRIX_PAGE = ROOT / "values" / "README.md"
@@ -47,35 +48,12 @@ compared with its golden objects on every change. "Scheduled" means that the rea
 nodes of its machine type, "served" that it was installed on kind, simulated, and answered requests. None has run on its
 real GPUs.
 """
+SECTIONS = (
+    *("global", "preflight", "test", "canary", "benchmark", "networkPolicy", "autoscaling", "metrics"),
+    *("frontend", "prefill", "encode", "etcd", "nats"),
+)
 # Both roles share one schema and one block of defaults, so one section documents them.
-SECTIONS = {
-    "global": "global",
-    "preflight": "preflight",
-    "test": "test",
-    "canary": "canary",
-    "benchmark": "benchmark",
-    "networkPolicy": "networkPolicy",
-    "autoscaling": "autoscaling",
-    "metrics": "metrics",
-    "frontend": "frontend",
-    "prefill": "prefill and decode",
-    "encode": "encode",
-    "etcd": "etcd",
-    "nats": "nats",
-}
-
-
-def resolved(schema: Schema, definitions: dict[str, Schema]) -> Schema:
-    """A node with its reference merged in; what stands beside the reference wins."""
-    if "$ref" not in schema:
-        return schema
-    base = resolved(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
-    own = {key: value for key, value in schema.items() if key != "$ref"}
-    if "properties" in base and "properties" in own:
-        own["properties"] = base["properties"] | {
-            name: base["properties"].get(name, {}) | child for name, child in own["properties"].items()
-        }
-    return base | own
+HEADINGS = {"prefill": "prefill and decode"}
 
 
 def kind_of(schema: Schema, node: Schema) -> str:
@@ -92,19 +70,12 @@ def kind_of(schema: Schema, node: Schema) -> str:
     return text
 
 
-def of_kubernetes(schema: Schema, definitions: dict[str, Schema]) -> bool:
-    """Whether a node is one of Kubernetes' own types, by whatever name: its fields are documented there."""
-    reference = str(schema.get("$ref", ""))
-    return "k8s." in reference or bool(
-        reference and of_kubernetes(definitions[reference.removeprefix("#/$defs/")], definitions)
-    )
-
-
 def leaves(schema: Schema, defaults: Any, path: str, definitions: dict[str, Schema]) -> Iterator[list[str]]:
     """Rows [value, type, default, meaning] of a schema node and of what is below it."""
-    node = resolved(schema, definitions)
+    node = followed(schema, definitions)
     known = defaults if isinstance(defaults, dict) else {}
-    if "properties" in node and not of_kubernetes(schema, definitions):
+    # The fields of Kubernetes' own types are documented there.
+    if "properties" in node and not is_foreign(schema, definitions):
         for name, child in sorted(node["properties"].items()):
             if name != "global":
                 yield from leaves(child, known.get(name), f"{path}.{name}", definitions)
@@ -128,11 +99,13 @@ def values_page() -> str:
     schema = bundled()
     defaults = read_yaml(ROOT / "values.yaml")
     text = GENERATED + "# Values\n\nEvery value of the chart; Helm refuses any other. A dot descends one level.\n"
-    for name, heading in SECTIONS.items():
+    for name in SECTIONS:
         part = schema["properties"][name]
         rows = list(leaves(part, defaults[name], name, schema["$defs"]))
-        description = " ".join(resolved(part, schema["$defs"])["description"].split())
-        text += f"\n## {heading}\n\n{description}\n\n" + table(["value", "type", "default", "meaning"], rows)
+        description = " ".join(followed(part, schema["$defs"])["description"].split())
+        text += f"\n## {HEADINGS.get(name, name)}\n\n{description}\n\n" + table(
+            ["value", "type", "default", "meaning"], rows
+        )
     return text
 
 

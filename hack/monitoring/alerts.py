@@ -84,7 +84,7 @@ ALERTS = (
     ),
     Alert(
         "DynamoFirstTokenSlow",
-        f"{q.first_token(LONGER, 0.99)} > <timeToFirstTokenSeconds>",
+        f"{q.first_token(0.99)(LONGER)} > <timeToFirstTokenSeconds>",
         "warning",
         "10m",
         "The slowest 1 % of first tokens of {{ $labels.model }} take {{ $value | humanizeDuration }}",
@@ -92,7 +92,7 @@ ALERTS = (
     ),
     Alert(
         "DynamoTokensSlow",
-        f"{q.between_tokens(LONGER, 0.99)} > <interTokenLatencySeconds>",
+        f"{q.between_tokens(0.99)(LONGER)} > <interTokenLatencySeconds>",
         "warning",
         "10m",
         "The slowest 1 % of tokens of {{ $labels.model }} come {{ $value | humanizeDuration }} after the one before",
@@ -152,7 +152,7 @@ ALERTS = (
     *(
         Alert(
             "DynamoKvTransferSlow",
-            f"{q.transfer_speed(LONGER, counters)} < <transferGBps>",
+            f"{q.transfer_speed(counters)(LONGER)} < <transferGBps>",
             "warning",
             "10m",
             "The KV cache moves slowly",
@@ -164,7 +164,7 @@ ALERTS = (
     *(
         Alert(
             "DynamoKvTransferFails",
-            f"{q.transfer_failures(LONGER, counters)} > 0",
+            f"{q.transfer_failures(counters)(LONGER)} > 0",
             "warning",
             "0m",
             "KV transfers of {{ $labels.pod }} fail",

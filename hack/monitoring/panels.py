@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from hack.monitoring import queries as q
-from hack.monitoring.queries import Scope
+from hack.monitoring.queries import Ask
 from verify.engines import TRANSFERS, Transfers
-
-T = TypeVar("T")
 
 # Why a query of a healthy simulated release finds nothing.
 A_FAULT = "nothing has failed"
@@ -27,7 +24,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 class Query:
     """One query of a panel. `missing`: why it finds nothing in a healthy simulated release; empty where it does."""
 
-    ask: Callable[[Scope], str]
+    ask: Ask
     legend: str
     missing: str = ""
 
@@ -51,26 +48,22 @@ class Dashboard:
     panels: tuple[Panel, ...]
 
 
-def quantiles(ask: Callable[[Scope, float], str]) -> tuple[Query, ...]:
-    return tuple(Query(_with(ask, x), f"p{x * 100:g}") for x in QUANTILES)
+def quantiles(ask: Callable[[float], Ask]) -> tuple[Query, ...]:
+    return tuple(Query(ask(x), f"p{x * 100:g}") for x in QUANTILES)
 
 
-def one(ask: Callable[[Scope], str], legend: str, missing: str = "") -> tuple[Query, ...]:
+def one(ask: Ask, legend: str, missing: str = "") -> tuple[Query, ...]:
     return (Query(ask, legend, missing),)
 
 
-def transfers(ask: Callable[[Scope, Transfers], str]) -> tuple[Query, ...]:
+def transfers(ask: Callable[[Transfers], Ask]) -> tuple[Query, ...]:
     # With mooncake SGLang has the same series as with nixl.
     engines = {engine: counters for (engine, _), counters in TRANSFERS.items()}
     return tuple(
-        Query(_with(ask, counters), f"{engine} {{{{pod}}}}", AN_ENGINE)
+        Query(ask(counters), f"{engine} {{{{pod}}}}", AN_ENGINE)
         for engine, counters in engines.items()
         if ask is q.transfer_speed or counters.failures
     )
-
-
-def _with(ask: Callable[[Scope, T], str], value: T) -> Callable[[Scope], str]:
-    return lambda scope: ask(scope, value)
 
 
 OVERVIEW = Dashboard(
@@ -80,14 +73,14 @@ OVERVIEW = Dashboard(
         Panel(
             "Requests",
             "reqps",
-            one(partial(q.requests, by="status, error_type"), "{{status}} {{error_type}}"),
+            one(q.requests, "{{status}} {{error_type}}"),
             "Without what was refused because a pool is empty. Users who leave count as error cancelled.",
         ),
         Panel(
             "Refused and failed",
             "reqps",
             (
-                Query(partial(q.failures, by="class, reason"), "{{class}} {{reason}}"),
+                Query(q.failures, "{{class}} {{reason}}"),
                 Query(q.refused, "503, a pool is empty", A_FAULT),
                 Query(q.rejected, "529, a threshold is reached", A_THRESHOLD),
             ),
@@ -129,10 +122,8 @@ ROLES = Dashboard(
         Panel("Requests that wait", "short", one(q.queued, "{{worker_type}}")),
         Panel("Prompt tokens that wait", "short", one(q.queued_tokens, "{{worker_type}}")),
         Panel("Requests by role", "reqps", one(q.worker_requests, "{{component}}")),
-        Panel(
-            "Time in a role, half of the requests", "s", one(partial(q.worker_duration, quantile=0.5), "{{component}}")
-        ),
-        Panel("Time in a role, p99", "s", one(partial(q.worker_duration, quantile=0.99), "{{component}}")),
+        Panel("Time in a role, half of the requests", "s", one(q.worker_duration(0.5), "{{component}}")),
+        Panel("Time in a role, p99", "s", one(q.worker_duration(0.99), "{{component}}")),
         Panel("Prompt tokens in prefill, by worker", "short", one(q.active_prefill_tokens, "{{worker_id}}")),
         Panel("KV blocks in decode, by worker", "short", one(q.active_decode_blocks, "{{worker_id}}")),
         Panel("Requests in flight, by pod", "short", one(q.worker_in_flight, "{{pod}}")),

@@ -11,21 +11,28 @@ Names and labels are those of Dynamo 1.6.1, as findings/README.md has them. What
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from verify.engines import Series, Transfers
+from verify.engines import Transfers
 
 FRONTEND = "dynamo_frontend_"
 ROUTER = "dynamo_component_router_"
 WORKER = "dynamo_component_"
 # What the scrape gives every series: README of the labels in docs/monitoring.md.
 RELEASE = "namespace, job"
+MODEL = f"{RELEASE}, model"
+ROLE = f"{RELEASE}, component"
+POD = f"{ROLE}, pod"
+POOL = f"{RELEASE}, worker_type"
+WORKER_ID = f"{RELEASE}, worker_id, dp_rank"
 # Users who leave, and requests that are wrong, are not the release's errors; those refused with 529 have an alert.
 NOT_OURS = 'error_type!~"cancelled|validation|not_found|overload"'
 # With tokens sent. A request that finds no worker as roles start fails as a migration of type new_request.
 BEGUN = 'migration_type="ongoing_request"'
 MIGRATIONS = FRONTEND + "model_migration_duration_seconds_count"
 SERVES = 'dynamo_endpoint="generate"'
+PROMPTS = ROUTER + "input_sequence_tokens_sum"
 
 
 @dataclass(frozen=True)
@@ -43,20 +50,59 @@ class Scope:
         """What a counter gains in a second."""
         return f"rate({self.of(name, *matchers)}[{self.window}])"
 
-    def total(self, by: str, name: str, *matchers: str) -> str:
-        """The sum of rates."""
-        return f"sum by ({by}) ({self.rate(name, *matchers)})"
 
-    def quantile(self, quantile: float, by: str, name: str, *matchers: str) -> str:
-        """A quantile of a histogram."""
-        return f"histogram_quantile({quantile}, {self.total(f'{by}, le', f'{name}_bucket', *matchers)})"
+# A query about whatever release is asked for. Where `by` is said, series are put together that have these labels alike.
+Ask = Callable[[Scope], str]
 
-    def mean(self, by: str, name: str, *matchers: str) -> str:
-        """The mean of a histogram."""
-        return f"{self.total(by, f'{name}_sum', *matchers)} / {self.total(by, f'{name}_count', *matchers)}"
+
+def total(by: str, name: str, *matchers: str) -> Ask:
+    """What counters gain in a second."""
+    return lambda s: f"sum by ({by}) ({s.rate(name, *matchers)})"
+
+
+def quantile(by: str, name: str, *matchers: str) -> Callable[[float], Ask]:
+    """Any quantile of a histogram."""
+    rates = total(f"{by}, le", f"{name}_bucket", *matchers)
+    return lambda share: lambda s: f"histogram_quantile({share}, {rates(s)})"
+
+
+def ratio(by: str, above: str, below: str, *matchers: str) -> Ask:
+    """What a counter gains for each of another."""
+    return lambda s: f"{total(by, above, *matchers)(s)} / {total(by, below, *matchers)(s)}"
+
+
+def mean(by: str, name: str) -> Ask:
+    """The mean of a histogram."""
+    return ratio(by, f"{name}_sum", f"{name}_count")
+
+
+def now(how: str, by: str, name: str, *matchers: str) -> Ask:
+    """The sum or the max of gauges, as they are."""
+    return lambda s: f"{how} by ({by}) ({s.of(name, *matchers)})"
 
 
 # Frontends: what clients see.
+
+everything = total(RELEASE, FRONTEND + "requests_total", NOT_OURS)
+requests = total("status, error_type", FRONTEND + "requests_total")
+errors = total(RELEASE, FRONTEND + "requests_total", 'status="error"', NOT_OURS)
+failures = total("class, reason", FRONTEND + "failures_total")
+# 503 because a pool is empty; the only counter that has them, without the model.
+refused = total(RELEASE, FRONTEND + "failures_total", 'class="Unavailable"')
+# 529 because a threshold of the frontend's is reached; there is no series before the first.
+rejected = total(MODEL, FRONTEND + "model_rejection_total")
+# Answers that went on at another worker (outcome="success") or were lost; model_migration_total counts both.
+moved = total(f"{RELEASE}, outcome", MIGRATIONS, BEGUN)
+first_token = quantile(MODEL, FRONTEND + "time_to_first_token_seconds")
+between_tokens = quantile(MODEL, FRONTEND + "inter_token_latency_seconds")
+# The mean: the histogram's first bound is seconds.
+duration = mean(MODEL, FRONTEND + "request_duration_seconds")
+output_tokens = total(MODEL, FRONTEND + "output_tokens_total")
+input_tokens = total(MODEL, FRONTEND + "input_sequence_tokens_sum")
+input_length = mean(MODEL, FRONTEND + "input_sequence_tokens")
+output_length = mean(MODEL, FRONTEND + "output_sequence_tokens")
+in_flight = now("sum", MODEL, FRONTEND + "inflight_requests")
+loop_delay = quantile(f"{RELEASE}, pod", FRONTEND + "event_loop_delay_seconds")(0.99)
 
 
 def frontends_up(s: Scope) -> str:
@@ -72,37 +118,9 @@ def without_model(s: Scope) -> str:
     return f"({frontends_up(s)}) unless on ({RELEASE}, pod) {model_ready(s)}"
 
 
-def requests(s: Scope, by: str) -> str:
-    return s.total(by, FRONTEND + "requests_total")
-
-
-def errors(s: Scope) -> str:
-    return s.total(RELEASE, FRONTEND + "requests_total", 'status="error"', NOT_OURS)
-
-
 def error_ratio(s: Scope) -> str:
     """There is no series of errors before the first one."""
-    everything = s.total(RELEASE, FRONTEND + "requests_total", NOT_OURS)
-    return f"({errors(s)} or 0 * {everything}) / {everything}"
-
-
-def failures(s: Scope, by: str, *matchers: str) -> str:
-    return s.total(by, FRONTEND + "failures_total", *matchers)
-
-
-def refused(s: Scope) -> str:
-    """503 because a pool is empty; the only counter that has them, without the model."""
-    return failures(s, RELEASE, 'class="Unavailable"')
-
-
-def rejected(s: Scope) -> str:
-    """529 because a threshold of the frontend's is reached; there is no series before the first."""
-    return s.total(f"{RELEASE}, model", FRONTEND + "model_rejection_total")
-
-
-def moved(s: Scope) -> str:
-    """Answers that went on at another worker (outcome="success") or were lost; model_migration_total counts both."""
-    return s.total(f"{RELEASE}, outcome", MIGRATIONS, BEGUN)
+    return f"({errors(s)} or 0 * {everything(s)}) / {everything(s)}"
 
 
 def lost(s: Scope) -> str:
@@ -115,63 +133,24 @@ def lost(s: Scope) -> str:
     return f"{grown} or sum by ({RELEASE}) ({series} unless last_over_time({series}[1h] offset {s.window})) > 0"
 
 
-def first_token(s: Scope, quantile: float) -> str:
-    return s.quantile(quantile, f"{RELEASE}, model", FRONTEND + "time_to_first_token_seconds")
-
-
-def between_tokens(s: Scope, quantile: float) -> str:
-    return s.quantile(quantile, f"{RELEASE}, model", FRONTEND + "inter_token_latency_seconds")
-
-
-def duration(s: Scope) -> str:
-    """The mean: the histogram's first bound is seconds."""
-    return s.mean(f"{RELEASE}, model", FRONTEND + "request_duration_seconds")
-
-
-def output_tokens(s: Scope) -> str:
-    return s.total(f"{RELEASE}, model", FRONTEND + "output_tokens_total")
-
-
-def input_tokens(s: Scope) -> str:
-    return s.total(f"{RELEASE}, model", FRONTEND + "input_sequence_tokens_sum")
-
-
-def input_length(s: Scope) -> str:
-    return s.mean(f"{RELEASE}, model", FRONTEND + "input_sequence_tokens")
-
-
-def output_length(s: Scope) -> str:
-    return s.mean(f"{RELEASE}, model", FRONTEND + "output_sequence_tokens")
-
-
-def in_flight(s: Scope) -> str:
-    return f"sum by ({RELEASE}, model) ({s.of(FRONTEND + 'inflight_requests')})"
-
-
-def loop_delay(s: Scope) -> str:
-    return s.quantile(0.99, f"{RELEASE}, pod", FRONTEND + "event_loop_delay_seconds")
-
-
 # The router, in the frontends.
 
-
-def queued(s: Scope) -> str:
-    """Requests that wait for a worker; each frontend has a queue of its own."""
-    return f"sum by ({RELEASE}, worker_type) ({s.of(FRONTEND + 'router_queue_pending_requests')})"
-
-
-def queued_tokens(s: Scope) -> str:
-    return f"sum by ({RELEASE}, worker_type) ({s.of(FRONTEND + 'router_queue_pending_isl_tokens')})"
-
-
-def active_prefill_tokens(s: Scope) -> str:
-    series = s.of(FRONTEND + "worker_active_prefill_tokens", 'worker_type="prefill"')
-    return f"max by ({RELEASE}, worker_id, dp_rank) ({series})"
-
-
-def active_decode_blocks(s: Scope) -> str:
-    series = s.of(FRONTEND + "worker_active_decode_blocks", 'worker_type="decode"')
-    return f"max by ({RELEASE}, worker_id, dp_rank) ({series})"
+# Requests that wait for a worker; each frontend has a queue of its own.
+queued = now("sum", POOL, FRONTEND + "router_queue_pending_requests")
+queued_tokens = now("sum", POOL, FRONTEND + "router_queue_pending_isl_tokens")
+active_prefill_tokens = now("max", WORKER_ID, FRONTEND + "worker_active_prefill_tokens", 'worker_type="prefill"')
+active_decode_blocks = now("max", WORKER_ID, FRONTEND + "worker_active_decode_blocks", 'worker_type="decode"')
+cache_events = total(f"{RELEASE}, event_type", WORKER + "kv_cache_events_applied", 'status="ok"')
+# Workers whose cache the router cannot follow.
+silent_workers = now("max", POOL, ROUTER + "kv_event_source_mismatch_workers")
+# Share of the prompts' tokens that the chosen prefill worker had in its cache.
+prefix_hits = ratio(RELEASE, ROUTER + "kv_selected_cached_prefix_tokens_total", PROMPTS, 'phase="prefill"')
+# The same of the worker that had most: what balancing the load costs.
+best_prefix_hits = ratio(RELEASE, ROUTER + "kv_best_eligible_cached_prefix_tokens_total", PROMPTS, 'phase="prefill"')
+router_overhead = quantile(RELEASE, "dynamo_router_overhead_total_ms")
+# Choices of a worker: two a request in disaggregation.
+decisions = total(RELEASE, ROUTER + "requests_total")
+estimated_transfer = quantile(RELEASE, ROUTER + "kv_transfer_estimated_latency_seconds")
 
 
 def registered(s: Scope, by: str = RELEASE) -> str:
@@ -180,47 +159,24 @@ def registered(s: Scope, by: str = RELEASE) -> str:
     return f"count by ({by}) (count by ({RELEASE}, worker_type, router_worker_id) ({series} == 1))"
 
 
-def prefix_hits(s: Scope) -> str:
-    """Share of the prompts' tokens that the chosen prefill worker had in its cache."""
-    mine = 'phase="prefill"'
-    cached = s.total(RELEASE, ROUTER + "kv_selected_cached_prefix_tokens_total", mine)
-    return f"{cached} / {s.total(RELEASE, ROUTER + 'input_sequence_tokens_sum', mine)}"
-
-
-def best_prefix_hits(s: Scope) -> str:
-    """The same of the worker that had most: what balancing the load costs."""
-    mine = 'phase="prefill"'
-    cached = s.total(RELEASE, ROUTER + "kv_best_eligible_cached_prefix_tokens_total", mine)
-    return f"{cached} / {s.total(RELEASE, ROUTER + 'input_sequence_tokens_sum', mine)}"
-
-
-def cache_events(s: Scope) -> str:
-    return s.total(f"{RELEASE}, event_type", WORKER + "kv_cache_events_applied", 'status="ok"')
-
-
 def cache_event_errors(s: Scope) -> str:
-    return s.total(f"{RELEASE}, status", WORKER + "kv_cache_events_applied", 'status!="ok"') + " > 0"
-
-
-def silent_workers(s: Scope) -> str:
-    """Workers whose cache the router cannot follow."""
-    return f"max by ({RELEASE}, worker_type) ({s.of(ROUTER + 'kv_event_source_mismatch_workers')})"
-
-
-def router_overhead(s: Scope, quantile: float) -> str:
-    return s.quantile(quantile, RELEASE, "dynamo_router_overhead_total_ms")
-
-
-def decisions(s: Scope) -> str:
-    """Choices of a worker: two a request in disaggregation."""
-    return s.total(RELEASE, ROUTER + "requests_total")
-
-
-def estimated_transfer(s: Scope, quantile: float) -> str:
-    return s.quantile(quantile, RELEASE, ROUTER + "kv_transfer_estimated_latency_seconds")
+    return total(f"{RELEASE}, status", WORKER + "kv_cache_events_applied", 'status!="ok"')(s) + " > 0"
 
 
 # Workers.
+
+targets = now("sum", ROLE, "up")
+# Without the routers' questions about the cache, which are requests to another endpoint.
+worker_requests = total(ROLE, WORKER + "requests_total", SERVES)
+worker_in_flight = now("sum", POD, WORKER + "inflight_requests", SERVES)
+worker_duration = quantile(ROLE, WORKER + "request_duration_seconds", SERVES)
+uptime = now("max", POD, WORKER + "uptime_seconds")
+# Share of the KV cache that is in use; each worker knows its own, the frontend only the first one's size.
+cache_in_use = now("max", POD, WORKER + "gpu_cache_usage_percent")
+vllm_cache_in_use = now("max", POD, "vllm:kv_cache_usage_perc")
+vllm_waiting = now("sum", POD, "vllm:num_requests_waiting")
+vllm_running = now("sum", POD, "vllm:num_requests_running")
+vllm_preemptions = total(POD, "vllm:num_preemptions_total")
 
 
 def workers_up(s: Scope, by: str = RELEASE) -> str:
@@ -228,72 +184,34 @@ def workers_up(s: Scope, by: str = RELEASE) -> str:
     return f"count by ({by}) ({up} == 1)"
 
 
-def targets(s: Scope) -> str:
-    return f"sum by ({RELEASE}, component) ({s.of('up')})"
-
-
 def down(s: Scope) -> str:
     return s.of("up") + " == 0"
 
 
-def worker_requests(s: Scope) -> str:
-    """Without the routers' questions about the cache, which are requests to another endpoint."""
-    return s.total(f"{RELEASE}, component", WORKER + "requests_total", SERVES)
-
-
 def load_of_a_worker(s: Scope) -> str:
     """How many requests a worker of a role has at once, on average."""
-    busy = s.total(f"{RELEASE}, component", WORKER + "request_duration_seconds_sum", SERVES)
-    return f"{busy} / on ({RELEASE}, component) {workers_up(s, f'{RELEASE}, component')}"
+    busy = total(ROLE, WORKER + "request_duration_seconds_sum", SERVES)
+    return f"{busy(s)} / on ({ROLE}) {workers_up(s, ROLE)}"
 
 
-def worker_in_flight(s: Scope) -> str:
-    return f"sum by ({RELEASE}, component, pod) ({s.of(WORKER + 'inflight_requests', SERVES)})"
-
-
-def worker_duration(s: Scope, quantile: float) -> str:
-    return s.quantile(quantile, f"{RELEASE}, component", WORKER + "request_duration_seconds", SERVES)
-
-
-def uptime(s: Scope) -> str:
-    return f"max by ({RELEASE}, component, pod) ({s.of(WORKER + 'uptime_seconds')})"
-
-
-def cache_in_use(s: Scope) -> str:
-    """Share of the KV cache that is in use; each worker knows its own, the frontend only the first one's size."""
-    return f"max by ({RELEASE}, component, pod) ({s.of(WORKER + 'gpu_cache_usage_percent')})"
-
-
-def vllm_cache_in_use(s: Scope) -> str:
-    return f"max by ({RELEASE}, component, pod) ({s.of('vllm:kv_cache_usage_perc')})"
-
-
-def vllm_waiting(s: Scope) -> str:
-    return f"sum by ({RELEASE}, component, pod) ({s.of('vllm:num_requests_waiting')})"
-
-
-def vllm_running(s: Scope) -> str:
-    return f"sum by ({RELEASE}, component, pod) ({s.of('vllm:num_requests_running')})"
-
-
-def vllm_preemptions(s: Scope) -> str:
-    return s.total(f"{RELEASE}, component, pod", "vllm:num_preemptions_total")
-
-
-def transfer_speed(s: Scope, counters: Transfers) -> str:
+def transfer_speed(counters: Transfers) -> Ask:
     """GB/s of one GPU, by what the engine says of its KV transfers."""
-
-    def total(series: Series) -> str:
-        return s.total(f"{RELEASE}, component, pod", series.name, *(f'{k}="{v}"' for k, v in series.labels.items()))
-
+    gained, took = (
+        total(POD, series.name, *(f'{k}="{v}"' for k, v in series.labels.items()))
+        for series in (counters.bytes, counters.seconds)
+    )
     unit = counters.bytes.unit / counters.seconds.unit / 1e9
-    return f"{total(counters.bytes)} / {total(counters.seconds)} * {unit:g}"
+    return lambda s: f"{gained(s)} / {took(s)} * {unit:g}"
 
 
-def transfer_failures(s: Scope, counters: Transfers) -> str:
+def transfer_failures(counters: Transfers) -> Ask:
     """All kinds together; without a label of its own the first would hide the others, also while it stands still."""
-    kinds = (f'label_replace({s.rate(name)}, "counter", "{name}", "", "")' for name in counters.failures)
-    return f"sum by ({RELEASE}, component, pod) ({' or '.join(kinds)})"
+
+    def failures(s: Scope) -> str:
+        kinds = (f'label_replace({s.rate(name)}, "counter", "{name}", "", "")' for name in counters.failures)
+        return f"sum by ({POD}) ({' or '.join(kinds)})"
+
+    return failures
 
 
 # The cluster, by kube-state-metrics.

@@ -49,10 +49,11 @@ def bill_of_materials(package: Package) -> dict[str, Any]:
         for d in package.metadata["dependencies"]
     ]
     containers = [_container(image) for image in package.images]
+    made = datetime.datetime.fromtimestamp(package.timestamp, datetime.UTC)
     bom = Bom(
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"sha256:{package.sha256}"),
         components=[*subcharts, *containers],
-        metadata=BomMetaData(component=chart, timestamp=_time(package.timestamp)),
+        metadata=BomMetaData(component=chart, timestamp=made),
     )
     bom.register_dependency(chart, [*subcharts, *containers])
     document: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
@@ -112,7 +113,3 @@ def public_origin(origin: str) -> str:
     if match := re.fullmatch(r"(https|ssh)://(?:[^@/]*@)?(.+)", origin):
         return f"{match[1]}://{match[2]}"
     return ""
-
-
-def _time(seconds: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

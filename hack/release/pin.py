@@ -23,9 +23,7 @@ from hack.schema import valueschema
 
 def places(files: Sequence[Path | str], settings: Sequence[str], chart: Path = ROOT) -> dict[str, str]:
     """Which value pins which image: path of a digest -> the image that is pulled without it. None for pinned ones."""
-    values: dict[str, Any] = {}
-    for file in (ROOT / "values.yaml", *files):
-        values = merged(values, read_yaml(Path(file)))
+    values = merged(*(read_yaml(Path(file)) for file in (ROOT / "values.yaml", *files)))
     paths = [node.path[:-1] for node in valueschema.leaves() if node.path[-2:] == ("image", "digest")]
     # A block that names no image of its own follows another, and its digest too.
     own = [p for p in paths if _names_an_image(_at(values, p)) or p == ("global", "engine", "image")]

@@ -7,8 +7,10 @@ materials and provenance, and all of that was checked. So what can be installed 
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import json
+import operator
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,7 +98,10 @@ def publish(
     if taken not in (None, digest):
         raise UserError(f"{target}:{built.version} was published by somebody else meanwhile ({taken})")
     step.say(f"signed, attested, checked and tagged {target}:{built.version}")
-    _print_published(target, built.version, digest)
+    console.print(
+        f"\ninstall:  helm install demo oci://{target} --version {built.version}\n"
+        f"or:       helm install demo oci://{target}@{digest}"
+    )
     return digest
 
 
@@ -187,8 +192,8 @@ def _checked(client: Client, reference: str, trust: Trust) -> dict[str, str]:
     manifest = json.loads(client.crane("manifest", reference, about=Repository.parse(reference.partition("@")[0])))
     layers = [layer["digest"] for layer in manifest["layers"] if layer["mediaType"] == CHART_LAYER]
     chart = str(layers[0]).removeprefix("sha256:") if layers else "none"
-    boms = [bom for bom in found[SBOM] if _bom_hash(bom) == chart]
-    builds = [build for build in found[PROVENANCE] if _built_hash(build) == chart]
+    boms = [bom for bom in found[SBOM] if _at(bom, "metadata", "component", "hashes", 0, "content") == chart]
+    builds = [b for b in found[PROVENANCE] if _at(b, "runDetails", "byproducts", 0, "digest", "sha256") == chart]
     if not boms or not builds:
         raise UserError(f"{reference}: its bill of materials or provenance is not of the chart sha256:{chart} in it")
     build = builds[-1]
@@ -201,18 +206,12 @@ def _checked(client: Client, reference: str, trust: Trust) -> dict[str, str]:
     }
 
 
-def _bom_hash(bom: Any) -> str:
+def _at(document: Any, *path: str | int) -> Any:
+    """What stands there; None where nothing does."""
     try:
-        return str(bom["metadata"]["component"]["hashes"][0]["content"])
+        return functools.reduce(operator.getitem, path, document)
     except (KeyError, IndexError):
-        return ""
-
-
-def _built_hash(provenance: Any) -> str:
-    try:
-        return str(provenance["runDetails"]["byproducts"][0]["digest"]["sha256"])
-    except (KeyError, IndexError):
-        return ""
+        return None
 
 
 def bump(version: str, *, root: Path = ROOT, date: datetime.date | None = None) -> list[str]:
@@ -238,10 +237,3 @@ def bump(version: str, *, root: Path = ROOT, date: datetime.date | None = None) 
     package.helm("dependency", "update", "--skip-refresh", root)
     package.check_versions(root)
     return [*(str(file.relative_to(root)) for file in written), "Chart.lock"]
-
-
-def _print_published(target: Repository, version: str, digest: str) -> None:
-    console.print(
-        f"\ninstall:  helm install demo oci://{target} --version {version}\n"
-        f"or:       helm install demo oci://{target}@{digest}"
-    )

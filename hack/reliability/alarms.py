@@ -30,6 +30,8 @@ SCRAPE_SECONDS = 2
 # The longest time for which anything must last, a range before it, and some scrapes.
 WATCH_SECONDS = 90
 CALM_SECONDS = 400
+# Questions when nothing else is said, and how many there can be at once.
+USUAL, MOST_AT_ONCE = (2, 20, 16), 40
 NOWHERE = {"nodeSelector": {"example.com/none": "true"}}
 BASE: Values = {
     "global": {
@@ -80,21 +82,15 @@ class Askers:
     """Clients that ask one question after the other, as long and as many at once as they are told."""
 
     release: Release
-    at_once: int = 2
-    words: int = 20
-    tokens: int = 16
+    # How many at once, the words of a question, and the tokens of an answer.
+    now: tuple[int, int, int] = USUAL
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def ask(self, at_once: int = 2, words: int = 20, tokens: int = 16) -> None:
-        """From now on like this."""
-        self.at_once, self.words, self.tokens = at_once, words, tokens
-
     @contextmanager
-    def going(self, most: int = 40) -> Iterator[None]:
+    def going(self) -> Iterator[None]:
         """While the block runs."""
-        threads = [threading.Thread(target=self._go_on, args=(number,), daemon=True) for number in range(most)]
-        for thread in threads:
-            thread.start()
+        for number in range(MOST_AT_ONCE):
+            threading.Thread(target=self._go_on, args=(number,), daemon=True).start()
         try:
             yield
         finally:
@@ -102,11 +98,12 @@ class Askers:
 
     def _go_on(self, number: int) -> None:
         while not self.stop.wait(0.5):
-            if number < self.at_once:
+            at_once, words, tokens = self.now
+            if number < at_once:
                 # What becomes of an answer is for the alerts to say.
                 with suppress(RequestFailedError, requests.RequestException):
-                    question = f"{time.monotonic_ns()} " + "banana " * self.words
-                    self.release.endpoint.chat(MODEL, question, max_tokens=self.tokens, stream=True)
+                    question = f"{time.monotonic_ns()} " + "banana " * words
+                    self.release.endpoint.chat(MODEL, question, max_tokens=tokens, stream=True)
 
 
 @dataclass(frozen=True)
@@ -119,29 +116,22 @@ class Scene:
     @contextmanager
     def scaled(self, **replicas: int) -> Iterator[None]:
         """Components with another number of pods."""
-        deployments = {name: f"{self.subject.release.name}-{name}" for name in replicas}
         for name, count in replicas.items():
-            self._scale(deployments[name], count)
+            self.subject.scale("deployment", name, count)
         try:
             yield
         finally:
             for name in replicas:
-                self._scale(deployments[name], self.subject.values.get(name, {}).get("replicas", 1))
-
-    def _scale(self, deployment: str, count: int) -> None:
-        release = self.subject.release
-        release.kube.apps.patch_namespaced_deployment_scale(
-            deployment, release.namespace, {"spec": {"replicas": count}}
-        )
+                self.subject.scale("deployment", name, self.subject.values.get(name, {}).get("replicas", 1))
 
     @contextmanager
     def asked(self, at_once: int, words: int, tokens: int) -> Iterator[None]:
         """Other questions."""
-        self.askers.ask(at_once, words, tokens)
+        self.askers.now = (at_once, words, tokens)
         try:
             yield
         finally:
-            self.askers.ask()
+            self.askers.now = USUAL
 
 
 Act = Callable[[Scene], AbstractContextManager[None]]
@@ -173,13 +163,13 @@ def _killed_decode(scene: Scene) -> Iterator[None]:
 @contextmanager
 def _half_a_generation(scene: Scene) -> Iterator[None]:
     """A rollout to another block size, in which prefill finds no node."""
-    change = merged(scene.subject.values, merged(nested("global.kvCache.blockSize", 64), {"prefill": NOWHERE}))
-    scene.subject.release.install(merged(change, NO_RULES), wait=False)
+    change = merged(nested("global.kvCache.blockSize", 64), {"prefill": NOWHERE}, NO_RULES)
+    scene.subject.release.install(merged(scene.subject.values, change), wait=False)
     yield
 
 
 @contextmanager
-def _mocked(scene: Scene, role: str, argument: str, words: int = 20, tokens: int = 16) -> Iterator[None]:
+def _mocked(scene: Scene, role: str, argument: str, words: int = USUAL[1], tokens: int = USUAL[2]) -> Iterator[None]:
     """An argument of the mocker that no value gives: somebody else changes the Deployment."""
     release = scene.subject.release
     name = f"{release.name}-{role}"
@@ -296,7 +286,7 @@ def alarms(release: Release, names: list[str]) -> Iterator[Seen]:
         for name in names:
             fault = FAULTS[name]
             # The cluster has no Prometheus operator: its rules are given to Prometheus as they are rendered.
-            subject = Subject(release, merged(merged(BASE, NO_RULES), fault.values))
+            subject = Subject(release, merged(BASE, NO_RULES, fault.values))
             step.say(f"{name}: the release is made ready")
             # Whatever somebody else changed is the values' again.
             options = ["--force-conflicts"]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from hack.base.versions import versions
 from hack.docs.pages import MONITORING_PAGE, inserted, table
 from hack.reliability.alarms import ELSEWHERE, FACTOR, FAULTS, Seen
+from hack.reliability.place import tried_on
 
 COLUMNS = ("fault", "should fire", "fired, after", "right")
 DATE = "date"
@@ -23,10 +23,7 @@ def row(seen: Seen) -> list[str]:
 
 def page(outcomes: Sequence[Seen]) -> str:
     """docs/monitoring.md with these outcomes in place of older ones of the same faults, and their date."""
-    found = versions()
-    dynamo, kubernetes = found["images"]["sim-runtime"]["version"], found["kubernetes"]["version"]
-    where = f"Kubernetes {kubernetes} on kind, Dynamo {dynamo}'s frontend and mockers"
-    when = f"{where}; all times of the rules divided by {FACTOR}:"
+    when = f"{tried_on()}; all times of the rules divided by {FACTOR}:"
     kept = re.findall(r"^\| (.+) \|$", MONITORING_PAGE.read_text().partition("<!-- Faults: begin")[2], re.MULTILINE)
     rows = {cells[0]: cells for cells in (line.split(" | ") for line in kept) if cells[0] in FAULTS}
     rows |= {one.fault: [*row(one), f"{datetime.now(UTC):%Y-%m-%d}"] for one in outcomes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from hack.base.wait import pause
 from hack.chart.helm import Values
@@ -96,8 +97,9 @@ def _stop(component: str, seconds: float, *, all_of_them: bool = False) -> Calla
     return act
 
 
-def _kill(component: str) -> Callable[[Subject], None]:
-    return lambda subject: faults.kill(subject.release, component)
+def _on(fault: Callable[..., None], *arguments: Any) -> Callable[[Subject], None]:
+    """A fault of the release, such as one of a component."""
+    return lambda subject: fault(subject.release, *arguments)
 
 
 def _kill_three(subject: Subject) -> None:
@@ -154,45 +156,42 @@ FAULTS: dict[str, Case] = {
         for name in COMPONENTS
     },
     **{
-        f"a killed {name} process": Case(_kill(name), loses=OWN_STREAMS if name == "frontend" else "")
+        f"a killed {name} process": Case(_on(faults.kill, name), loses=OWN_STREAMS if name == "frontend" else "")
         for name in COMPONENTS
     },
-    **{f"a killed {name} process, etcd and NATS": Case(_kill(name), values=NATS) for name in ("prefill", "decode")},
+    **{
+        f"a killed {name} process, etcd and NATS": Case(_on(faults.kill, name), values=NATS)
+        for name in ("prefill", "decode")
+    },
     "three killed decode processes, one a minute": Case(_kill_three),
-    "all decode processes killed": Case(lambda subject: faults.kill_all(subject.release, "decode"), loses=NO_WORKER),
-    "a prefill worker that hangs": Case(lambda subject: faults.hang(subject.release, "prefill"), values=SHORT_PROMPTS),
-    "a decode worker that hangs": Case(lambda subject: faults.hang(subject.release, "decode"), values=SHORT_PROMPTS),
+    "all decode processes killed": Case(_on(faults.kill_all, "decode"), loses=NO_WORKER),
+    "a prefill worker that hangs": Case(_on(faults.hang, "prefill"), values=SHORT_PROMPTS),
+    "a decode worker that hangs": Case(_on(faults.hang, "decode"), values=SHORT_PROMPTS),
     f"a decode worker that hangs, chart of {FIRST_STAGE}": Case(
-        lambda subject: faults.hang(subject.release, "decode"), commit=FIRST_STAGE, loses=COMPARED
+        _on(faults.hang, "decode"), commit=FIRST_STAGE, loses=COMPARED
     ),
     "a decode worker stopped for 30 s": Case(_stop("decode", 30), values=SHORT_PROMPTS),
-    "a decode pod cut off for 30 s": Case(
-        lambda subject: cuts.pod(subject.release, "decode", 30), values=SHORT_PROMPTS
-    ),
-    "a prefill pod cut off for 30 s": Case(
-        lambda subject: cuts.pod(subject.release, "prefill", 30), values=SHORT_PROMPTS
-    ),
+    "a decode pod cut off for 30 s": Case(_on(cuts.pod, "decode", 30), values=SHORT_PROMPTS),
+    "a prefill pod cut off for 30 s": Case(_on(cuts.pod, "prefill", 30), values=SHORT_PROMPTS),
     "the pods of a node cut off for 120 s": Case(
-        lambda subject: cuts.pods_of_node(subject.release, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK
+        _on(cuts.pods_of_node, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK
     ),
-    "a node cut off for 120 s": Case(
-        lambda subject: cuts.node(subject.release, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK
-    ),
+    "a node cut off for 120 s": Case(_on(cuts.node, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK),
     "a node cut off for 120 s, etcd and NATS": Case(
-        lambda subject: cuts.node(subject.release, "decode", 120), values=merged(NATS, OF_A_NODE), loses=NOT_CALLED_BACK
+        _on(cuts.node, "decode", 120), values=merged(NATS, OF_A_NODE), loses=NOT_CALLED_BACK
     ),
-    "a node's GPUs unhealthy for 30 s": Case(lambda subject: faults.break_gpus(subject.release, "decode", 30)),
-    "a restarted kubelet": Case(lambda subject: faults.restart_kubelet(subject.release)),
-    "a killed API server": Case(lambda subject: faults.kill_api_server(subject.release)),
-    "an API server stopped for 60 s": Case(lambda subject: faults.stop_api_server(subject.release, 60)),
+    "a node's GPUs unhealthy for 30 s": Case(_on(faults.break_gpus, "decode", 30)),
+    "a restarted kubelet": Case(_on(faults.restart_kubelet)),
+    "a killed API server": Case(_on(faults.kill_api_server)),
+    "an API server stopped for 60 s": Case(_on(faults.stop_api_server, 60)),
     "a deleted etcd member": Case(planned.delete("etcd"), values=ETCD),
-    "a killed etcd process": Case(_kill("etcd"), values=ETCD),
+    "a killed etcd process": Case(_on(faults.kill, "etcd"), values=ETCD),
     "an etcd member without its volume": Case(planned.lose_a_volume, values=ETCD),
     "all etcd members stopped for 20 s": Case(_stop("etcd", 20, all_of_them=True), values=ETCD),
     "etcd away for 20 s": Case(lambda subject: planned.away(subject, "etcd", 20), values=ETCD, loses=NO_ETCD),
     "a deleted NATS server": Case(planned.delete("nats"), values=NATS),
     "a NATS server deleted by force": Case(planned.delete("nats", "--force", "--grace-period=0"), values=NATS),
-    "a killed NATS process": Case(_kill("nats"), values=NATS),
+    "a killed NATS process": Case(_on(faults.kill, "nats"), values=NATS),
 }
 
 CASES = PLANNED | FAULTS

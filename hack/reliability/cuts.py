@@ -1,9 +1,9 @@
-"""Networks that are cut, by rules of the nodes' packet filters, and healed after the block."""
+"""Networks that are cut, by rules of the nodes' packet filters, and healed after some seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from hack.base.wait import pause
 from hack.cluster.release import Release
@@ -17,8 +17,7 @@ def pod(release: Release, component: str, seconds: float) -> None:
     """One pod of a component, from all other pods; the kubelet of its node reaches it."""
     found = pod_of(release, component)
     rules = [("iptables", *FORWARDED, side, found.status.pod_ip) for side in ("-s", "-d")]
-    with _cut(release, found.spec.node_name, rules):
-        pause(seconds)
+    _cut(release, found.spec.node_name, rules, seconds)
 
 
 def pods_of_node(release: Release, component: str, seconds: float) -> None:
@@ -27,8 +26,7 @@ def pods_of_node(release: Release, component: str, seconds: float) -> None:
     network = release.kube.core.read_node(node).spec.pod_cidr
     ways = (("-s", network, "!", "-d", network), ("!", "-s", network, "-d", network))
     rules = [("iptables", *FORWARDED, *way) for way in ways]
-    with _cut(release, node, rules):
-        pause(seconds)
+    _cut(release, node, rules, seconds)
 
 
 def node(release: Release, component: str, seconds: float) -> None:
@@ -36,16 +34,14 @@ def node(release: Release, component: str, seconds: float) -> None:
     name = pod_of(release, component).spec.node_name
     sides = (("INPUT", "!", "-i", "lo"), ("OUTPUT", "!", "-o", "lo"), FORWARDED)
     rules = [(program, *side) for program in ("iptables", "ip6tables") for side in sides]
-    with _cut(release, name, rules):
-        pause(seconds)
+    _cut(release, name, rules, seconds)
 
 
-@contextmanager
-def _cut(release: Release, node: str, rules: Sequence[tuple[str, ...]]) -> Iterator[None]:
-    """Drop what the rules (program, chain, match) of a node's filter match."""
+def _cut(release: Release, node: str, rules: Sequence[tuple[str, ...]], seconds: float) -> None:
+    """Drop what the rules (program, chain, match) of a node's filter match, for a while."""
     with ExitStack() as healed:
         for program, chain, *match in rules:
             rule = (chain, *match, "-j", "DROP")
             on_node(release, node, program, "--wait", "-I", *rule)
             healed.callback(on_node, release, node, program, "--wait", "-D", *rule)
-        yield
+        pause(seconds)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hack.base.paths import ROOT
-from hack.base.versions import versions
 from hack.docs.pages import inserted, table
 from hack.reliability.overload import TIMES, Overload
+from hack.reliability.place import tried_on
 
 PAGE = ROOT / "docs" / "autoscaling.md"
 COLUMNS = (
@@ -36,7 +36,5 @@ def told(phase: dict[str, Any]) -> list[str]:
 
 def page(seen: Overload) -> str:
     """docs/autoscaling.md with this in place of what was there."""
-    found = versions()
-    dynamo, kubernetes = found["images"]["sim-runtime"]["version"], found["kubernetes"]["version"]
-    when = f"{datetime.now(UTC):%Y-%m-%d}, Kubernetes {kubernetes} on kind, Dynamo {dynamo}'s frontend and mockers:"
-    return inserted(PAGE, "Overload", f"{when}\n\n{table([*COLUMNS], rows(seen))}")
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {tried_on()}"
+    return inserted(PAGE, "Overload", f"{when}:\n\n{table([*COLUMNS], rows(seen))}")

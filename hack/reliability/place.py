@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hack.base.log import UserError
+from hack.base.versions import versions
 from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
+
+
+def tried_on() -> str:
+    """What that is, for the pages of docs/."""
+    dynamo, kubernetes = versions()["images"]["sim-runtime"]["version"], versions()["kubernetes"]["version"]
+    return f"Kubernetes {kubernetes} on kind, Dynamo {dynamo}'s frontend and mockers"
 
 
 @contextmanager

@@ -49,34 +49,31 @@ def twice(subject: Subject) -> None:
         pause(seconds)
 
 
-def missing_image(subject: Subject) -> None:
-    """A tag that no registry has, and back."""
-    change = merged(subject.values, nested("global.simulation.image.tag", "1.6.1-missing"))
-    subject.release.install(change, wait=False)
-    pause(10)
+def _and_back(subject: Subject, change: Values, seconds: float) -> None:
+    """An upgrade, and a rollback some seconds after its start."""
+    subject.release.install(merged(subject.values, change), wait=False)
+    pause(seconds)
     done = subject.release.attempt("rollback", subject.release.name, "--wait", f"--timeout={SETTLED_SECONDS}s")
     assert done.code == 0, done.stderr
 
 
-def kubectl_scale(subject: Subject) -> None:
-    """By hand, and then an upgrade with the number in the values, as docs/runbook.md says."""
-    namespace, name = subject.release.namespace, f"{subject.release.name}-decode"
-    subject.kube.kubectl("--namespace", namespace, "scale", "deployment", name, "--replicas=3")
-    subject.values = merged(subject.values, {"decode": {"replicas": 3}})
-    subject.settle()
-    options = ["--force-conflicts"]
-    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=options)
-    subject.values = merged(subject.values, {"decode": {"replicas": 2}})
-    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=options)
+def missing_image(subject: Subject) -> None:
+    """A tag that no registry has, and back."""
+    _and_back(subject, nested("global.simulation.image.tag", "1.6.1-missing"), 10)
 
 
 def rollback(subject: Subject) -> None:
     """A generation, and back in the middle of its rollout."""
-    change = merged(subject.values, nested("global.engine.args", {"dtype": "bfloat16"}))
-    subject.release.install(change, wait=False)
-    pause(5)
-    done = subject.release.attempt("rollback", subject.release.name, "--wait", f"--timeout={SETTLED_SECONDS}s")
-    assert done.code == 0, done.stderr
+    _and_back(subject, nested("global.engine.args", {"dtype": "bfloat16"}), 5)
+
+
+def kubectl_scale(subject: Subject) -> None:
+    """By hand, and then an upgrade with the number in the values, as docs/runbook.md says."""
+    subject.scale("deployment", "decode", 3)
+    subject.values = merged(subject.values, {"decode": {"replicas": 3}})
+    subject.settle()
+    for replicas in (3, 2):
+        subject.upgrade({"decode": {"replicas": replicas}}, "--force-conflicts")
 
 
 def uninstall(subject: Subject) -> None:
@@ -94,14 +91,12 @@ def by_helm_4(subject: Subject) -> None:
 
 def away(subject: Subject, component: str, seconds: float) -> None:
     """No pod of a StatefulSet for a while."""
-    name = f"{subject.release.name}-{component}"
-    where = ("--namespace", subject.release.namespace, "scale", "statefulset", name)
-    subject.kube.kubectl(*where, "--replicas=0")
+    subject.scale("statefulset", component, 0)
     pause(seconds)
-    subject.kube.kubectl(*where, f"--replicas={subject.values[component]['replicas']}")
+    subject.scale("statefulset", component, subject.values[component]["replicas"])
     subject.settle()
     # The next upgrade would be refused otherwise: docs/runbook.md.
-    subject.release.install(subject.values, timeout=SETTLED_SECONDS, options=["--force-conflicts"])
+    subject.upgrade({}, "--force-conflicts")
 
 
 def lose_a_volume(subject: Subject) -> None:

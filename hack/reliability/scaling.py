@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hack.base.wait import pause
+from hack.base.wait import meanwhile, pause
 from hack.chart.helm import Values
 from hack.chart.manifests import merged
 from hack.cluster import prometheus
@@ -94,11 +93,10 @@ class Scaling:
 
 @dataclass
 class Watch:
-    """The pods of a release, read every two seconds in a thread until told to stop."""
+    """The pods of a release, read every two seconds while its clients ask."""
 
     release: Release
     samples: list[Sample] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
 
     def deployments(self) -> Iterator[tuple[str, int, int]]:
         """Component, wanted and ready pods."""
@@ -113,37 +111,24 @@ class Watch:
         """Its pods by its Deployment."""
         return next(wanted for name, wanted, _ in self.deployments() if name == component)
 
-    @contextmanager
-    def during(self, clients: Any) -> Iterator[None]:
+    def during(self, clients: Any) -> AbstractContextManager[None]:
         """While these clients ask."""
         begin = time.monotonic()
 
-        def go_on() -> None:
-            while not self.stop.wait(2):
-                found = list(self.deployments())
-                told = clients.last()
-                self.samples.append(
-                    Sample(
-                        time.monotonic() - begin,
-                        {name: wanted for name, wanted, _ in found},
-                        {name: ready for name, _, ready in found},
-                        sum(phase["sent"] for phase in told),
-                        sum(phase["right"] for phase in told),
-                    )
+        def read() -> None:
+            found = list(self.deployments())
+            told = clients.last()
+            self.samples.append(
+                Sample(
+                    time.monotonic() - begin,
+                    {name: wanted for name, wanted, _ in found},
+                    {name: ready for name, _, ready in found},
+                    sum(phase["sent"] for phase in told),
+                    sum(phase["right"] for phase in told),
                 )
+            )
 
-        thread = threading.Thread(target=go_on, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self.stop.set()
-            thread.join()
-
-
-def _scale_by_hand(subject: Subject, replicas: int) -> None:
-    deployment = f"deployment/{subject.release.name}-decode"
-    subject.kube.kubectl("--namespace", subject.release.namespace, "scale", deployment, f"--replicas={replicas}")
+        return meanwhile(read, 2)
 
 
 def _take_over(subject: Subject, watch: Watch, scaled: Values) -> tuple[int, int]:
@@ -161,7 +146,7 @@ def _take_over(subject: Subject, watch: Watch, scaled: Values) -> tuple[int, int
 
 def _upgrade(subject: Subject, watch: Watch) -> tuple[int, int]:
     """`kubectl scale` to another number, and then an upgrade by Helm: decode's pods before and after it."""
-    _scale_by_hand(subject, MOST - 1 if watch.wanted("decode") == MOST else MOST)
+    subject.scale("deployment", "decode", MOST - 1 if watch.wanted("decode") == MOST else MOST)
     before = watch.wanted("decode")
     subject.values = merged(subject.values, {"decode": {"autoscaling": {"scaleDownSeconds": 31}}})
     # Without waiting: the scaler may take a pod away at any time.

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hack.base.paths import ROOT
-from hack.base.versions import versions
 from hack.cluster import scalers
 from hack.containers import build_images
 from hack.docs.pages import inserted, table
 from hack.monitoring.pictures import save
 from hack.reliability.overload_report import told
+from hack.reliability.place import tried_on
 from hack.reliability.scaling import Scaling
 from hack.reliability.subject import COMPONENTS
 from hack.tools import keda
@@ -41,9 +41,7 @@ def rows(seen: Scaling) -> list[list[str]]:
 
 def page(seen: Scaling) -> str:
     """docs/autoscaling.md with this in place of what was there."""
-    found = versions()
-    dynamo, kubernetes = found["images"]["sim-runtime"]["version"], found["kubernetes"]["version"]
-    when = f"{datetime.now(UTC):%Y-%m-%d}, Kubernetes {kubernetes} on kind, Dynamo {dynamo}'s frontend and mockers"
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {tried_on()}"
     grown = ", ".join(f"{name} after {seen.grown(name) or 0:.0f} s" for name in COMPONENTS)
     after = f"From the moment at which the load grew, one pod more was ready: {grown}."
     return inserted(PAGE, "Scaling", f"{when},\n{_took()}:\n\n{table([*COLUMNS], rows(seen))}\n{after}\n")

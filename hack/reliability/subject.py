@@ -29,10 +29,15 @@ class Subject:
         """Its cluster."""
         return self.release.kube
 
-    def upgrade(self, change: Values) -> None:
+    def upgrade(self, change: Values, *options: str) -> None:
         """`helm upgrade` with a change that stays."""
         self.values = merged(self.values, change)
-        self.release.install(self.values, timeout=SETTLED_SECONDS)
+        self.release.install(self.values, timeout=SETTLED_SECONDS, options=options)
+
+    def scale(self, workload: str, component: str, replicas: int) -> None:
+        """`kubectl scale`, which the values do not know of."""
+        name = f"{workload}/{self.release.name}-{component}"
+        self.kube.kubectl("--namespace", self.release.namespace, "scale", name, f"--replicas={replicas}")
 
     def pods(self, component: str) -> list[str]:
         """Names of the pods of a component that are not on their way out."""

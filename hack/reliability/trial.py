@@ -6,11 +6,10 @@ import contextlib
 import re
 import tarfile
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from hack.base import process
 from hack.base.paths import ROOT
-from hack.base.wait import pause, wait_for
+from hack.base.wait import meanwhile, pause, wait_for
 from hack.chart.helm import Helm, Values
 from hack.chart.manifests import merged
 from hack.cluster import scalers
@@ -76,21 +75,17 @@ class Counters:
     release: Release
     seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
     before: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    stop: threading.Event = field(default_factory=threading.Event)
 
-    def start(self) -> threading.Thread:
-        """Count from now on, in a thread that ends when told to stop."""
+    def going(self) -> AbstractContextManager[None]:
+        """Count from now on, as long as the block runs."""
         self._read()
         self.before = dict(self.seen)
-        thread = threading.Thread(target=self._go_on, daemon=True)
-        thread.start()
-        return thread
+        return meanwhile(self._read_what_answers, 1)
 
-    def _go_on(self) -> None:
-        while not self.stop.wait(1):
-            # An API server that is away is one of the cases.
-            with contextlib.suppress(HTTPError, kubernetes.client.ApiException):
-                self._read()
+    def _read_what_answers(self) -> None:
+        # An API server that is away is one of the cases.
+        with contextlib.suppress(HTTPError, kubernetes.client.ApiException):
+            self._read()
 
     def _read(self) -> None:
         kube, namespace = self.release.kube, self.release.namespace
@@ -145,9 +140,8 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     subject.settle()
     release.endpoint.wait_for_model(MODEL)
     counters = Counters(release)
-    reader = counters.start()
     expected = None
-    with load(release, case.tokens) as clients:
+    with counters.going(), load(release, case.tokens) as clients:
         pause(BEFORE_SECONDS)
         if case.outage:
             expected = outage.expected(release, clients.last()["longest_answer"])
@@ -158,8 +152,6 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
         pause(AFTER_SECONDS)
         wait_for(f"{requests} requests", clients.sent, lambda sent: sent >= requests, 600, 1)
         account = clients.finish()
-    counters.stop.set()
-    reader.join()
     if by_another:
         # The next case begins with a release of its own.
         _uninstall(release)

@@ -61,17 +61,18 @@ class Node:
         return None
 
 
-def is_foreign(schema: Schema) -> bool:
-    """Whether a schema refers, directly or not, to a Kubernetes type."""
-    reference = str(schema.get("$ref", "")).removeprefix("#/$defs/")
-    return reference.startswith("k8s.") or (bool(reference) and is_foreign(bundle()["$defs"][reference]))
+def is_foreign(schema: Schema, definitions: Schema | None = None) -> bool:
+    """Whether a schema refers, directly or not, to a Kubernetes type; the definitions are those of the bundle."""
+    known, reference = definitions or bundle()["$defs"], str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    return reference.startswith("k8s.") or (bool(reference) and is_foreign(known[reference], known))
 
 
-def followed(schema: Schema) -> Schema:
+def followed(schema: Schema, definitions: Schema | None = None) -> Schema:
     """A schema with its `$ref` replaced by what it refers to; keywords beside it win."""
     if "$ref" not in schema:
         return schema
-    target = followed(bundle()["$defs"][schema["$ref"].removeprefix("#/$defs/")])
+    known = definitions or bundle()["$defs"]
+    target = followed(known[schema["$ref"].removeprefix("#/$defs/")], known)
     return overlaid(target, {k: v for k, v in schema.items() if k != "$ref"})
 
 

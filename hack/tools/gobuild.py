@@ -10,8 +10,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from hack.base import process
 from hack.base.log import UserError
 from hack.base.paths import ROOT, cache_dir, content_key
@@ -61,7 +59,8 @@ def build(
     if shutil.which("go") is None:
         raise UserError(f"{step.name}: cannot build {', '.join(packages)}: {NO_GO}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder, step):
+    # Two commands started at once do not build the same thing twice.
+    with step.lock(folder.with_suffix(".lock"), "waiting for another process that builds it"):
         if folder.is_dir():
             return folder
         temporary = Path(tempfile.mkdtemp(prefix=f".{module}-", dir=folder.parent))
@@ -80,17 +79,6 @@ def build(
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     step.say(f"built, {size:.0f} MB")
     return folder
-
-
-def _locked(folder: Path, step: Step) -> FileLock:
-    """A lock per build, so that two commands started at once do not build the same thing twice."""
-    lock = FileLock(folder.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-        lock.release()
-    except Timeout:
-        step.say("waiting for another process that builds it")
-    return lock
 
 
 def _go_build(where: Path, packages: list[str], ldflags: str, tags: str, output: Path, step: Step) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hack.base import process
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, print_table
 from hack.base.paths import TOOLS_BIN
 from hack.base.step import Step
 from hack.base.versions import Tool, tools
@@ -103,9 +103,9 @@ def _link(tool: Tool, target: Path) -> None:
 
 def print_list() -> None:
     """Print the tools, their state, and where each comes from."""
-    table = Table("tool", "pinned", "state", "from")
+    rows = []
     for tool in tools().values():
         link = TOOLS_BIN / tool.name
         state = "ready" if is_current(tool) else "cached" if built_path(tool).exists() else "missing"
-        table.add_row(tool.name, tool.version, state, str(link.resolve()) if link.exists() else "")
-    console.print(table)
+        rows.append((tool.name, tool.version, state, str(link.resolve()) if link.exists() else ""))
+    print_table(("tool", "pinned", "state", "from"), rows)

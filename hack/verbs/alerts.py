@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import print_table
 from hack.cluster.kube import Kube
 from hack.cluster.scalers import load
 from hack.docs.pages import MONITORING_PAGE
@@ -33,12 +33,11 @@ from hack.verbs.cli import FILE, examples
 def command(names: tuple[str, ...], kubeconfig: Path, write: bool) -> int:
     kube = Kube.answering(kubeconfig)
     load(kube, ("prometheus", "kube-state-metrics"))
-    table, outcomes = Table(*COLUMNS), []
+    outcomes = []
     with place(kube, "alerts") as release:
         for seen in alarms(release, list(names or FAULTS)):
             outcomes.append(seen)
-            table.add_row(*row(seen))
-            console.print(table)
+            print_table(COLUMNS, map(row, outcomes))
             if write:
                 MONITORING_PAGE.write_text(page(outcomes))
     return int(not all(one.right for one in outcomes))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, console, print_table
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.wait import UnrecoverableError, wait_for
@@ -177,11 +177,10 @@ def ratio(arms: Sequence[Arm]) -> float:
 
 def show(arms: Sequence[Arm], count: int) -> None:
     """Print the result."""
-    table = Table("", "pods", "all submitted, s", "all created, s", "all placed, s", title=f"{count} KWOK nodes")
-    for arm in arms:
-        seconds = (arm.submitted_seconds, arm.created_seconds, arm.placed_seconds)
-        table.add_row(arm.name, str(arm.pods), *(f"{value:.0f}" for value in seconds))
-    console.print(table)
+    head = ("", "pods", "all submitted, s", "all created, s", "all placed, s")
+    numbers = [(arm.pods, arm.submitted_seconds, arm.created_seconds, arm.placed_seconds) for arm in arms]
+    rows = [[arm.name, *(f"{number:.0f}" for number in row)] for arm, row in zip(arms, numbers, strict=True)]
+    print_table(head, rows, f"{count} KWOK nodes")
     console.print(f"ratio: {ratio(arms):.2f}")
 
 

@@ -6,12 +6,11 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import yaml
 
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, console, print_table
 from hack.base.step import Step
 from hack.base.yamlfile import read_yaml
 from hack.benchmark import arms as ways
@@ -46,14 +45,6 @@ def new_folder(out: Path | None, name: str) -> Path:
     return out or Path("dist") / "bench" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def values_of(files: Sequence[Path]) -> Values:
-    """Several files as one."""
-    found: dict[str, Any] = {}
-    for file in files:
-        found = merged(found, read_yaml(file))
-    return found
-
-
 def measure_url(url: str, files: Sequence[Path], values: Values, folder: Path, aiperf: str, tokenizer: str) -> None:
     """One endpoint, without a cluster."""
     if not url.startswith(SCHEMES):
@@ -70,10 +61,7 @@ def measure_url(url: str, files: Sequence[Path], values: Values, folder: Path, a
 
 def show(results: Sequence[Result]) -> None:
     """The table and the verdict, on the console."""
-    table = Table(*report.HEAD)
-    for _, _, cells in report.rows(list(results)):
-        table.add_row(*cells)
-    console.print(table)
+    print_table(report.HEAD, [cells for _, _, cells in report.rows(list(results))])
     for sentence in verdict(list(results)):
         console.print(sentence)
 
@@ -101,7 +89,8 @@ def run(
     if url:
         measure_url(url, files, {}, folder, aiperf, tokenizer)
     else:
-        job.measure(job.Place(namespace, kubeconfig, context), release, values_of(files), folder, Step("bench"))
+        values = merged(*map(read_yaml, files))
+        job.measure(job.Place(namespace, kubeconfig, context), release, values, folder, Step("bench"))
     show([load(folder)])
     console.print(f"written to {folder}")
 
@@ -164,7 +153,7 @@ def arms(
         # What Helm has against an arm is said before the first is measured.
         ways.objects(files, merged(ways.NO_IMAGE, values), release, namespace)
         (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / name / "values.yaml").write_text(yaml.safe_dump(merged(values_of(files), values)))
+        (folder / name / "values.yaml").write_text(yaml.safe_dump(merged(*map(read_yaml, files), values)))
     if only_print:
         console.print(f"written to {folder}")
         return
@@ -189,7 +178,7 @@ def in_cluster(place: job.Place, release: str, files: Sequence[Path], values: Va
         job.install(place, release, files, values, step)
         job.measure(place, release, {}, folder, step)
     finally:
-        job.uninstall(place, release, job.component(release, merged(values_of(files), values)))
+        job.uninstall(place, release, job.component(release, merged(*map(read_yaml, files), values)))
         step.say("removed")
 
 

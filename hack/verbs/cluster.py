@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import print_table
 from hack.base.step import Step
 from hack.chart.machines import load_machine
 from hack.cluster import gpus as fake_gpus
@@ -38,31 +39,15 @@ def command() -> None:
 @click.option("--machine", metavar="PRESET", default=lifecycle.DEFAULT_MACHINE, show_default=True)
 @click.option("--gpus", type=click.IntRange(1, 64), help="Faked GPUs of each worker.", show_default="the machine's")
 @click.option("--image", metavar="NODE_IMAGE", help="Node image.", show_default="cached, else pulled, else built")
-@click.option("--runtime", type=click.Choice(runtimes.RUNTIMES), show_default="Docker if usable, else Podman")
+@click.option(
+    "--runtime", "runtime_name", type=click.Choice(runtimes.RUNTIMES), show_default="Docker if usable, else Podman"
+)
 @click.option("--api-port", type=click.IntRange(0, 65535), default=0, show_default="a free one")
 @click.option("--recreate", is_flag=True, help="Replace a cluster of this name.")
 @cluster_name
-def up(
-    name: str,
-    workers: int,
-    machine: str,
-    gpus: int | None,
-    image: str | None,
-    runtime: str | None,
-    api_port: int,
-    recreate: bool,
-) -> None:
+def up(**options: Any) -> None:
     """Make the cluster, or reuse the healthy one."""
-    cluster = lifecycle.up(
-        name,
-        workers=workers,
-        machine=machine,
-        gpus=gpus,
-        image=image,
-        runtime_name=runtime,
-        api_port=api_port,
-        recreate=recreate,
-    )
+    cluster = lifecycle.up(**options)
     Step("cluster").say(f"{cluster.name} is up: export KUBECONFIG={cluster.kubeconfig}")
 
 
@@ -145,8 +130,6 @@ def _resource(text: str) -> tuple[str, int]:
 
 
 def _print_allocatable(kubeconfig: Path) -> None:
-    table = Table("node", "resource", "allocatable")
-    for node, resources in fake_gpus.allocatable(kubeconfig).items():
-        for name, count in resources.items():
-            table.add_row(node, name, str(count))
-    console.print(table)
+    found = fake_gpus.allocatable(kubeconfig)
+    rows = [(node, name, str(count)) for node, resources in found.items() for name, count in resources.items()]
+    print_table(("node", "resource", "allocatable"), rows)

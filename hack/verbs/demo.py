@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import kubernetes
 
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, console, print_table
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.yamlfile import read_yaml
@@ -108,15 +108,14 @@ def show(kube: Kube, model: str, answer: Answer, served: dict[str, dict[str, int
     console.print(
         f"answered {answer.chunks} streamed chunks, {usage}, first after {answer.first_token_seconds * 1000:.0f} ms"
     )
-    table = Table(title="Who did it (requests counted by each pod)")
-    for column in ("pool", "pod", "node", "GPUs (faked)", "requests"):
-        table.add_column(column)
+    rows = []
     for component, pods in served.items():
         for name, count in pods.items():
             pod = kube.core.read_namespaced_pod(name, NAMESPACE)
             gpus = (pod.spec.containers[0].resources.limits or {}).get("nvidia.com/gpu", "0")
-            table.add_row(component, name, pod.spec.node_name, gpus, f"[bold]{count}[/bold]")
-    console.print(table)
+            rows.append((component, name, pod.spec.node_name, gpus, f"[bold]{count}[/bold]"))
+    head = ("pool", "pod", "node", "GPUs (faked)", "requests")
+    print_table(head, rows, "Who did it (requests counted by each pod)")
     totals = {component: sum(pods.values()) for component, pods in served.items()}
     if not answer.chunks or set(totals.values()) != {1}:
         raise UserError(f"one request should be counted once in each pool, but the pools counted {totals}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import console, print_table
 from hack.chart import images
 from hack.containers import build_images
 from hack.release import mirror as mirrors
@@ -51,10 +51,7 @@ def list_images(files: tuple[Path, ...], settings: tuple[str, ...], to: str | No
 @registry_connection
 def mirror(files: tuple[Path, ...], settings: tuple[str, ...], to: str, ca_file: Path | None, plain_http: bool) -> None:
     digests = mirrors.mirror(files, settings, to, ca_file=ca_file, plain_http=plain_http)
-    table = Table("image in the mirror", "digest")
-    for target, digest in digests.items():
-        table.add_row(target, digest)
-    console.print(table)
+    print_table(("image in the mirror", "digest"), digests.items())
     console.print(f"Install with --set global.imageRegistry={Repository.parse(to)}")
 
 
@@ -83,8 +80,8 @@ def built() -> None:
 
 def show_built() -> None:
     """Print name, archive and size of each image that is built here."""
-    table = Table("image", "archive", "size")
+    rows = []
     for image in build_images.images().values():
         size = f"{image.archive.stat().st_size / 1e6:.0f} MB" if image.archive.exists() else "not built"
-        table.add_row(image.reference.removeprefix("docker.io/"), image.archive.name, size)
-    console.print(table)
+        rows.append((image.reference.removeprefix("docker.io/"), image.archive.name, size))
+    print_table(("image", "archive", "size"), rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import print_table
 from hack.chart.machines import load_machine, names
 from hack.verbs.cli import examples
 
@@ -14,20 +14,12 @@ from hack.verbs.cli import examples
 def command(name: str | None) -> None:
     """Show the machine types, or what a fake node of one gets."""
     if name is None:
-        table = Table("machine", "arch", "GPUs per node", "what it is")
-        for known in names():
-            machine = load_machine(known)
-            table.add_row(known, machine.arch, str(machine.gpus_per_node), machine.description)
-        console.print(table)
+        known = [(m.name, m.arch, str(m.gpus_per_node), m.description) for m in map(load_machine, names())]
+        print_table(("machine", "arch", "GPUs per node", "what it is"), known)
         return
     machine = load_machine(name)
-    table = Table("of a node", "value", title=machine.description)
-    for key, count in machine.resources.items():
-        table.add_row("resource", f"{key}={count}")
-    for key, count in machine.devices.items():
-        table.add_row("DRA devices", f"{key}={count}")
-    for key, value in machine.node_labels.items():
-        table.add_row("label", f"{key}={value}")
-    for taint in machine.taints:
-        table.add_row("taint", f"{taint.key}={taint.value}:{taint.effect}")
-    console.print(table)
+    rows = [("resource", f"{key}={count}") for key, count in machine.resources.items()]
+    rows += [("DRA devices", f"{key}={count}") for key, count in machine.devices.items()]
+    rows += [("label", f"{key}={value}") for key, value in machine.node_labels.items()]
+    rows += [("taint", f"{taint.key}={taint.value}:{taint.effect}") for taint in machine.taints]
+    print_table(("of a node", "value"), rows, machine.description)

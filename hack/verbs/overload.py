@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import console, print_table
 from hack.cluster.kube import Kube
 from hack.reliability import overload
 from hack.reliability.overload_report import COLUMNS, PAGE, page, rows
@@ -28,10 +28,7 @@ from hack.verbs.cli import FILE, examples
 def command(kubeconfig: Path, write: bool) -> int:
     with place(Kube.answering(kubeconfig), "overload") as release:
         seen = overload.overload(release)
-    table = Table(*COLUMNS)
-    for row in rows(seen):
-        table.add_row(*row)
-    console.print(table)
+    print_table(COLUMNS, rows(seen))
     for wrong in seen.wrong():
         console.print(wrong)
     if write:

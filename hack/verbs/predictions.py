@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import print_table
 from hack.base.paths import ROOT
 from hack.base.step import Step
 from hack.base.versions import versions
@@ -40,10 +40,7 @@ def predict(name: str, write: bool, out: Path | None) -> int:
     Kube.answering(kubeconfig_path(name))
     lifecycle.load(build_images.archives(["aiperf"]), name)
     outcomes = measured(job.Place(NAMESPACE, kubeconfig_path(name)), new_folder(out, "predict"))
-    shown = Table(*COLUMNS)
-    for outcome in outcomes:
-        shown.add_row(*outcome.row)
-    console.print(shown)
+    print_table(COLUMNS, [outcome.row for outcome in outcomes])
     if write:
         PAGE.write_text(page(outcomes))
     return int(any(abs(outcome.off) > CLOSE for outcome in outcomes))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,12 +17,24 @@ from hack.release.signing import Trust
 from hack.verbs.cli import FOLDER, NEW_FILE, examples, registry_connection, together
 
 output = click.option("--out", type=FOLDER, default=Path("dist"), show_default=True, help="Where the package goes.")
-signer = together(
+_signer = together(
     click.option("--key", default="", metavar="FILE|URI", help="cosign key: private to sign, public to check."),
     click.option("--identity", default="", metavar="NAME", help="Keyless: the identity in the certificate."),
     click.option("--issuer", default="", metavar="URL", help="Keyless: the issuer of that identity."),
     click.option("--no-transparency-log", is_flag=True, help="For a key: record nothing in public."),
 )
+
+
+def signer(function: Callable[..., None]) -> Callable[..., None]:
+    """These options, given to a command as one `trust`."""
+
+    @functools.wraps(function)
+    def with_trust(*, key: str, identity: str, issuer: str, no_transparency_log: bool, **others: Any) -> None:
+        if not key and not identity and not issuer:
+            identity, issuer = signing.identity_of_this_job()
+        function(trust=Trust(key, identity, issuer, not no_transparency_log), **others)
+
+    return _signer(with_trust)
 
 
 @click.group(
@@ -53,18 +68,8 @@ def make_package(out: Path, allow_dirty: bool) -> None:
 @output
 @signer
 @registry_connection
-def publish(
-    registry: str,
-    out: Path,
-    key: str,
-    identity: str,
-    issuer: str,
-    no_transparency_log: bool,
-    ca_file: Path | None,
-    plain_http: bool,
-) -> None:
+def publish(registry: str, out: Path, trust: Trust, ca_file: Path | None, plain_http: bool) -> None:
     """Package, push, sign, attest, check, then tag."""
-    trust = _trust(key, identity, issuer, no_transparency_log)
     publishing.publish(registry, trust, out, ca_file=ca_file, plain_http=plain_http)
 
 
@@ -73,18 +78,8 @@ def publish(
 @click.option("--package", "file", type=NEW_FILE, help="It must also equal this package.")
 @signer
 @registry_connection
-def verify(
-    reference: str,
-    file: Path | None,
-    key: str,
-    identity: str,
-    issuer: str,
-    no_transparency_log: bool,
-    ca_file: Path | None,
-    plain_http: bool,
-) -> None:
+def verify(reference: str, file: Path | None, trust: Trust, ca_file: Path | None, plain_http: bool) -> None:
     """Check signature and attestations of a published chart: oci://host/path/chart:version, or @sha256:..."""
-    trust = _trust(key, identity, issuer, no_transparency_log)
     facts = publishing.verify(reference, trust, file=file, ca_file=ca_file, plain_http=plain_http)
     table = Table(show_header=False)
     for name, value in facts.items():
@@ -97,9 +92,3 @@ def verify(
 def bump(version: str) -> None:
     """Write the next version, such as 0.2.0, everywhere and close the changelog."""
     console.print("\n".join(publishing.bump(version)))
-
-
-def _trust(key: str, identity: str, issuer: str, no_transparency_log: bool) -> Trust:
-    if not key and not identity and not issuer:
-        identity, issuer = signing.identity_of_this_job()
-    return Trust(key, identity, issuer, not no_transparency_log)

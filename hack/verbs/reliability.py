@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, UserError, console
+from hack.base.log import UserError, print_table
 from hack.cluster.kube import Kube
 from hack.reliability.cases import CASES
 from hack.reliability.place import place
@@ -33,7 +33,6 @@ NAMESPACE = "reliability"
 )
 @click.option("--write", is_flag=True, help="Put the cases that ran, with the date, into docs/reliability.md.")
 def command(names: tuple[str, ...], kubeconfig: Path, requests: int, write: bool) -> int:
-    table = Table(*COLUMNS)
     outcomes = []
     with place(Kube.answering(kubeconfig), NAMESPACE) as release:
         for name in names or CASES:
@@ -41,8 +40,7 @@ def command(names: tuple[str, ...], kubeconfig: Path, requests: int, write: bool
                 outcomes.append(trial(release, name, CASES[name], requests))
             except (TimeoutError, AssertionError) as error:
                 raise UserError(f"{name}: {error}") from error
-            table.add_row(*row(outcomes[-1]))
-            console.print(table)
+            print_table(COLUMNS, map(row, outcomes))
             if write:
                 PAGE.write_text(page(outcomes))
     return int(any(outcome.lost for outcome in outcomes))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hack.base.log import Table, console
+from hack.base.log import console, print_table
 from hack.cluster.kube import Kube
 from hack.cluster.scalers import load, scalers
 from hack.reliability import scaling
@@ -31,10 +31,7 @@ def command(kubeconfig: Path, write: bool) -> int:
     load(kube, ("prometheus",))
     with scalers(kube), place(kube, "scaling") as release:
         seen = scaling.scaling(release)
-    table = Table(*COLUMNS)
-    for row in rows(seen):
-        table.add_row(*row)
-    console.print(table)
+    print_table(COLUMNS, rows(seen))
     for wrong in seen.wrong():
         console.print(wrong)
     if write:

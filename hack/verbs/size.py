@@ -90,17 +90,13 @@ def command(
     gpus: int | None,
     ttft: float | None,
     itl: float | None,
-    prefill_rate: float | None,
-    decode_rate: float | None,
-    decode_itl: float | None,
     worker_gpus: int | None,
-    kv_bytes: int | None,
     engine: str | None,
     out: Path | None,
+    **own: float | None,
 ) -> None:
     if (rate is None) == (gpus is None):
         raise UserError("--rate or --gpus: give one of them")
-    own = {"prefill_rate": prefill_rate, "decode_rate": decode_rate, "decode_itl": decode_itl, "kv_bytes": kv_bytes}
     worker = measured(model, machine, own, worker_gpus, engine)
     target = Target(isl, osl, rate or 0, ttft or 0, itl or 0)
     made = sizing.fill(gpus, target, worker) if gpus else sizing.size(target, worker)

@@ -18,7 +18,7 @@ from typing import Any
 import click
 import yaml
 
-from hack.base.log import Table, console
+from hack.base.log import console, print_table
 from hack.base.yamlfile import repeated_keys
 from hack.chart import kubeschema, machines, policy
 from hack.chart.helm import HelmError
@@ -178,10 +178,9 @@ def show(report: Report) -> None:
     """The report for people."""
     console.print(f"[bold]{' + '.join(report.files)}[/bold]")
     if "components" in report.summary:
-        table = Table("component", "pods", "GPUs")
-        for name, numbers in report.summary["components"].items():
-            table.add_row(name, str(numbers["pods"]), str(numbers["gpus"]))
-        console.print(table)
+        components = report.summary["components"].items()
+        rows = [(name, str(numbers["pods"]), str(numbers["gpus"])) for name, numbers in components]
+        print_table(("component", "pods", "GPUs"), rows)
         console.print("objects: " + ", ".join(f"{n} {kind}" for kind, n in report.summary["objects"].items()))
     for by, text in report.done.items():
         console.print(f"{by:<10} {text}", markup=False)

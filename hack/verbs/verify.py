@@ -75,7 +75,7 @@ class Release:
 def verify(release: Release, timeout: str) -> bool:
     """Run the tests of a release and print what they print. Raises UnaskedError."""
     # The benchmark proves nothing, and takes its time.
-    tests = [item for item in release.hooks() if _component(item) != "benchmark"]
+    tests = [item for item in release.hooks() if item["metadata"].get("labels", {}).get(COMPONENT) != "benchmark"]
     pods = [item["metadata"]["name"] for item in tests if item["kind"] == "Pod"]
     others = sorted({item["metadata"]["name"] for item in tests if item["kind"] != "Pod"})
     # Helm prints the logs of pods as they are, and looks for a pod behind each hook.
@@ -87,10 +87,6 @@ def verify(release: Release, timeout: str) -> bool:
         report(lines, probed, [job])
         code = code or probed
     return code == 0
-
-
-def _component(item: dict[str, Any]) -> str:
-    return str(item["metadata"].get("labels", {}).get(COMPONENT, ""))
 
 
 def report(lines: Sequence[str], code: int, names: Sequence[str]) -> None:

@@ -87,7 +87,7 @@ def test_who_is_named_for_one_thing_is_a_stranger_elsewhere(asked: dict[str, Any
 @pytest.mark.parametrize("name", BY_NAME)
 def test_policies_change_nothing_else(name: str) -> None:
     off = scenario(name, networkPolicy={"enabled": False}).render()
-    assert [o for o in closed(name) if o["kind"] != "NetworkPolicy"] == off.objects
+    assert [o for o in closed(name) if o["kind"] != "NetworkPolicy"] == list(off)
 
 
 def matrix(manifests: Manifests) -> dict[str, dict[str, Any]]:

@@ -100,7 +100,7 @@ def test_a_value_has_an_effect(name: str) -> None:
         assert effect.refused in result.stderr
         return
     assert not result.code, f"{name}: give values with which the chart renders, or `refused`: {result.stderr}"
-    same = objects.objects == before.objects
+    same = objects == before
     assert not same, f"{name}: nothing changes with {after}: the value is dead, or effects.yaml lacks `when`"
 
 
@@ -114,7 +114,7 @@ def test_conditions_are_needed(name: str) -> None:
     """A `when` that is not needed would hide that a value works without it."""
     without = groups(name)
     result, alone = chart.attempt(changed(LEAVES[name], replace(EFFECTS[name], when=without)))
-    useless = not result.code and alone.objects != chart.render(without).objects
+    useless = not result.code and alone != chart.render(without)
     assert not useless, f"{name}: works without `when`: remove it from effects.yaml"
 
 
@@ -122,4 +122,4 @@ def test_conditions_are_needed(name: str) -> None:
 def test_invisible_values_are_invisible(name: str) -> None:
     effect = effect_of(name)
     after = chart.render(changed(LEAVES[name], effect))
-    assert after.objects == chart.render(effect.when).objects, f"{name} has an effect now: remove `invisible`"
+    assert after == chart.render(effect.when), f"{name} has an effect now: remove `invisible`"

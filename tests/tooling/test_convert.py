@@ -168,6 +168,10 @@ def test_the_tke_chart() -> None:
     assert "rdma.hostNetwork" in said(notes, "loss")
     made, _, _ = verb.inward(DATA / "tke-values.yaml", "", {"rdma.enable": "false"}, {}, "")
     assert made["global"]["hardware"] == "tke-h20"
+    settings = {"rdma.networkMode": "tke-bridge"}
+    made, _, problems = verb.inward(DATA / "tke-values.yaml", "", settings, {}, "")
+    annotations = {"tke.cloud.tencent.com/networks": "tke-bridge,tke-rdma-ipvlan"}
+    assert (problems, made["global"]["hardwareSpec"]["rdma"]) == ([], {"podAnnotations": annotations})
 
 
 def test_a_machine_type_takes_the_place_of_what_the_pods_asked_for() -> None:

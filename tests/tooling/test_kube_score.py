@@ -29,12 +29,12 @@ def _tool() -> None:
 
 def findings(manifests: Manifests) -> Iterator[tuple[str, str]]:
     """Checks that found something, and the container, or component, that it is about."""
-    text = "\n---\n".join(json.dumps(item) for item in manifests.objects)
+    text = "\n---\n".join(json.dumps(item) for item in manifests)
     options = ("--output-format=json", "--kubernetes-version=v1.36")
     done = process.run([TOOLS_BIN / "kube-score", "score", *options, "-"], stdin=text, timeout=60)
     scored = json.loads(done.stdout)
     assert scored, done.stderr
-    labels = {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["labels"] for o in manifests.objects}
+    labels = {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["labels"] for o in manifests}
     for item in scored:
         known = labels[f"{item['type_meta']['kind']}/{item['object_meta']['name']}"]
         for check in item["checks"]:

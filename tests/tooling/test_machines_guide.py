@@ -79,7 +79,7 @@ def test_without_the_list_the_name_is_refused(each_helm: Helm) -> None:
 def test_a_machine_without_a_file_renders_the_same_pods(copy: Path, helm: Helm) -> None:
     by_preset = template(copy, nested("global.hardware", NAME), helm)
     by_values = template(copy, yaml.safe_load(OWN), helm)
-    assert by_values.objects == by_preset.objects
+    assert by_values == by_preset
 
 
 def test_the_guide_names_what_exists() -> None:

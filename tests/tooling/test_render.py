@@ -129,7 +129,7 @@ def test_a_changed_values_file_is_rendered_again(small_chart: Path, tmp_path: Pa
 
 @pytest.mark.usefixtures("small_chart")
 def test_a_test_may_change_what_it_got() -> None:
-    chart.render({"a": "x"}).objects[0]["data"]["a"] = "spoilt"
+    chart.render({"a": "x"})[0]["data"]["a"] = "spoilt"
     assert data(a="x") == "x"
 
 

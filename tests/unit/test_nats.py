@@ -61,7 +61,7 @@ def test_clients_show_a_user_of_a_secret(render: Render) -> None:
         env = manifests.pod(component).containers()[-1].env()
         assert {name: value for name, value in env.items() if name.startswith("NATS_AUTH_")} == asked
     assert "NATS_AUTH" not in text(manifests)
-    assert "NATS_AUTH" not in json.dumps(install(render).objects)
+    assert "NATS_AUTH" not in json.dumps(install(render))
 
 
 def test_clients_show_it_to_another_nats(render: Render) -> None:

@@ -75,7 +75,7 @@ def test_leaderworkersets_are_waited_for_by_hand(controller: str, named: bool) -
     """Helm does not know their readiness."""
     values = {"global": {"multiNode": {"controller": controller}}}
     text, manifests = chart.notes(values, ["values/a4x-10p8d.yaml"]), chart.render(values, ["values/a4x-10p8d.yaml"])
-    groups = {item["metadata"]["name"] for item in manifests.objects if item["kind"] == "LeaderWorkerSet"}
+    groups = {item["metadata"]["name"] for item in manifests if item["kind"] == "LeaderWorkerSet"}
     assert set(re.findall(r"wait leaderworkerset/(\S+)", text)) == groups
     assert bool(groups) == named
     assert "on 8 nodes" in text

@@ -53,7 +53,7 @@ def test_it_runs_the_program_of_the_repository(render: Render) -> None:
 
 def test_what_is_rendered_otherwise_stays_the_same(render: Render) -> None:
     with_it = [o for o in render(EVERYTHING | ENABLED) if o not in own(render(EVERYTHING | ENABLED))]
-    assert with_it == render(EVERYTHING).objects
+    assert with_it == list(render(EVERYTHING))
 
 
 STATEFULSETS = [

@@ -18,7 +18,7 @@ ETCD: dict[str, Any] = {
 
 
 def test_objects_are_those_of_a_release(render: Render) -> None:
-    has = {f"{item['kind'].lower()}/{item['metadata']['name']}" for item in render().objects}
+    has = {f"{item['kind'].lower()}/{item['metadata']['name']}" for item in render()}
     named = set(re.findall(r"\b((?:deployment|service)/demo-[a-z-]+)", TEXT))
     assert "deployment/demo-frontend" in named
     assert named <= has

@@ -33,7 +33,7 @@ def mounted(manifests: Manifests) -> set[str]:
 
 
 def test_off_by_default(render: Render) -> None:
-    text = json.dumps([render().objects, render(EVERYTHING).objects])
+    text = json.dumps([render(), render(EVERYTHING)])
     assert not [word for word in ("_TLS_", "ETCD_AUTH", FOLDER, "https://0.0.0.0", '"tls"') if word in text]
 
 
