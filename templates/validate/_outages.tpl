@@ -24,7 +24,7 @@ frontend.migrationLimit is 0: an answer whose worker fails, or stops before it i
 {{- end }}
 {{- $start := include "common.startupBudget" $frontend | int }}
 {{- $timeout := int $frontend.Values.streamTimeoutSeconds }}
-{{- /* Dynamo's HTTP server gives an answer up after twice the time (lib/llm/src/http/service/disconnect.rs of 1.6.1). */}}
+{{- /* Dynamo's HTTP server gives an answer up after twice the time (findings/dynamo-moved-stream-ends-after-twice-its-timeout.sh). */}}
 {{- if and (le $timeout 10) (eq $global.serving "disaggregated") $frontend.Values.migrationLimit }}
 frontend.streamTimeoutSeconds is {{ $timeout }}: an answer that has stood still for twice as long is given up, and one that moves away from a lost node may try a worker of each role there in vain, 5 s each. Set 11, or accept that such an answer may be lost.
 {{- end }}
