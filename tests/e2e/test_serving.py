@@ -67,8 +67,8 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease, kube: Kube) -> Non
     leftovers.wait_until_gone(kube, demo.namespace)
 
 
-def test_the_default_values(release: MakeRelease, each_helm: Helm) -> None:
-    demo = release(helm=each_helm)
+def test_the_default_values_by_helm_3(release: MakeRelease) -> None:
+    demo = release(helm=Helm("helm3"))
     demo.install(QUICK, files=[SIMULATE])
     assert totals(ask(demo, "Qwen/Qwen3-0.6B", 5)) == {"prefill": 5, "decode": 5}
     demo.uninstall()
