@@ -35,6 +35,8 @@ BLOCKS = 64
 MOVES = 4
 MARK = 7
 MOVE_SECONDS = 60
+# Where UCX sees no NVLink, as in a virtual machine with one GPU, it reads over cuda_ipc only with this.
+GET = "UCX_CUDA_IPC_ENABLE_GET_ZCOPY"
 
 
 class ProbeError(Exception):
@@ -256,13 +258,14 @@ def move(options: argparse.Namespace) -> int:
                 with open(log, errors="replace") as file:
                     lane = find_lane(file.read(), options.operation, side.size // BLOCKS)
             speed = side.size / 1e9 / min(seconds)
+            told = options.operation != "READ" or os.environ.get(GET, "").lower() in ("y", "yes", "on", "1")
             prefill, decode = (other["who"], side.who)[:: 1 if options.operation == "READ" else -1]
             lines = [
                 f"prefill  {_place(prefill)}",
                 f"decode   {_place(decode)}",
                 f"lane     {lane.name}: {options.operation}, {lane.words}",
                 f"speed    {speed:.2f} GB/s (the first, which connects, took {1000 * seconds[0]:.0f} ms)",
-                verdict(lane, speed, right, prefill, decode, options.min_gbps),
+                verdict(lane, speed, right, prefill, decode, options.min_gbps, told=told),
             ]
             if options.connector != NIXL:
                 lines.insert(
@@ -329,17 +332,19 @@ def _place(who: dict[str, Any]) -> str:
     return f"{who['memory']} on {who['node']}, process number {who['process']}"
 
 
-def verdict(lane: Lane, speed: float, right: bool, one: dict[str, Any], other: dict[str, Any], floor: float) -> str:
-    """One sentence: OK, WARN or FAIL, what it means, and what to change."""
+def verdict(
+    lane: Lane, speed: float, right: bool, one: dict[str, Any], other: dict[str, Any], floor: float, *, told: bool
+) -> str:
+    """One sentence: OK, WARN or FAIL, what it means, and what to change. `told`: it is no READ, or UCX has GET."""
     if not right:
         return "FAIL: other bytes arrived than were sent: see UCX_NET_DEVICES and the NICs of both nodes"
-    advice = _advice(lane, one, other)
+    advice = _advice(lane, one, other, told)
     if speed < floor:
         return f"FAIL: {speed:.2f} GB/s is below {floor:g}{f': {advice}' if advice else ''}"
     return f"WARN: {advice}" if advice else f"OK: the KV cache goes over {lane.name}"
 
 
-def _advice(lane: Lane, one: dict[str, Any], other: dict[str, Any]) -> str:
+def _advice(lane: Lane, one: dict[str, Any], other: dict[str, Any], told: bool) -> str:
     """What to change, where the lane is not the best that there could be."""
     if HostMemory.name in (one["memory"], other["memory"]):
         return "this says nothing of GPUs, whose memory takes other lanes: use --memory gpu"
@@ -353,6 +358,8 @@ def _advice(lane: Lane, one: dict[str, Any], other: dict[str, Any]) -> str:
     if one["process"] == other["process"]:
         refused = f"both have number {one['process']}, and the driver refuses its own"
         return f"{text}: {refused}: try --apart, and with NIXL 1.5 one PID namespace ({DOCS})"
+    if not told:
+        return f"{text} on one node: a READ wants {GET}=y where UCX sees no NVLink ({DOCS})"
     return f"{text} on one node: the side that moves it needs the other's GPU among its devices, too ({DOCS})"
 
 

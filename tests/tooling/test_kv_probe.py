@@ -116,16 +116,25 @@ def side(node: str = "a", process: int = 1, memory: str = "NVIDIA H200") -> dict
     ],
 )
 def test_the_verdict_says_what_to_change(lane: Any, one: dict[str, Any], other: dict[str, Any], says: str) -> None:
-    assert says in verdict(lane, 5, True, one, other, 0)
+    assert says in verdict(lane, 5, True, one, other, 0, told=True)
+
+
+def test_the_verdict_names_what_a_read_of_one_node_wants() -> None:
+    tcp = Lane("TCP", "software emulation, tcp/lo")
+    says = "UCX_CUDA_IPC_ENABLE_GET_ZCOPY=y where UCX sees no NVLink"
+    assert says in verdict(tcp, 0.4, True, side(), side(process=10), 0, told=False)
+    assert says not in verdict(tcp, 0.4, True, side(), side("b"), 0, told=False)
 
 
 def test_the_verdict_fails_below_the_floor_and_for_wrong_bytes() -> None:
     tcp = Lane("TCP", "software emulation, tcp/eth0")
-    slow = verdict(tcp, 0.5, True, side(), side("b"), 1)
+    slow = verdict(tcp, 0.5, True, side(), side("b"), 1, told=True)
     assert slow.startswith("FAIL: 0.50 GB/s is below 1: the KV cache goes over TCP: see global.rdma")
-    rdma = verdict(Lane("RDMA", "zero-copy, rc_mlx5/a:1"), 0.5, True, side(), side("b"), 1)
+    rdma = verdict(Lane("RDMA", "zero-copy, rc_mlx5/a:1"), 0.5, True, side(), side("b"), 1, told=True)
     assert rdma == "FAIL: 0.50 GB/s is below 1"
-    assert verdict(tcp, 5, False, side(), side("b"), 0).startswith("FAIL: other bytes arrived than were sent")
+    assert verdict(tcp, 5, False, side(), side("b"), 0, told=True).startswith(
+        "FAIL: other bytes arrived than were sent"
+    )
 
 
 class Driver:
