@@ -44,9 +44,6 @@ OUTAGE = "with one worker of a role and no room for another the old one ends bef
 NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
 GONE = "what is in flight ends, and the release is gone until it is installed again"
 COMPARED = "what the row above is compared with"
-NOT_CALLED_BACK = (
-    "Dynamo 1.6.1 waits without limit for a worker that took a request and cannot reach the frontend with its answer"
-)
 NO_ETCD = "etcd keeps the list of workers: see the runbook"
 
 SMALL: Values = {"requests": {"cpu": "20m"}}
@@ -173,13 +170,9 @@ FAULTS: dict[str, Case] = {
     "a decode worker stopped for 30 s": Case(_stop("decode", 30), values=SHORT_PROMPTS),
     "a decode pod cut off for 30 s": Case(_on(cuts.pod, "decode", 30), values=SHORT_PROMPTS),
     "a prefill pod cut off for 30 s": Case(_on(cuts.pod, "prefill", 30), values=SHORT_PROMPTS),
-    "the pods of a node cut off for 120 s": Case(
-        _on(cuts.pods_of_node, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK
-    ),
-    "a node cut off for 120 s": Case(_on(cuts.node, "decode", 120), values=OF_A_NODE, loses=NOT_CALLED_BACK),
-    "a node cut off for 120 s, etcd and NATS": Case(
-        _on(cuts.node, "decode", 120), values=merged(NATS, OF_A_NODE), loses=NOT_CALLED_BACK
-    ),
+    "the pods of a node cut off for 120 s": Case(_on(cuts.pods_of_node, "decode", 120), values=OF_A_NODE),
+    "a node cut off for 120 s": Case(_on(cuts.node, "decode", 120), values=OF_A_NODE),
+    "a node cut off for 120 s, etcd and NATS": Case(_on(cuts.node, "decode", 120), values=merged(NATS, OF_A_NODE)),
     "a node's GPUs unhealthy for 30 s": Case(_on(faults.break_gpus, "decode", 30)),
     "a restarted kubelet": Case(_on(faults.restart_kubelet)),
     "a killed API server": Case(_on(faults.kill_api_server)),
