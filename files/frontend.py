@@ -9,9 +9,10 @@ another frontend.
 
 SIGUSR1 closes every connection on which nothing is under way, and the port when there is no other. A client that asks
 without a pause keeps its own, is served, and is tried again with the next signal. The kernel's times say which
-connections are quiet. A stream that stalls for a moment is quiet, too: for the first seconds none is closed while
-Dynamo has more requests in flight than the other connections can have. SIGUSR2 closes the port, and of the connections
-those that were quiet for as long as a stream may stall.
+connections are quiet. A stream that stalls for a moment is quiet, too: while Dynamo has more requests in flight than
+the other connections can have, for the first seconds none is closed, and then all but as many as may be streams: those
+that were quiet for the shortest time. SIGUSR2 closes the port, and of the connections those that were quiet for as long
+as a stream may stall.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Iterator
 
 import drain
 
@@ -35,6 +35,8 @@ import drain
 STALL = 10_000
 # Half of drain.py's time: with many clients there is no moment without a stream.
 PATIENT_SECONDS = 2.5
+# Of the kernel's times, in milliseconds.
+STEP = 10
 QUIET: dict[int, int] = {signal.SIGUSR1: 50, signal.SIGUSR2: STALL}
 
 
@@ -61,51 +63,59 @@ def listens(each: socket.socket) -> bool:
     return bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def busy(each: socket.socket, quiet: int) -> bool:
-    """Whether an answer is under way: the server sent just now, or received something since it sent last."""
+def at_rest(each: socket.socket, quiet: int) -> int:
+    """
+    For how many milliseconds nothing has been under way on it; 0 while an answer is: the server sent just now, or
+    received something since it sent last.
+    """
     # Milliseconds since, in Linux's tcp_info: tcpi_last_data_sent at byte 44, tcpi_last_data_recv at 52.
     sent, _, received = struct.unpack_from("=III", each.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64), 44)
-    return sent < quiet or received <= min(sent, STALL)
+    return 0 if sent < quiet or received <= min(sent, STALL) else min(sent, received)
 
 
-@contextlib.contextmanager
-def in_flight(port: int) -> Iterator[tuple[float, int]]:
-    """Requests that Dynamo has in flight, and the client's port of the connection that asked, open until the end."""
-    # While nothing is known it may be any number.
-    found: tuple[float, int] = math.inf, 0
+def in_flight(port: int) -> float:
+    """Requests that Dynamo has in flight; while nothing is known it may be any number."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
         try:
-            connection.connect()
-            found = math.inf, connection.sock.getsockname()[1]
             connection.request("GET", "/metrics")
-            found = drain.in_flight(connection.getresponse().read().decode()), found[1]
+            return drain.in_flight(connection.getresponse().read().decode())
         except ConnectionRefusedError:
             # The port is closed already, because nothing was under way.
-            found = 0, 0
+            return 0
         except (OSError, http.client.HTTPException):
-            pass
-        yield found
+            return math.inf
 
 
 def hang_up(port: int, quiet: int, *, patient: bool = False) -> None:
     """
-    Close those that were quiet for so long, and the port: what reads or waits on them sees the end. A patient one waits
-    until they can have no stream, and closes the port last.
+    Close those that were quiet for so long, but as many as may have a stream, and the port: what reads or waits on them
+    sees the end. A patient one waits until they can have no stream, and closes the port last.
     """
-    with in_flight(port) as (count, asking), contextlib.ExitStack() as copies:
-        ports, used, idle = [], [], []
-        for each in sockets(port):
-            copies.callback(each.close)
+    with contextlib.ExitStack() as copies:
+        found = [copies.enter_context(each) for each in sockets(port)]
+        before = time.monotonic()
+        count = in_flight(port)
+        # Looked at when the count is known: one with a request since then is not at rest.
+        quiet = max(quiet, math.ceil(1000 * (time.monotonic() - before)) + STEP)
+        ports: list[socket.socket] = []
+        resting: list[tuple[int, socket.socket]] = []
+        used = 0
+        for each in found:
             # A client may be faster.
             with contextlib.suppress(OSError):
                 if listens(each):
                     ports.append(each)
-                elif each.getpeername()[1] != asking:
-                    (used if busy(each, quiet) else idle).append(each)
-        if not patient or count <= len(used):
-            for each in idle + ([] if patient and used else ports):
-                with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+                elif rest := at_rest(each, quiet):
+                    resting.append((rest, each))
+                else:
+                    used += 1
+        if patient and count > used:
+            return
+        streams = 0 if math.isinf(count) else max(0, round(count) - used)
+        ended = [each for _, each in sorted(resting, key=lambda pair: pair[0])[streams:]]
+        for each in ended + ([] if patient and used else ports):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 def main(port: str, *arguments: str) -> None:

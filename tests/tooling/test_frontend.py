@@ -31,7 +31,7 @@ QUIET = frontend.QUIET[signal.SIGUSR1]
 def count(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What Dynamo says it has in flight, where a test has no Dynamo."""
     said = {"in flight": 0.0}
-    monkeypatch.setattr(frontend, "in_flight", lambda _: contextlib.nullcontext((said["in flight"], 0)))
+    monkeypatch.setattr(frontend, "in_flight", lambda _: said["in flight"])
     return said
 
 
@@ -115,6 +115,25 @@ def test_a_stream_that_stalls_is_not_hung_up_on(number: int, in_flight: int, cou
             assert client.recv(1) == b""
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_the_patience_over_what_may_be_a_stream_is_left(
+    number: int, count: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontend, "STALL", QUIET)
+    count["in flight"] = 1
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as open_ones:
+        idle, stream = (open_ones.enter_context(socket.create_connection(server.getsockname())) for _ in range(2))
+        taken = [open_ones.enter_context(server.accept()[0]) for _ in range(2)]
+        answer(idle, taken[0])
+        time.sleep(2 * QUIET / 1000)
+        answer(stream, taken[1])
+        time.sleep(2 * QUIET / 1000)
+        frontend.hang_up(server.getsockname()[1], min(frontend.QUIET[number], QUIET))
+        assert idle.recv(1) == b""
+        taken[1].sendall(b"2")
+        assert stream.recv(1) == b"2"
+
+
 @pytest.mark.parametrize(("answers", "said"), [(True, 3), (False, math.inf)])
 def test_what_is_in_flight_is_dynamos_own_count(answers: bool, said: float) -> None:
     class Metrics(http.server.BaseHTTPRequestHandler):
@@ -130,11 +149,9 @@ def test_what_is_in_flight_is_dynamos_own_count(answers: bool, said: float) -> N
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with frontend.in_flight(server.server_port) as (count, _):
-            assert count == said
+        assert frontend.in_flight(server.server_port) == said
         server.shutdown()
-    with frontend.in_flight(server.server_port) as found:
-        assert found == (0, 0), "the port is closed"
+    assert frontend.in_flight(server.server_port) == 0, "the port is closed"
 
 
 def test_dynamos_frontend_hangs_up_and_stops(tmp_path: Path) -> None:
