@@ -35,8 +35,8 @@ class Case:
 
 ACTIVATION = (
     "503 for some milliseconds, from a new generation's last worker to the activation of its prefill router in the "
-    "frontend ([Dynamo 1.6.1](../findings/dynamo-ready-before-its-prefill-router.sh)), and 500 for a request that has chosen "
-    "the old generation when its last worker goes: clients or a gateway ask again"
+    "frontend ([Dynamo 1.6.1](../findings/dynamo-ready-before-its-prefill-router.sh)), and 500 for a request that has "
+    "chosen the old generation when its last worker goes: clients or a gateway ask again"
 )
 OWN_STREAMS = (
     "the streams of the killed frontend are its own, and new connections reach it until Kubernetes sees its end"
