@@ -38,6 +38,9 @@
 {{- end }}
 {{- end }}
 {{ include "validate.warnings.encoders" . }}
+{{- if eq .Values.global.router.mode "direct" }}
+global.router.mode is direct: a request must name its worker, and those of `helm test` name none, so that it fails. Ask through what chooses the workers.
+{{- end }}
 {{- with .Values.frontend.service }}
 {{- if and .nodePort (or (lt (int .nodePort) 30000) (gt (int .nodePort) 32767)) }}
 frontend.service.nodePort {{ .nodePort }} is outside of Kubernetes' own range, 30000 to 32767: the API server refuses it unless --service-node-port-range says otherwise.

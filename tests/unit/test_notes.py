@@ -294,6 +294,11 @@ TLS = {"tls": {"secretName": "demo-tls"}}
             {"global": {"simulation": {"enabled": True}}},
             "global.hardwareSpec.rdma: ignored, as global.rdma.enabled is false",
         ),
+        (
+            {"global": {"router": {"mode": "direct"}}},
+            {"global": {"router": {"mode": "kv"}}},
+            "global.router.mode is direct: a request must name its worker, and those of `helm test` name none",
+        ),
     ],
 )
 def test_what_would_have_no_effect_or_another_is_warned_of(
