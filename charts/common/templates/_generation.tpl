@@ -45,8 +45,8 @@ and the model, with the volume that it is read from. in: component context
 {{- end }}
 {{- $image := include "common.runtimeImage" . | fromJson }}
 {{- $model := include "common.model" . | fromJson }}
-{{- /* What a Job downloads is known by its repository and revision, on whatever claim. */}}
-{{- $volume := ternary dict $model.volume (hasKey $model "download") }}
+{{- /* What a Job downloads is known by its repository and revision, on whatever claim; an image of weights is the same in a mirror. */}}
+{{- $volume := ternary dict ($model.weights | default $model.volume) (hasKey $model "download") }}
 {{- dict "role" .Chart.Name "arguments" $arguments "raw" .Values.extraArgs "config" $config "variables" $variables
          "image" (printf "%s@%s" $image.repository ($image.digest | default $image.tag))
          "machine" (dict "name" .Values.global.hardware "nodes" $hardware.nodeSelector)
