@@ -95,6 +95,7 @@ def test_what_changes_caches_is_a_new_generation(render: Render, base: Any, chan
         (SGLANG, nested("global.engine.args", {"mem-fraction-static": 0.8})),
         (TRTLLM, nested("global.engine.args", {"max-batch-size": 64, "trtllm.max_num_tokens": 4096})),
         (TRTLLM, {"decode": {"engineArgs": {"trtllm.kv_cache_config.free_gpu_memory_fraction": 0.8}}}),
+        ({}, nested("global.env", {"VLLM_KV_CACHE_LAYOUT": None, "UCX_TLS": None})),
         ({}, nested("global.env", {"DYN_LOG": "debug", "DYN_LOGGING_JSONL": "true", "UCX_LOG_LEVEL": "info"})),
     ],
     ids=str,

@@ -38,10 +38,8 @@ and the model, with the volume that it is read from. in: component context
 {{- $uncounted := "^DYN_(LOG|LOGGING|HTTP|RUNTIME|SYSTEM|HEALTH|CANARY|TCP|KVBM|SKIP)(_|$)" }}
 {{- $hardware := include "common.hardware" . | fromJson }}
 {{- $ofEngine := include (printf "common.engine.%s.env" $engine) $context | fromYaml }}
-{{- range $env := list $hardware.env $ofEngine .Values.global.env .Values.env }}
-{{- range $name, $value := $env }}
+{{- range $name, $value := include "common.overlay" (list $hardware.env $ofEngine .Values.global.env .Values.env) | fromJson }}
 {{- if and (regexMatch $counted $name) (not (regexMatch $uncounted $name)) }}{{ $_ := set $variables $name $value }}{{ end }}
-{{- end }}
 {{- end }}
 {{- $image := include "common.runtimeImage" . | fromJson }}
 {{- $model := include "common.model" . | fromJson }}
