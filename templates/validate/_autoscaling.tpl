@@ -50,8 +50,10 @@ frontend.args.metrics-prefix: Dynamo renames a part of the metrics by which {{ j
 {{- range $role := $scaled }}
 {{- $rule := get $refuses $role }}
 {{- $target := (get $.Values $role).autoscaling.target | default (index $rule 2) | int64 }}
-{{- if and (index $rule 1) (le (int64 (index $rule 1)) $target) }}
-frontend.rejection.{{ first $rule }}: from {{ int64 (index $rule 1) }} on requests are refused, and the scaler adds a worker above {{ $target }} only ({{ $role }}.autoscaling.target), so that it never would: raise it, or lower {{ $role }}.autoscaling.target
+{{- /* A HorizontalPodAutoscaler, which KEDA makes of it, lets a tenth above the target pass. */}}
+{{- $adds := div (mul 11 $target) 10 }}
+{{- if and (index $rule 1) (le (int64 (index $rule 1)) $adds) }}
+frontend.rejection.{{ first $rule }}: from {{ int64 (index $rule 1) }} on requests are refused, and the scaler adds a worker above {{ $adds }} only (a tenth more than {{ $role }}.autoscaling.target, {{ $target }}), so that it never would: raise it, or lower {{ $role }}.autoscaling.target
 {{- end }}
 {{- end }}
 {{- range $key, $value := . }}

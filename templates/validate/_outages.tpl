@@ -35,7 +35,7 @@ frontend.streamTimeoutSeconds is {{ $timeout }}: an answer that has stood still 
 {{ $role }}.probes.startup.budgetSeconds gives a worker {{ $needs }} s, and a frontend counts as failed after {{ $start }} s without one: set frontend.probes.startup.budgetSeconds={{ $needs }}.
 {{- end }}
 {{- if and (include "common.worker.runByLws" .) (not (include "common.isSet" .)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxUnavailable) (list "0" "0%")) }}
-{{ $role }}.rollingUpdate.maxUnavailable is 0: LeaderWorkerSet before 0.9 never replaces the last worker then, and the old one serves with a new one of the other role for ever. Leave rollingUpdate out, or set 1.
+{{ $role }}.rollingUpdate.maxUnavailable is 0: LeaderWorkerSet before 0.9 never replaces the last worker then, and an update does not end. With such a version leave rollingUpdate out, or set 1.
 {{- end }}
 {{- if ne (include "common.worker.mode" .) "decode" }}
 {{ include "validate.warnings.longest" (dict "timeout" $timeout "facts" (include "validate.facts" (dict "context" . "program" $global.engine.name) | fromJson)) }}
@@ -70,9 +70,10 @@ a role without room for another is in the notes (validate.outage). in: component
 {{- $replicas := int .Values.replicas }}
 {{- $update := include "validate.away" . | fromJson }}
 {{- $one := ternary "frontend" (ternary "encoder" (printf "%s worker" $component) (eq $component "encode")) (eq $component "frontend") }}
+{{- $byLws := and (ne $component "frontend") (eq (include "common.worker.kind" .) "lws") }}
 {{- $hasRoom := or (gt $replicas 1) (gt (int $update.surge) 0) (eq $component "frontend") }}
 {{- if and $hasRoom (ge (int $update.away) $replicas) (not (and (ne $component "frontend") (include "common.isSet" .))) }}
-{{ $component }}.rollingUpdate.maxUnavailable {{ .Values.rollingUpdate.maxUnavailable }} lets an update end {{ ternary (printf "the only %s" $one) (printf "all %d %ss" $replicas $one) (eq $replicas 1) }} before a new one is ready, which is an outage. {{ if and (eq $replicas 1) (not (int $update.surge)) }}Set maxSurge=1 and maxUnavailable=0{{ else }}Set {{ ternary 0 1 (eq $replicas 1) }}{{ end }}.
+{{ $component }}.rollingUpdate.maxUnavailable {{ .Values.rollingUpdate.maxUnavailable }} lets an update end {{ ternary (printf "the only %s" $one) (printf "all %d %ss" $replicas $one) (eq $replicas 1) }} before a new one is ready, which is an outage. {{ if and (eq $replicas 1) (not (int $update.surge)) }}Set maxSurge=1 and maxUnavailable=0{{ else }}Set {{ ternary 0 1 (eq $replicas 1) }}{{ end }}{{ if and (eq $replicas 1) $byLws }} (LeaderWorkerSet 0.9 or newer){{ end }}.
 {{- end }}
 {{- end }}
 

@@ -19,7 +19,7 @@ ROWS = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 @pytest.fixture(scope="package")
 def simulator(running: Cluster) -> Iterator[Simulator]:
-    """KWOK nodes in the cluster of the run, and the kinds that the chart's machines need; gone before other tiers."""
+    """KWOK nodes in the cluster of the run, and the kinds that machines need, until the tests of this folder end."""
     with simulators.running(running.kubeconfig) as made:
         substitutes.define_compute_domains(made)
         yield made

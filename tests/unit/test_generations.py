@@ -23,6 +23,9 @@ def source(kind: str, **block: Any) -> Any:
     return nested("global.model.source", {"type": kind, kind: block})
 
 
+WEIGHTS = source("ociImage", image={"repository": "a/b", "tag": "1"})
+
+
 def generation(render: Render, *values: Any, **options: Any) -> str:
     """The one of all worker pods."""
     nothing: dict[str, Any] = {}
@@ -68,7 +71,7 @@ def generation(render: Render, *values: Any, **options: Any) -> str:
         (source("gcsfuse", bucket="one"), source("gcsfuse", bucket="two")),
         (source("hostPath", path="/one"), source("hostPath", path="/two")),
         (source("csi", driver="d", volumeAttributes={"a": "1"}), source("csi", volumeAttributes={"a": "2"})),
-        (source("ociImage", image={"repository": "a/b", "tag": "1"}), source("ociImage", image={"tag": "2"})),
+        (WEIGHTS, source("ociImage", image={"tag": "2"})),
         # Other GPUs: an engine chooses the attention backend by them, and with it the layout.
         ({}, nested("global.hardware", "infiniband")),
         ({}, nested("global.hardwareSpec", {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-B200"}})),
@@ -87,9 +90,12 @@ def test_what_changes_caches_is_a_new_generation(render: Render, base: Any, chan
         ({}, {"decode": {"env": {"NCCL_DEBUG": "INFO"}, "podLabels": {"a": "b"}, "podAnnotations": {"a": "b"}}}),
         ({}, {"frontend": {"replicas": 2, "migrationLimit": 1}}),
         ({}, nested("global.imageRegistry", "mirror.example.com")),
+        (WEIGHTS, nested("global.imageRegistry", "mirror.example.com")),
+        (WEIGHTS, source("ociImage", image={"pullPolicy": "Always"})),
         (SGLANG, nested("global.engine.args", {"mem-fraction-static": 0.8})),
         (TRTLLM, nested("global.engine.args", {"max-batch-size": 64, "trtllm.max_num_tokens": 4096})),
         (TRTLLM, {"decode": {"engineArgs": {"trtllm.kv_cache_config.free_gpu_memory_fraction": 0.8}}}),
+        ({}, nested("global.env", {"VLLM_KV_CACHE_LAYOUT": None, "UCX_TLS": None})),
         ({}, nested("global.env", {"DYN_LOG": "debug", "DYN_LOGGING_JSONL": "true", "UCX_LOG_LEVEL": "info"})),
     ],
     ids=str,

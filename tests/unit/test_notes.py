@@ -158,6 +158,11 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
             "prefill.rollingUpdate.maxUnavailable 1 lets an update end the only prefill worker",
         ),
         (
+            {"decode": {**LWS, "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}},
+            {"decode": {"rollingUpdate": {"maxUnavailable": 0}}},
+            "before a new one is ready, which is an outage. Set 0 (LeaderWorkerSet 0.9 or newer).",
+        ),
+        (
             {"frontend": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}},
             {"frontend": {"replicas": 2}},
             "lets an update end the only frontend before a new one is ready, which is an outage. Set maxSurge=1 and",
@@ -190,6 +195,7 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
         "none of scaled workers",
         "all workers away",
         "the only worker away",
+        "the only worker of several nodes away",
         "the only frontend away",
         "a long start",
         "LeaderWorkerSet",

@@ -38,15 +38,13 @@ and the model, with the volume that it is read from. in: component context
 {{- $uncounted := "^DYN_(LOG|LOGGING|HTTP|RUNTIME|SYSTEM|HEALTH|CANARY|TCP|KVBM|SKIP)(_|$)" }}
 {{- $hardware := include "common.hardware" . | fromJson }}
 {{- $ofEngine := include (printf "common.engine.%s.env" $engine) $context | fromYaml }}
-{{- range $env := list $hardware.env $ofEngine .Values.global.env .Values.env }}
-{{- range $name, $value := $env }}
+{{- range $name, $value := include "common.overlay" (list $hardware.env $ofEngine .Values.global.env .Values.env) | fromJson }}
 {{- if and (regexMatch $counted $name) (not (regexMatch $uncounted $name)) }}{{ $_ := set $variables $name $value }}{{ end }}
-{{- end }}
 {{- end }}
 {{- $image := include "common.runtimeImage" . | fromJson }}
 {{- $model := include "common.model" . | fromJson }}
-{{- /* What a Job downloads is known by its repository and revision, on whatever claim. */}}
-{{- $volume := ternary dict $model.volume (hasKey $model "download") }}
+{{- /* What a Job downloads is known by its repository and revision, on whatever claim; an image of weights is the same in a mirror. */}}
+{{- $volume := ternary dict ($model.weights | default $model.volume) (hasKey $model "download") }}
 {{- dict "role" .Chart.Name "arguments" $arguments "raw" .Values.extraArgs "config" $config "variables" $variables
          "image" (printf "%s@%s" $image.repository ($image.digest | default $image.tag))
          "machine" (dict "name" .Values.global.hardware "nodes" $hardware.nodeSelector)

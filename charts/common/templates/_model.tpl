@@ -3,6 +3,7 @@ common.model: where the weights come from, as the pods see it. Each source is on
 "common.model.<type>". What it returns, all but path optional:
   path         what the engine's --model gets
   volume       volume source with the weights, mounted read-only at /models in all pods: nothing is downloaded
+  weights      which weights those are, where not all of the volume says so
   volumes, mounts, env   maps by name, where pods download for themselves
   annotations  of the pods
   claim        claim that the chart creates: {name, where, and the values of `create`}

@@ -8,6 +8,7 @@ volume:
     {{- with .image.pullPolicy }}
     pullPolicy: {{ . }}
     {{- end }}
+weights: {{ printf "%s@%s" .image.repository (.image.digest | default .image.tag) | quote }}
 problems:
 {{- if not .image.repository }}
   - "global.model.source.ociImage.image.repository: weights of type ociImage have no repository: set it"
