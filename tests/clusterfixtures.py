@@ -25,7 +25,7 @@ from hack.containers import build_images
 MACHINE = "gke-a3ultra"
 # Not the demo's cluster: what somebody looks at there may hold all its GPUs.
 CLUSTER = "dynamo-disagg-e2e"
-TIERS = {("tests", "scheduling"), ("tests", "e2e")}
+TIERS = {"scheduling", "e2e", "controllers"}
 # They need no pods on the nodes: what else is in tests/e2e is one process's, one test after the other.
 APART = {f"tests/e2e/test_{name}.py" for name in ("dry_run", "openapi", "preflight")}
 # Whether this run made the cluster.
@@ -58,7 +58,7 @@ def make_cluster(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Where several processes test, the one that shows the progress makes the cluster, if their tiers need it."""
-    if not config.getoption("kubeconfig") and any(Path(path).parts[:2] in TIERS for path in config.args):
+    if not config.getoption("kubeconfig") and any(TIERS & set(Path(path).parts) for path in config.args):
         make_cluster(config)
 
 

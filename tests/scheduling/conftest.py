@@ -31,6 +31,18 @@ def report(pytestconfig: pytest.Config) -> Callable[[str, dict[str, Any]], None]
     return pytestconfig.stash.setdefault(ROWS, {}).__setitem__
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands on what it saw to the one that prints."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["scheduled"] = session.config.stash.get(ROWS, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take it."""
+    node.config.stash.setdefault(ROWS, {}).update(getattr(node, "workeroutput", {}).get("scheduled", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what was seen, and write it down where that is asked for."""
     if rows := config.stash.get(ROWS, {}):

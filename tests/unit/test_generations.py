@@ -72,6 +72,9 @@ def generation(render: Render, *values: Any, **options: Any) -> str:
         (source("hostPath", path="/one"), source("hostPath", path="/two")),
         (source("csi", driver="d", volumeAttributes={"a": "1"}), source("csi", volumeAttributes={"a": "2"})),
         (WEIGHTS, source("ociImage", image={"tag": "2"})),
+        # Workers that do not find each other.
+        ({}, {"global": {"discovery": {"backend": "etcd"}}, "etcd": {"enabled": True, "replicas": 3}}),
+        ({}, {"global": {"requestPlane": "nats"}, "nats": {"enabled": True}}),
         # Other GPUs: an engine chooses the attention backend by them, and with it the layout.
         ({}, nested("global.hardware", "infiniband")),
         ({}, nested("global.hardwareSpec", {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-B200"}})),
