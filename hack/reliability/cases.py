@@ -126,6 +126,7 @@ PLANNED: dict[str, Case] = {
     "another dtype": Case(
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION
     ),
+    "from Kubernetes' discovery to etcd": Case(lambda subject: subject.upgrade(ETCD), loses=ACTIVATION),
     f"from Dynamo {PREVIOUS['tag']}": Case(
         lambda subject: subject.upgrade(_of_version(loaded("sim-runtime"))),
         loses=ACTIVATION,
