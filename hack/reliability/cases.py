@@ -42,6 +42,10 @@ OWN_STREAMS = (
     "the streams of the killed frontend are its own, and new connections reach it until Kubernetes sees its end"
 )
 OUTAGE = "with one worker of a role and no room for another the old one ends before the new one starts"
+OTHER_DISCOVERY = (
+    "with the upgrade the objects of the old discovery go, and old frontends lose workers that still serve: put a second "
+    "release beside this one"
+)
 NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
 GONE = "what is in flight ends, and the release is gone until it is installed again"
 COMPARED = "what the row above is compared with"
@@ -126,7 +130,7 @@ PLANNED: dict[str, Case] = {
     "another dtype": Case(
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION
     ),
-    "from Kubernetes' discovery to etcd": Case(lambda subject: subject.upgrade(ETCD), loses=ACTIVATION),
+    "from Kubernetes' discovery to etcd": Case(lambda subject: subject.upgrade(ETCD), loses=OTHER_DISCOVERY),
     f"from Dynamo {PREVIOUS['tag']}": Case(
         lambda subject: subject.upgrade(_of_version(loaded("sim-runtime"))),
         loses=ACTIVATION,
