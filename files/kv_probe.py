@@ -310,6 +310,18 @@ def _connect(options: argparse.Namespace) -> socket.socket:
 
 def _move(side: Side, other: dict[str, Any]) -> list[float]:
     """Seconds of each transfer of all blocks."""
+    try:
+        return _transfers(side, other)
+    except ProbeError:
+        raise
+    except Exception as error:
+        # NIXL's own classes, which have no common one.
+        raise ProbeError(
+            f"NIXL gave up a transfer ({type(error).__name__}: {error}): see its lines above, and the log of the other pod"
+        ) from error
+
+
+def _transfers(side: Side, other: dict[str, Any]) -> list[float]:
     peer = side.agent.add_remote_agent(base64.b64decode(other["agent"]))
     remote = side.agent.deserialize_descs(base64.b64decode(other["blocks"]))
     seconds = []

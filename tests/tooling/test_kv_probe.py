@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,15 @@ def test_the_verdict_fails_below_the_floor_and_for_wrong_bytes() -> None:
     assert verdict(tcp, 5, False, side(), side("b"), 0, told=True).startswith(
         "FAIL: other bytes arrived than were sent"
     )
+
+
+def test_what_nixl_raises_is_one_sentence() -> None:
+    class Agent:
+        def add_remote_agent(self, _: bytes) -> str:
+            raise RuntimeError("NIXL_ERR_REMOTE_DISCONNECT")
+
+    with pytest.raises(kv_probe.ProbeError, match=r"gave up a transfer \(RuntimeError: NIXL_ERR_REMOTE_DISCONNECT\)"):
+        kv_probe._move(types.SimpleNamespace(agent=Agent()), {"agent": ""})
 
 
 class Driver:
