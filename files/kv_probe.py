@@ -317,7 +317,7 @@ def _move(side: Side, other: dict[str, Any]) -> list[float]:
     except Exception as error:
         # NIXL's own classes, which have no common one.
         raise ProbeError(
-            f"NIXL gave up a transfer ({type(error).__name__}: {error}): see its lines above, and the log of the other pod"
+            f"NIXL gave up a transfer ({type(error).__name__}: {error}): see its lines above and the other log"
         ) from error
 
 
