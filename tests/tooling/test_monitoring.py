@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -59,9 +60,10 @@ def draw(server: Prometheus, start: float) -> None:
 
 
 def scaler_load(server: Prometheus, role: str) -> float:
-    """What the scaler of a role would be told; the pods here have no release's name before theirs."""
+    """What the scaler of a role would be told; no Deployment of a release names the pods here."""
     (trigger,) = SCALED.one("ScaledObject", component=role)["spec"]["triggers"]
-    (series,) = server.query(trigger["metadata"]["query"].replace("demo-", ""))
+    query = re.sub(r'pod=~"demo-([a-z]+)-[^"]*"', r'pod=~"\1-.*"', trigger["metadata"]["query"])
+    (series,) = server.query(query)
     return float(series["value"][1])
 
 

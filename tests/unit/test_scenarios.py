@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 import pytest
@@ -72,12 +71,10 @@ def test_tke_without_rdma_differs_in_the_fabric_only(render: Render, file: str) 
     with_rdma = render(None, [file])
     without: Any = render(nested("global.hardware", "tke-h20"), [file])
     assert with_rdma != without
-    generation = with_rdma.pod("decode").labels["dynamo-disagg/generation"]
-    other = without.pod("decode").labels["dynamo-disagg/generation"]
-    assert generation != other, "workers with and without RDMA do not meet"
     # What `helm test` accepts as the KV cache's speed follows the fabric too.
-    expected = json.dumps([item for item in without if not plan(item)]).replace(other, generation)
-    assert [item for item in without_fabric(with_rdma) if not plan(item)] == json.loads(expected)
+    assert [item for item in without_fabric(with_rdma) if not plan(item)] == [
+        item for item in without if not plan(item)
+    ]
 
 
 def test_there_are_two_tke_scenarios() -> None:

@@ -8,7 +8,7 @@ the frontends serve all namespaces of the release (--namespace-prefix, strict). 
 {{/*
 common.worker.identity: what of a pool counts, as text: the real engine's command line and configuration, also in simulation,
 without the flags that change neither cache nor card (.tuning of the engine); the variables of the engine, those that stand for
-Dynamo's flags, and those that choose how caches travel; the image, the machine, by whose GPUs engines choose the cache's layout,
+Dynamo's flags, and those that choose how caches travel; the image, the nodes, by whose GPUs engines choose the cache's layout,
 and the model, with the volume that it is read from; and how workers are found and asked. in: component context
 */}}
 {{- define "common.worker.identity" -}}
@@ -48,7 +48,7 @@ and the model, with the volume that it is read from; and how workers are found a
 {{- dict "role" .Chart.Name "arguments" $arguments "raw" .Values.extraArgs "config" $config "variables" $variables
          "image" (printf "%s@%s" $image.repository ($image.digest | default $image.tag))
          "found" .Values.global.discovery.backend "asked" .Values.global.requestPlane
-         "machine" (dict "name" .Values.global.hardware "nodes" $hardware.nodeSelector)
+         "nodes" $hardware.nodeSelector
          "model" (dict "path" $model.path "content" ($model.wait | default dict).expected "volume" $volume) | toJson }}
 {{- end }}
 
