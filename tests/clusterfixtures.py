@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 
+from hack.base.log import UserError
 from hack.cluster import leftovers, state
 from hack.cluster import lifecycle as cluster
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.cluster.report import namespace_report
 from hack.containers import build_images
+from hack.reliability import faults
 
 MACHINE = "gke-a3ultra"
 # Not the demo's cluster: what somebody looks at there may hold all its GPUs.
@@ -116,11 +118,13 @@ def namespace(kube: Kube) -> Iterator[str]:
         yield name
 
 
-def hurry(kube: Kube, namespace: str) -> None:
+def hurry(release: Release) -> None:
     """Pods on their way out go at once: a frontend that nobody asks would serve for ten seconds more."""
-    pods = kube.core.list_namespaced_pod(namespace).items
-    if names := [f"pod/{pod.metadata.name}" for pod in pods if pod.metadata.deletion_timestamp]:
-        kube.kubectl("-n", namespace, "delete", *names, "--grace-period=1", "--wait=false", "--ignore-not-found")
+    for pod in release.kube.pods(release.namespace, instance=release.name):
+        if pod.metadata.deletion_timestamp:
+            # Some are gone by now, and a cluster of somebody else's is no kind of ours.
+            with suppress(UserError):
+                faults.send(release, pod, "KILL")
 
 
 @pytest.fixture
@@ -141,7 +145,7 @@ def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Itera
         print(namespace_report(kube, namespace))
     for one in made:
         one.attempt("uninstall", one.name, "--ignore-not-found")
-    hurry(kube, namespace)
+        hurry(one)
     leftovers.wait_until_gone(kube, namespace)
 
 

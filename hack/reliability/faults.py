@@ -49,15 +49,16 @@ def stopped(release: Release, component: str, *, all_of_them: bool = False) -> I
     """SIGSTOP to the processes of one pod or all, and SIGCONT after the block: a stopped one does not end either."""
     pods = _pods(release, component) if all_of_them else [pod_of(release, component)]
     for pod in pods:
-        _send(release, pod, "STOP")
+        send(release, pod, "STOP")
     try:
         yield
     finally:
         for pod in pods:
-            _send(release, pod, "CONT")
+            send(release, pod, "CONT")
 
 
-def _send(release: Release, pod: Any, name: str) -> None:
+def send(release: Release, pod: Any, name: str) -> None:
+    """A signal to the processes of a pod. Raises UserError where it has none."""
     uid = pod.metadata.uid.replace("-", "[-_]")
     on_node(release, pod.spec.node_name, "bash", "-c", SIGNAL, "signal", uid, PROCESSES, name)
 
@@ -70,7 +71,7 @@ def _signal(release: Release, pods: Sequence[Any], name: str) -> None:
 
     before = restarts(pods)
     for pod in pods:
-        _send(release, pod, name)
+        send(release, pod, name)
 
     def now() -> dict[str, int]:
         return restarts([release.kube.core.read_namespaced_pod(pod, release.namespace) for pod in before])
