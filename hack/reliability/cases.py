@@ -43,8 +43,8 @@ OWN_STREAMS = (
 )
 OUTAGE = "with one worker of a role and no room for another the old one ends before the new one starts"
 OTHER_DISCOVERY = (
-    "with the upgrade the objects of the old discovery go, and old frontends lose workers that still serve: a second "
-    "release beside this one takes its place without"
+    "the upgrade takes the rights to the old discovery away, and old frontends lost workers that still served: put a "
+    "second release beside this one"
 )
 NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
 GONE = "what is in flight ends, and the release is gone until it is installed again"

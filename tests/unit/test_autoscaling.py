@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,22 @@ def test_prefill_scales_by_its_queue(render: Render) -> None:
     assert metadata["threshold"] == "9000"
     assert metadata["ignoreNullValues"] == "false", "metrics that are gone are no load of 0"
     assert trigger(render, "prefill", scaled("prefill"))["threshold"] == "16000"
+
+
+@pytest.mark.parametrize(
+    ("pod", "whose"),
+    [
+        ("demo-frontend-5b44f67f99-2k4hh", True),
+        ("demo-decode-59d68ffd79-72kg2", True),
+        ("demo-decode-group-0-abcde", True),
+        ("demo-frontend-frontend-5b44f67f99-2k4hh", False),
+        ("demo-decode-decode-59d68ffd79-72kg2", False),
+    ],
+)
+def test_a_scaler_reads_pods_of_its_release_only(render: Render, pod: str, whose: bool) -> None:
+    """Prometheus anchors a pattern at both ends."""
+    patterns = re.findall(r'pod=~"([^"]+)"', trigger(render, "decode", scaled("decode"))["query"])
+    assert any(re.fullmatch(pattern, pod) for pattern in patterns) is whose
 
 
 def test_decode_scales_by_its_cache(render: Render) -> None:
