@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler.loadfile import LoadFileScheduling
 
 from hack.base.log import UserError
 from hack.cluster import leftovers, state
@@ -28,8 +27,6 @@ MACHINE = "gke-a3ultra"
 # Not the demo's cluster: what somebody looks at there may hold all its GPUs.
 CLUSTER = "dynamo-disagg-e2e"
 TIERS = {"scheduling", "e2e", "controllers"}
-# They need no pods on the nodes: what else is in tests/e2e is one process's, one test after the other.
-APART = {f"tests/e2e/test_{name}.py" for name in ("dry_run", "openapi", "preflight")}
 # Whether this run made the cluster.
 MADE = pytest.StashKey[bool]()
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -62,20 +59,6 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Where several processes test, the one that shows the progress makes the cluster, if their tiers need it."""
     if not config.getoption("kubeconfig") and any(TIERS & set(Path(path).parts) for path in config.args):
         make_cluster(config)
-
-
-class ByFile(LoadFileScheduling):  # type: ignore[misc]
-    """With `--dist loadfile` whatever has pods on the nodes counts as one file."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return "nodes" if file.startswith("tests/e2e/") and file not in APART else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Which process tests what."""
-    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -12,7 +12,7 @@ from hack.chart.helm import Helm
 from hack.chart.render import Render
 from hack.chart.renderer import Renderer
 
-pytest_plugins = ["tests.clusterfixtures"]
+pytest_plugins = ["tests.clusterfixtures", "tests.turns"]
 
 TESTS = Path(__file__).parent
 TIERS = sorted(p.name for p in TESTS.iterdir() if p.is_dir() and any(p.glob("test_*.py")))

@@ -1,4 +1,4 @@
-"""Scenarios of other machines than the cluster's, simulated: each streamed request runs once in every pool."""
+"""Scenarios on nodes of their machines, simulated: each streamed request runs once in every pool."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ def one_request(endpoint: Endpoint, model: str, number: int) -> dict[str, list[i
 @pytest.mark.parametrize(
     ("files", "gpus", "workers"),
     [
+        (served("a3u-multi"), 8, {"prefill": 1, "decode": 1}),
         (served("aks-agg-router"), 1, {"decode": 2}),
         # Two nodes stand for three machines of eight.
         (served("tke-h20-multi"), 12, {"prefill": 20, "decode": 1}),
     ],
-    ids=["aks-agg-router", "tke-h20-multi"],
+    ids=["a3u-multi", "aks-agg-router", "tke-h20-multi"],
 )
 def test_each_streamed_request_runs_once_in_every_pool(
     files: list[Path], gpus: int, workers: dict[str, int], running: Cluster, release: Callable[..., Release], kube: Kube

@@ -34,10 +34,12 @@ PEERS: dict[str, Any] = {
 }
 # Each character is a token whose number is its byte, so that they look alike in a message of either kind.
 WORDS = "4815162342-1123581321"
-# Prints how many TCP segments it saw on a node, at ports other than the API's, and which of the words were in them.
+# Prints how many TCP segments of these pods it saw on their node, at ports other than the API's, and which of the words
+# were in them.
 LISTEN = """
 import json, socket, struct, sys, time
-address, until, words = sys.argv[1], time.monotonic() + float(sys.argv[2]), [w.encode() for w in sys.argv[3:]]
+addresses = [socket.inet_aton(address) for address in sys.argv[1].split(",")]
+until, words = time.monotonic() + float(sys.argv[2]), [w.encode() for w in sys.argv[3:]]
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
 wire.settimeout(0.5)
 seen, heard = 0, dict.fromkeys(sys.argv[3:], 0)
@@ -47,8 +49,9 @@ while time.monotonic() < until:
     except TimeoutError:
         continue
     start = (packet[0] & 15) * 4
-    if packet[9] == 6 and 8000 not in struct.unpack(">HH", packet[start : start + 4]):
-        seen += socket.inet_aton(address) in packet[12:20]
+    ours = packet[12:16] in addresses or packet[16:20] in addresses
+    if ours and packet[9] == 6 and 8000 not in struct.unpack(">HH", packet[start : start + 4]):
+        seen += 1
         for word in words:
             heard[word.decode()] += word in packet
 print(json.dumps([seen, heard]))
@@ -106,10 +109,11 @@ def wiretap(kube: Kube, node: str) -> Iterator[str]:
 
 
 def heard(kube: Kube, demo: Release) -> dict[str, int]:
-    """In how many packets at a decode worker the prompt was, and the name of its field in Dynamo's messages."""
+    """In how many packets at a decode worker's node the prompt was, and the name of its field in Dynamo's messages."""
     (decode,) = kube.pods(demo.namespace, instance=demo.name, component="decode")
+    ours = ",".join(pod.status.pod_ip for pod in kube.pods(demo.namespace, instance=demo.name))
     with wiretap(kube, decode.spec.node_name) as namespace, ThreadPoolExecutor(1) as pool:
-        arguments = (decode.status.pod_ip, str(LISTENING_SECONDS), WORDS, "token_ids")
+        arguments = (ours, str(LISTENING_SECONDS), WORDS, "token_ids")
         listening = pool.submit(strangers.python, kube, namespace, "wiretap", LISTEN, *arguments)
         pause(3)
         for _ in range(3):

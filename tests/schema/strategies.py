@@ -85,19 +85,21 @@ def _text(keywords: Schema) -> SearchStrategy[str]:
 def _object(keywords: Schema, depth: int) -> SearchStrategy[Values]:
     required = keywords.get("required", [])
     named = {k: v for k, v in keywords.get("properties", {}).items() if depth > 0 or k in required}
-    children = {key: _later(child, depth - 1) for key, child in named.items()}
+    # A map may require a key that it does not name: a claim's requests want storage.
+    extra = keywords.get("additionalProperties")
+    unnamed = extra if isinstance(extra, dict) else {}
+    children = {key: _later(child, depth - 1) for key, child in ({key: unnamed for key in required} | named).items()}
     known = st.fixed_dictionaries(
-        {key: children[key] for key in required if key in children},
+        {key: children[key] for key in required},
         optional={key: child for key, child in children.items() if key not in required},
     )
     entries = [
         st.dictionaries(_text({"pattern": pattern}), valid(entry, depth - 1), max_size=2)
         for pattern, entry in keywords.get("patternProperties", {}).items()
     ]
-    extra = keywords.get("additionalProperties")
-    if isinstance(extra, dict) and depth > 0:
+    if unnamed and depth > 0:
         entries.append(
-            st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), valid(extra, depth - 1), max_size=2)
+            st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), valid(unnamed, depth - 1), max_size=2)
         )
     low, high = keywords.get("minProperties", 0), keywords.get("maxProperties", 99)
     if named and high == 1:

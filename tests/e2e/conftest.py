@@ -1,0 +1,22 @@
+"""Where several processes test, they share the nodes."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.turns import share_of
+
+
+@pytest.fixture(scope="session")
+def hold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], None]]:
+    """Takes the nodes, alone or with others, and keeps them until it is called again."""
+    with (tmp_path_factory.getbasetemp().parent / "nodes.lock").open("w") as file:
+        yield lambda share: fcntl.flock(file, share)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nodes(hold: Callable[[int], None], request: pytest.FixtureRequest) -> None:
+    hold(share_of(request.path.name))
