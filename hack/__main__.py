@@ -1,7 +1,5 @@
 """`python3 -m hack VERB ...`: every command of this repository. `VERB --help` shows examples."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

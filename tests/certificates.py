@@ -1,7 +1,5 @@
 """Certificates for tests."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import trustme

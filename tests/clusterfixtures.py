@@ -4,8 +4,6 @@ One kind cluster serves the whole run; every test has a namespace of its own. `-
 which is used as it is.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """Fixtures of every tier; a test's tier is the folder it lies in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

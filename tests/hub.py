@@ -4,8 +4,6 @@ As a program (`python3 hub.py PORT`) it serves the repository to a cluster; in a
 and tell what it was asked for.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

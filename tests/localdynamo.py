@@ -1,7 +1,5 @@
 """Real Dynamo processes on this machine: a frontend and mockers, found through files. No cluster, no container."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

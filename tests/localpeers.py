@@ -1,7 +1,5 @@
 """A real etcd and a real NATS on this machine, with the flags, configuration and variables that the chart renders."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """A real Prometheus for tests, and what must hold of every query of the dashboards and alerts."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import random

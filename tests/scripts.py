@@ -1,7 +1,5 @@
 """The scripts that run in pods, as modules: they are files of a ConfigMap, in no package."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """Which process tests what where several test at once, and how they share the nodes of the cluster."""
 
-from __future__ import annotations
-
 import fcntl
 from pathlib import PurePath
 from typing import Any

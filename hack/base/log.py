@@ -1,7 +1,5 @@
 """Console output shared by the commands in hack/."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence

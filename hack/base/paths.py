@@ -1,7 +1,5 @@
 """Where the project keeps its tools and caches."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from pathlib import Path

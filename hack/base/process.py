@@ -1,7 +1,5 @@
 """Running programs: to their end, or beside us as long as a block. Long ones with progress are steps (step.py)."""
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence

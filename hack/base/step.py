@@ -1,7 +1,5 @@
 """Long commands with visible progress: a line per step, at least every few seconds, never a silent minute."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """The pinned versions of hack/data/versions.yaml."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from typing import Any

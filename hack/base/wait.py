@@ -1,7 +1,5 @@
 """Waiting for a state, with the last one seen in the error."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

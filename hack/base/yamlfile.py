@@ -1,7 +1,5 @@
 """Reading YAML, with the fast loader, and writing it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

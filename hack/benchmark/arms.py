@@ -1,7 +1,5 @@
 """The ways to serve on the same GPUs that one values file is compared in."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

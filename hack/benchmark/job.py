@@ -1,7 +1,5 @@
 """The Job in a cluster: made from a release's values, waited for, and its result fetched from its log."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

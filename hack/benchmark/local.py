@@ -1,7 +1,5 @@
 """The same program as the Job's, run here against a URL: of an endpoint outside a cluster, or behind a port-forward."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

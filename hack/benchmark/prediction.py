@@ -1,7 +1,5 @@
 """Whether `hack size` predicts what a benchmark measures: all of it in simulation, by the benchmark's own Job."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A comparison for people: a table, pictures, and one page that needs no other file."""
 
-from __future__ import annotations
-
 import base64
 import html
 from collections.abc import Callable

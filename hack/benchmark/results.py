@@ -1,7 +1,5 @@
 """A result folder: what one run of files/benchmark wrote, whole and trusted, or a sentence why not."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """How many prefill and decode workers a target needs, by the formula of docs/sizing.md, and why."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

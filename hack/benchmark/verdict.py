@@ -1,7 +1,5 @@
 """Whether to disaggregate, in words that follow from the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from hack.benchmark.results import Point, Result, comparable

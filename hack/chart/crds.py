@@ -1,7 +1,5 @@
 """Definitions of kinds that others define, out of their Go modules."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from hack.tools import gobuild

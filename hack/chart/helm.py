@@ -1,7 +1,5 @@
 """The Helm command line, in the two pinned versions."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

@@ -3,8 +3,6 @@
 The list comes from rendering the chart, hooks and tests included, so it is what a release really pulls.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What `helm install` would make, print and ask of a cluster, from one Helm process and without a cluster."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Kubernetes' own schemas for rendered objects, stricter than the API server: unknown fields are errors."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 A preset is charts/common/templates/hardware/_<name>.tpl: plain YAML between a first and a last line for Helm.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass

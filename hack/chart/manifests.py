@@ -1,7 +1,5 @@
 """Rendered objects, and the questions tests ask about them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

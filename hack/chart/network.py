@@ -4,8 +4,6 @@ Only the policies speak here: that a node may always reach its own pods, and tha
 that enforces policies, is the cluster's.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

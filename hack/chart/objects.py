@@ -1,7 +1,5 @@
 """Helm's render of some values."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Sources: kubernetes.io, "Pod Security Standards", baseline and restricted, for L
 docs.redhat.com, "Managing security context constraints", OpenShift 4.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What the tests have shown of the scenarios in values/: tests/proofs.yaml."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -4,8 +4,6 @@ Helm's own engine renders, in a process that stays (renderer.py); tests/policy/t
 tests/schema/test_mistakes.py compare it with the binaries.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os

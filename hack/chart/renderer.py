@@ -1,7 +1,5 @@
 """Helm's own engines, each in one process (hack/data/go/render): a Helm process a render takes five times as long."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import json

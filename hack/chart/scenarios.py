@@ -1,7 +1,5 @@
 """What the cross-cutting tests render: every values file, simulated too, and the features no scenario uses."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path

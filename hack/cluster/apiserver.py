@@ -1,7 +1,5 @@
 """Plain HTTP to a Kubernetes API server, with the credentials of a kubeconfig file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The configuration kind makes a cluster from."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import yaml

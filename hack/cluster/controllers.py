@@ -1,7 +1,5 @@
 """The controllers of LeaderWorkerSet and Kueue in a test cluster, by their own charts, which their Go modules hold."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

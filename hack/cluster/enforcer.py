@@ -1,7 +1,5 @@
 """NetworkPolicies that hold in a test cluster: kube-router, where the node image is our own; kind's has an enforcer."""
 
-from __future__ import annotations
-
 from hack.base.log import UserError
 from hack.base.step import Step
 from hack.base.yamlfile import parse_all

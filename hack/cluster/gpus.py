@@ -1,7 +1,5 @@
 """Faked GPUs on the nodes of a test cluster: the device plugin, the looks of a machine, broken devices."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The API of a cluster, and HTTP to its pods and Services through the API server: nothing to forward or clean up."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +58,7 @@ class Kube:
         self.custom: Any = module.CustomObjectsApi(api)
 
     @classmethod
-    def answering(cls, kubeconfig: Path) -> Kube:
+    def answering(cls, kubeconfig: Path) -> "Kube":
         """A cluster that lets this user in: asked before images are built for it. Raises UserError."""
         kube = cls(kubeconfig)
         kube.server.get_json("/api/v1/namespaces")

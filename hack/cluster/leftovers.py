@@ -1,7 +1,5 @@
 """What is left in a namespace after an uninstall."""
 
-from __future__ import annotations
-
 from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
 

@@ -1,7 +1,5 @@
 """A real Kubernetes cluster on this machine (kind), whose workers look like GPU machines."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import tempfile

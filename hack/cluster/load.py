@@ -1,7 +1,5 @@
 """Local images onto the nodes of a cluster, without a registry."""
 
-from __future__ import annotations
-
 import json
 import os
 import tarfile

@@ -3,8 +3,6 @@
 A pulled kindest/node brings its own network plugin and needs none of this. Nothing here enforces NetworkPolicy.
 """
 
-from __future__ import annotations
-
 import json
 
 from hack.base.log import UserError

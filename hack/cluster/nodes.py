@@ -1,7 +1,5 @@
 """The nodes of a cluster as its API server shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

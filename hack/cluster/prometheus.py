@@ -1,7 +1,5 @@
 """A Prometheus in a namespace of a test cluster, which scrapes the namespace's pods as docs/monitoring.md says."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a namespace looks like, as text for a failure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from kubernetes.client import ApiException

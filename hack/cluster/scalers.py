@@ -1,7 +1,5 @@
 """What scales releases in a test cluster: KEDA and metrics-server, by the manifests of their pinned Go modules."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """What a running release does: which models it lists, what it answers, and which pods did the work."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What exists of a cluster on this machine, whichever runtime runs it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Container image archives (the `docker save` format) written without a container runtime."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

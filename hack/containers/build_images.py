@@ -5,8 +5,6 @@ benchmark runs, where it is asked for. The others are pulled where a registry an
 binaries at the same paths are built from source.
 """
 
-from __future__ import annotations
-
 import json
 import platform
 import tarfile

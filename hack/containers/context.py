@@ -1,7 +1,5 @@
 """The build contexts of the images that are built here of Python packages: what their Containerfiles copy."""
 
-from __future__ import annotations
-
 import platform
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """An own node image, for machines where no registry answers: Debian packages and Go modules, nothing pulled."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

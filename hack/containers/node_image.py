@@ -1,7 +1,5 @@
 """Which node image a cluster gets: the one given, else a cached own one, else a pulled one, else a built one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from hack.base.log import UserError

@@ -1,7 +1,5 @@
 """Debian packages the harness needs, installed where that is possible without asking."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

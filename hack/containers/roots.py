@@ -1,7 +1,5 @@
 """Debian root file systems, made by mmdebstrap and kept in the cache."""
 
-from __future__ import annotations
-
 import platform
 import shutil
 from collections.abc import Sequence

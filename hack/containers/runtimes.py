@@ -1,7 +1,5 @@
 """The container runtime: Docker where its daemon answers, else Podman; with what a restricted host needs."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

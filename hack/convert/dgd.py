@@ -1,7 +1,5 @@
 """DynamoGraphDeployments, v1alpha1 and v1beta1, with the objects that stand beside them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hack.chart.manifests import WORKERS

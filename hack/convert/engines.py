@@ -1,7 +1,5 @@
 """Flags that are values of their own in this chart: what each engine calls them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A program's flags as the chart's values have them: by name, typed, and those that are gone repaired."""
 
-from __future__ import annotations
-
 import functools
 import json
 import re

@@ -1,7 +1,5 @@
 """A deployment as any of the inputs describes it, before it is made values of this chart."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from hack.convert.tree import Tree

@@ -1,7 +1,5 @@
 """What the chart itself says of converted values: what it refuses is taken out and said, until it accepts the rest."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

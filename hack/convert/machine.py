@@ -1,7 +1,5 @@
 """The machine type: one that was chosen, or one as the workers' pods ask for it."""
 
-from __future__ import annotations
-
 import re
 
 from hack.chart import machines

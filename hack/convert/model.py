@@ -1,7 +1,5 @@
 """Where the weights come from: the hub, a claim, a bucket or the nodes."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

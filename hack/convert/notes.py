@@ -1,7 +1,5 @@
 """What a conversion has to say: nothing is changed, lost or guessed in silence."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 The pods are those that the chart renders, without what the operator adds itself: names, discovery, ranks, probes.
 """
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a component's pods need besides the engine: variables, volumes, resources, nodes, probes."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """Values of Google's Dynamo recipes (AI-Hypercomputer/gpu-recipes): A4X and A4X Max, and A3 Ultra."""
 
-from __future__ import annotations
-
 from hack.convert.dgd import PROBES, variables
 from hack.convert.flags import as_words
 from hack.convert.graph import Component, Graph, Mount

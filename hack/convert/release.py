@@ -1,7 +1,5 @@
 """A deployment made values of this chart."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which components of a deployment are which pool, and what they run."""
 
-from __future__ import annotations
-
 import re
 
 from hack.chart.manifests import WORKERS

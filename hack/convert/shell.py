@@ -4,8 +4,6 @@ A script is read, never run: assignments, arrays, here documents and the line th
 and said.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

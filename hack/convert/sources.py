@@ -1,7 +1,5 @@
 """What an input is: a DynamoGraphDeployment, AIConfigurator's folder, values of Google's recipes or of TKE's chart."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

@@ -1,7 +1,5 @@
 """Values of Tencent's TKE chart (tkestack/tke-ai-playbook, helm-charts/dynamo): Dynamo 0.1 with SDK graphs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hack.convert.flags import as_words

@@ -1,7 +1,5 @@
 """Maps of maps, by paths with dots."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

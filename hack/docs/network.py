@@ -1,7 +1,5 @@
 """The table of docs/security.md: who reaches whom in a closed release, evaluated from its NetworkPolicies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hack.chart.manifests import merged

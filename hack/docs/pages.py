@@ -10,8 +10,6 @@ files/rules.yaml, files/dashboards: the alerts and dashboards, from hack/monitor
 docs/scheduling.md: the table of where the scheduler placed each scenario, from tests/proofs.yaml.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

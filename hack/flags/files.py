@@ -6,8 +6,6 @@ for templates/validate and common.programArgs. schemas/engines/versions.yaml: wh
 editors.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

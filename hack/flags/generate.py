@@ -6,8 +6,6 @@ schemas/engines/<dynamo>/<program>.yaml. Names that the newest version lacks are
 `make generate` makes the templates of flags from these.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

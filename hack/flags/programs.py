@@ -1,7 +1,5 @@
 """The programs whose flags the chart knows, and what is known of a flag and of a program."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -7,8 +7,6 @@ parser that was asked:
 {"by": the function that asked it, "flags": what described() says about each}.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import importlib

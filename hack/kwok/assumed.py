@@ -4,8 +4,6 @@ What pods select is taken to be there, unless the machine type says otherwise. S
 network devices of yours: as many as a node full of workers asks for.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

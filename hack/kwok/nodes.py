@@ -1,7 +1,5 @@
 """The objects that make a KWOK node: the Node itself, and the slices of its devices for Dynamic Resource Allocation."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path

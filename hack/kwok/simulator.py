@@ -1,7 +1,5 @@
 """kwok as a process of this machine, and the nodes it plays the kubelet of."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +31,7 @@ DRA = "/apis/resource.k8s.io/v1"
 
 
 @contextmanager
-def running(kubeconfig: Path) -> Iterator[Simulator]:
+def running(kubeconfig: Path) -> Iterator["Simulator"]:
     """A kwok process for the duration of the block; what was made through it is removed at the end.
 
     Several may run for one cluster: each manages the nodes that it made, and pods meet the nodes of their

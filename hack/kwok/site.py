@@ -1,7 +1,5 @@
 """A namespace that sees KWOK nodes only, with one release of the chart in it, as the scheduler leaves it."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import time

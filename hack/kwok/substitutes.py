@@ -1,7 +1,5 @@
 """What pods wait for beside nodes, and a test cluster does not have: Secrets, bound claims, ComputeDomains."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whether the real scheduler of a test cluster places a release on KWOK nodes."""
 
-from __future__ import annotations
-
 import dataclasses
 import secrets
 import time

@@ -1,7 +1,5 @@
 """The alerts of a release: files/rules.yaml, whose words in angle brackets the chart fills in (templates/metrics)."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The dashboards as Grafana reads them: files/dashboards."""
 
-from __future__ import annotations
-
 import json
 from string import ascii_uppercase
 

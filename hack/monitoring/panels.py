@@ -1,7 +1,5 @@
 """The dashboards: which panels they have, and of what queries."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

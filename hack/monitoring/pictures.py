@@ -1,7 +1,5 @@
 """Pictures of the dashboards for docs/monitoring.md, drawn from what Prometheus answered to the panels' queries."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Iterator

@@ -9,8 +9,6 @@ Names and labels are those of Dynamo 1.6.1, as findings/README.md has them. What
   gauges of workers     are in each frontend, so they are not added up: max over the frontends
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What docs/monitoring.md tells a Prometheus without the operator to scrape."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

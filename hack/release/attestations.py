@@ -1,7 +1,5 @@
 """What a release says about itself: a bill of materials (CycloneDX) and where it was built (SLSA provenance)."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import os

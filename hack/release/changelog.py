@@ -1,7 +1,5 @@
 """CHANGELOG.md in the form of Keep a Changelog: what a version changed, and closing a version."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from dataclasses import dataclass

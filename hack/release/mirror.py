@@ -3,8 +3,6 @@
 With the copies made, `global.imageRegistry` set to the same registry makes a release pull from there and nowhere else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The chart's package: only what a user needs, with computed annotations, the same bytes from the same commit."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

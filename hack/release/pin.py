@@ -3,8 +3,6 @@
 The digests are what the registries answer now. Whoever moves a tag later changes nothing in a release with both files.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

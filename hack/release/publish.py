@@ -4,8 +4,6 @@ A version's tag appears in the registry last: after the chart was pushed without
 materials and provenance, and all of that was checked. So what can be installed by its version is always complete.
 """
 
-from __future__ import annotations
-
 import datetime
 import functools
 import hashlib

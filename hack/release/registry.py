@@ -1,7 +1,5 @@
 """Talking to OCI registries through crane and cosign, with errors a user can act on."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -46,11 +44,11 @@ class Repository:
     def __str__(self) -> str:
         return f"{self.host}{self.path}"
 
-    def __truediv__(self, name: str) -> Repository:
+    def __truediv__(self, name: str) -> "Repository":
         return Repository(self.host, f"{self.path}/{name}")
 
     @classmethod
-    def parse(cls, text: str) -> Repository:
+    def parse(cls, text: str) -> "Repository":
         """A repository from `oci://host[:port]/path` or the same without a scheme; raises UserError."""
         bare = text.strip().removeprefix("oci://").rstrip("/")
         match = _REPOSITORY.fullmatch(bare)

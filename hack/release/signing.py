@@ -1,7 +1,5 @@
 """Signatures and attestations of a chart in a registry, made and checked by cosign."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

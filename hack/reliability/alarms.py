@@ -1,7 +1,5 @@
 """One fault after the other on a release, and the alerts that fire in it: each in its fault, and in no other."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time

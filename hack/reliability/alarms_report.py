@@ -1,7 +1,5 @@
 """What fired in which fault: rows for the terminal, and the table of docs/monitoring.md."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime

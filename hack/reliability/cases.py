@@ -1,7 +1,5 @@
 """The cases of docs/reliability.md: what happens to a release of which values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

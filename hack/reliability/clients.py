@@ -1,7 +1,5 @@
 """Pods that ask a release, and what came of their requests."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

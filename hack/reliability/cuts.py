@@ -1,7 +1,5 @@
 """Networks that are cut, by rules of the nodes' packet filters, and healed after some seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
 

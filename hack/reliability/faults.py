@@ -1,7 +1,5 @@
 """Faults that Kubernetes has no command for: signals to a pod's processes, and to what runs on a node of kind."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """How long an upgrade is an outage where the only worker of a role ends before the new one starts."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

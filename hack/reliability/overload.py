@@ -1,7 +1,5 @@
 """Three times the load that a release can take: what it refuses, and how the others fare."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

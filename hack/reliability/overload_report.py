@@ -1,7 +1,5 @@
 """What came of too much load: rows for the terminal, and the table of docs/autoscaling.md."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where a release is tried: a namespace of its own, which is gone afterwards."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

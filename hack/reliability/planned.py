@@ -1,7 +1,5 @@
 """Planned changes of a release, as whoever runs it makes them."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

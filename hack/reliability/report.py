@@ -1,7 +1,5 @@
 """What came of the cases: a row for the terminal, and the table of docs/reliability.md."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A release whose scalers follow the load, up and down: who scales when, and what clients lose in it."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator, Sequence

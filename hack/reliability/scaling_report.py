@@ -1,7 +1,5 @@
 """What came of load that grows and shrinks: rows for the terminal, and table and picture of docs/autoscaling.md."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A release that something happens to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

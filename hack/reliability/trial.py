@@ -1,7 +1,5 @@
 """One case: load, what happens, and what came of it."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import tarfile

@@ -8,8 +8,6 @@ A `$ref` among properties stands for all properties of the map it refers to.
 Helm cannot follow a reference to a file, so the bundle holds everything that is reached below `$defs`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Sequence

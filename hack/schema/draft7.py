@@ -1,7 +1,5 @@
 """The bundle as Helm reads it: in draft 7, and small, because Helm compiles each schema in it whenever it renders."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable

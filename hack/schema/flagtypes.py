@@ -4,8 +4,6 @@ Helm compiles all of values.schema.json each time it renders. With every flag of
 of the time of `helm template`, so the rules check the few flags that are given.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

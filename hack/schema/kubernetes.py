@@ -4,8 +4,6 @@ Two files, both `{"definitions": {<full name>: <JSON schema>}}` with `#/definiti
 v1.36.json comes from /openapi/v3 of a real API server, gateway-v1.json from the Gateway API's own CRD.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Iterable, Iterator

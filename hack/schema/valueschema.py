@@ -1,7 +1,5 @@
 """The values' schema as a tree of values: what a user can set, with what default."""
 
-from __future__ import annotations
-
 import functools
 import json
 import re

@@ -1,7 +1,5 @@
 """The pinned Go modules in hack/data/go: commands built from them, cached by content, and their sources."""
 
-from __future__ import annotations
-
 import json
 import platform
 import re

@@ -1,7 +1,5 @@
 """KEDA with a few of its scalers: with all, its build needs the clients of every cloud, queue and database."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

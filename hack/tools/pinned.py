@@ -3,8 +3,6 @@
 A tool of the right version on PATH is linked; else the cached build is; else it is built from its Go module.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

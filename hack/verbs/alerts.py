@@ -4,8 +4,6 @@ Installs the chart and a Prometheus with the release's alerts, whose times are s
 causes one fault after the other, and writes down what fires.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -4,8 +4,6 @@ What is timed is how long until every pod has its node, from the start of `helm 
 Deployment. The nodes are fake; API server, controllers and scheduler are real.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import os

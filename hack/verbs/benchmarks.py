@@ -1,7 +1,5 @@
 """`bench run`, `arms`, `fetch` and `compare`: measure releases with AIPerf, and say whether to disaggregate."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The command line: one verb for each module of this folder, and the options that several verbs share."""
 
-from __future__ import annotations
-
 import importlib
 import math
 import sys

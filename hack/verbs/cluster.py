@@ -1,7 +1,5 @@
 """`cluster`: a kind cluster on this machine, and its faked GPUs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ with the files of --set-file, or the values of Tencent's TKE chart. Flags that a
 refuses is taken out: each change, loss and doubt is listed. docs/coming-from.md
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ Everything runs for real but the GPUs: Kubernetes, the Dynamo frontend, router, 
 and the cluster stay for you to look at.
 """
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

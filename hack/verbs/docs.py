@@ -1,7 +1,5 @@
 """`docs`: the pages made from the chart."""
 
-from __future__ import annotations
-
 import click
 
 from hack.base.log import UserError, console

@@ -1,7 +1,5 @@
 """`flags`: what the chart knows about the flags of the engines."""
 
-from __future__ import annotations
-
 import click
 
 from hack.base.versions import versions

@@ -1,7 +1,5 @@
 """`images`: what a release pulls, and what is built here."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

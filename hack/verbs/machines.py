@@ -1,7 +1,5 @@
 """`machines`: the machine presets of the chart."""
 
-from __future__ import annotations
-
 import click
 
 from hack.base.log import print_table

@@ -4,8 +4,6 @@ Installs the chart with one worker of each role and `frontend.rejection`, finds 
 answer, and sends that many and then three times as many.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

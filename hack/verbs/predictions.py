@@ -1,7 +1,5 @@
 """`bench predict`: whether `hack size` predicts what a benchmark measures, in simulation on a test cluster."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

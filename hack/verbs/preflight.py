@@ -3,8 +3,6 @@
 The same checks as the hook Job of `preflight.enabled`, with your own kubeconfig: docs/preflight.md.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """`release`: package the chart, publish it, check a published one, and prepare the next version."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Each case installs the chart with two workers of each role and two frontends, ha
 one thing, and counts what came of every request.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

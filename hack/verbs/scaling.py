@@ -4,8 +4,6 @@ Installs KEDA, metrics-server and Prometheus, and the chart with one pod of each
 number; hands over, upgrades, and counts what came of every request. Afterwards all of it is gone again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`schema`: the schema of the values, and the schemas it is made from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

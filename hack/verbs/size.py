@@ -5,8 +5,6 @@ T, the answer tokens/s of one decode worker at a token rate that is accepted. Fo
 project has no figures, give your own.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """`tools`: the pinned command-line tools."""
 
-from __future__ import annotations
-
 import click
 
 from hack.base.step import Step

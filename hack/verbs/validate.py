@@ -4,8 +4,6 @@ Helm's schema and rules, the policies that every values file of this repository 
 type the release needs, and, where a test cluster runs, whether the real scheduler places it on KWOK nodes like these.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

@@ -3,8 +3,6 @@
 What is proved, and what each lane of the KV cache means: docs/kv-path.md.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -1,7 +1,5 @@
 """The kind cluster of tests/e2e with the controllers of LeaderWorkerSet and Kueue in it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Workers of several nodes by LeaderWorkerSet's own controller, in both of its kinds: as tests/e2e by StatefulSets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

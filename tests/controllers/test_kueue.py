@@ -1,7 +1,5 @@
 """Kueue admits workers of several nodes: a release beyond the quota waits, says why, and starts when there is room."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

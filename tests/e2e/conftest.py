@@ -1,7 +1,5 @@
 """Where several processes test, they share the nodes."""
 
-from __future__ import annotations
-
 import fcntl
 from collections.abc import Callable, Iterator
 

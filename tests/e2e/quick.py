@@ -1,7 +1,5 @@
 """Values with which a simulated release is there sooner; no test proves anything about them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 # A rollout waits for three readiness periods of each worker.

@@ -5,8 +5,6 @@ loopback address it asks over plain HTTP. So a pod on every node listens there a
 is what a node-local registry proxy does in production.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Pods that knock: which ports a pod listens on, and who gets through to them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

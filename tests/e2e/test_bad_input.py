@@ -1,7 +1,5 @@
 """Mistakes that only a cluster can show: refused with the fix, and nothing is created."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from hack.base.paths import ROOT

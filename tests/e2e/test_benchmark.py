@@ -1,7 +1,5 @@
 """The benchmark as a user runs it: Jobs with AIPerf beside simulated releases, from the command line to the page."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections import Counter

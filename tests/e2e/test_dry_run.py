@@ -1,7 +1,5 @@
 """The API server itself accepts every object of every values file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The front door of docs/security.md, as it is written there: no key no answer, and pooled clients lose nothing."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """The faked GPUs behave like a real device plugin's: health, restarts of the kubelet, what a container is given."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from hack.base.wait import wait_for

@@ -3,8 +3,6 @@
 The engine is not in the image, so its containers cannot start; what is proven ends where they would.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path

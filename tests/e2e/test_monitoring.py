@@ -1,7 +1,5 @@
 """Prometheus beside the cluster, with the scrape configuration of docs/monitoring.md, through the API server."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable

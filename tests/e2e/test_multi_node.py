@@ -1,7 +1,5 @@
 """Workers of several nodes on a real cluster: a4x-10p8d in simulation, 18 worker pods with 72 (faked) GPUs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

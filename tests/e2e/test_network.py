@@ -1,7 +1,5 @@
 """Services of the cluster itself, where the node image is our own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A closed release in a cluster that enforces NetworkPolicies: a stranger is refused at every port, all else works."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

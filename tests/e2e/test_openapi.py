@@ -1,7 +1,5 @@
 """The schemas that the fast tiers check objects against are those of the cluster's API server."""
 
-from __future__ import annotations
-
 from hack.cluster.lifecycle import Cluster
 from hack.schema import kubernetes as openapi
 from hack.verbs.schema import from_api_server

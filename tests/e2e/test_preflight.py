@@ -1,7 +1,5 @@
 """The preflight on KWOK nodes that are wrong in one way each."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import secrets

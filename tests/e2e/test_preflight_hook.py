@@ -1,7 +1,5 @@
 """The preflight as a hook of a real installation and upgrade."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from hack.base.paths import ROOT

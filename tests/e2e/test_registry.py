@@ -1,7 +1,5 @@
 """The chart and its images from a registry: an air gap with a mirror, and the upgrade from one version to the next."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

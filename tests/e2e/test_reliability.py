@@ -1,7 +1,5 @@
 """Clients lose nothing in planned changes: the cases of `make reliability` that have the most to lose."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """Rights: what an installation takes and gives, asked of a real API server."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Scenarios on nodes of their machines, simulated: each streamed request runs once in every pool."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path

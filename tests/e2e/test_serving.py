@@ -1,7 +1,5 @@
 """Releases on a real cluster answer real requests, each in one prefill and one decode pod."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from hack.base.wait import wait_for

@@ -1,7 +1,5 @@
 """TLS between the pods: who has no certificate of the release's authority is refused by each of its servers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

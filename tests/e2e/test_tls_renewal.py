@@ -1,7 +1,5 @@
 """TLS of a release that runs: its Secret is renewed under load, and what goes over the wire is listened to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

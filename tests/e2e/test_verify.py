@@ -1,7 +1,5 @@
 """helm test and the canary on a real release: they pass while it is whole, and name what is missing when it is not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -8,8 +8,6 @@ An entry that is new in a list stands in alphabetical order, or after the one ab
 An object with `like: <Kind/name>` is a change of that object of the release, as decode's worker is of prefill's.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

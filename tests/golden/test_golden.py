@@ -3,8 +3,6 @@
 `make golden` accepts the current state; the diff of the golden files is what a reviewer reads (notation.py).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The notation of golden files says all that objects say, the order of lists included."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Objects of kinds that are not Kubernetes' own, against the CRDs of those who define them."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from pathlib import Path

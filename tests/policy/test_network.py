@@ -1,7 +1,5 @@
 """Closed releases: every scenario lets exactly the connections through that it needs, by evaluation of its policies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Our Pod Security Standard is that of Kubernetes' admission: both judge every pod, and pods with each fault."""
 
-from __future__ import annotations
-
 import copy
 import json
 from typing import Any

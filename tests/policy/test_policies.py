@@ -1,7 +1,5 @@
 """Every values file, real and simulated, keeps every policy; and each policy can tell a bad object."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

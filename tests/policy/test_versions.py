@@ -1,7 +1,5 @@
 """Both supported Helm versions, the engines of the tests and the oldest supported Kubernetes render the same."""
 
-from __future__ import annotations
-
 import pytest
 
 from hack.chart.helm import Helm

@@ -1,7 +1,5 @@
 """Git checkouts of the project as it is now, committed, for tests that package or publish."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fixtures of the release tier: a real registry and cosign keys. No cluster."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A real OCI registry (distribution) with TLS and basic authentication, for one test run."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A web server that gives one answer to everything: what a registry's error, or no registry, looks like."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Mirroring a release's images between two paths of a real registry, and what the release pulls then."""
 
-from __future__ import annotations
-
 import io
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Publishing to a real registry with TLS and basic authentication, and what users do with what was published."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

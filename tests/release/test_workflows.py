@@ -1,7 +1,5 @@
 """GitHub's workflow files under actionlint, which knows expressions, contexts and shell steps."""
 
-from __future__ import annotations
-
 import subprocess
 
 from hack.base.paths import ROOT, TOOLS_BIN

@@ -1,7 +1,5 @@
 """The KWOK process of the run, and what it showed of the scenarios."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

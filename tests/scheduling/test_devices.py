@@ -1,7 +1,5 @@
 """A machine that lacks one device beside its GPUs takes no worker, and the scheduler says which."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """The real scheduler places every pod of every values file on the expected number of nodes of its machine."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """hack/verbs/validate.py asks the real scheduler where a test cluster runs."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

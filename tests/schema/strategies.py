@@ -1,7 +1,5 @@
 """Random values: what the schema allows, and small mistakes in it."""
 
-from __future__ import annotations
-
 import copy
 import functools
 import json

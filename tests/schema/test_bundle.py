@@ -1,7 +1,5 @@
 """values.schema.json as a document: fresh, self-contained, strict, described, and true about defaults."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

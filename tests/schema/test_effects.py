@@ -4,8 +4,6 @@ The changed value comes from the schema (an example, another option, one more). 
 effects.yaml says under which other values a value matters and what to change it to.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -4,8 +4,6 @@ What the chart knows about flags is generated from the programs' packages (hack/
 around the library chart tries it for engines as well that the chart itself does not run.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The rejection table: ordinary mistakes are refused with a message that says what to change."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Each key that a scenario sets, misspelled, of another type, or negative: none of it is accepted."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from typing import Any

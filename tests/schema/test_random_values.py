@@ -1,7 +1,5 @@
 """Random values: they render to objects that fit, or are refused with a message; no template ever stumbles."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """Templates as text: what they read exists in the schema, and what they include is defined, once."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from pathlib import Path

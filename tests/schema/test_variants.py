@@ -1,7 +1,5 @@
 """No false alarms: what users change in ordinary ways renders, to objects that Kubernetes takes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

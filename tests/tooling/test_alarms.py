@@ -1,7 +1,5 @@
 """What is said of alerts in faults."""
 
-from __future__ import annotations
-
 import pytest
 
 from hack.chart import render as chart

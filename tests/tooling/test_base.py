@@ -1,7 +1,5 @@
 """Waiting, running programs, reading YAML."""
 
-from __future__ import annotations
-
 import io
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What makes figures untrustworthy, what a result folder must have, and the words that follow from numbers."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections import Counter

@@ -1,7 +1,5 @@
 """The Job as kubectl and Helm show it: its result fetched, and every state that is no result as one sentence."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

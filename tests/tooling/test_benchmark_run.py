@@ -1,7 +1,5 @@
 """AIPerf itself against a real frontend and real mockers."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

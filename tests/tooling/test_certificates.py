@@ -1,7 +1,5 @@
 """The preflight's handshake in memory: what would leave requests unanswered is said before."""
 
-from __future__ import annotations
-
 import base64
 import datetime
 import json

@@ -1,7 +1,5 @@
 """The files that GitHub, Renovate and pre-commit read fit their schemas and pin what they use."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

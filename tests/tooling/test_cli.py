@@ -1,7 +1,5 @@
 """The command line: every verb explains itself, every command that a text names exists, and what is missing is said."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """The cluster command without a cluster: runtimes by fake executables, files it writes, and its messages."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

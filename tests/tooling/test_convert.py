@@ -1,7 +1,5 @@
 """`convert`: what becomes of deployments of every kind that it reads, and of values on their way to the operator."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

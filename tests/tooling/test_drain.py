@@ -1,7 +1,5 @@
 """The preStop hook of frontends and workers, against a server whose requests in flight are the test's."""
 
-from __future__ import annotations
-
 import http.server
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """hack/flags/generate.py and its reader: what they learn from a program's parsers, and what they write."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The fake GPU device plugin against a fake kubelet: real gRPC over Unix sockets, no cluster."""
 
-from __future__ import annotations
-
 import importlib
 import queue
 import socket
@@ -28,7 +26,7 @@ NIC = "networking.gke.io.networks/rdma-0"
 class FakeKubelet:
     """Takes registrations on kubelet.sock and answers each with a ListAndWatch, as the kubelet does."""
 
-    def __init__(self, modules: Modules, folder: Path) -> None:
+    def __init__(self, modules: "Modules", folder: Path) -> None:
         self.modules = modules
         self.folder = folder
         self.requests: queue.Queue[Any] = queue.Queue()

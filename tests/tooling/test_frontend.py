@@ -1,7 +1,5 @@
 """files/frontend.py: what it closes, and that Dynamo's frontend runs in it and stops."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import http.server

@@ -1,7 +1,5 @@
 """The images of a test cluster: cache keys, the simulated model, agreement of the pins. Nothing is built."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which images some values need, and what they are called in a mirror."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The rooms of hack, and what each may import. What stands above is never imported from below."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ fields refused, as deep as the document goes; a new field may need a part of the
 provider's, by `terraform providers schema -json`. None of the three is run.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """kube-score over the objects of every scenario: what it finds is fixed, or reasoned in data/kube-score.yaml."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The NIXL probe: which lane it names, what it says, and two real processes with the real NIXL."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re

@@ -1,7 +1,5 @@
 """KWOK nodes look like their machines."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from pathlib import Path

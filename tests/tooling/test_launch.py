@@ -1,7 +1,5 @@
 """The launcher of decode engines: its functions, and the whole of it in a PID namespace."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Links between the project's pages lead to files that exist."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

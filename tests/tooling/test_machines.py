@@ -1,7 +1,5 @@
 """Machine presets as the looks of fake nodes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

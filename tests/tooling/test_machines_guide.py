@@ -1,7 +1,5 @@
 """docs/machines.md: following it gives a machine type that renders, without any other change."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import textwrap

@@ -1,7 +1,5 @@
 """Lookups in rendered objects, and the schemas they must fit."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What downloads a model and what waits for it, as processes, against a hub on a loopback port."""
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os

@@ -1,7 +1,5 @@
 """Every query of dashboards and alerts, asked of a real Prometheus that scraped a real frontend and real mockers."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -3,8 +3,6 @@
 With the real OpenSSH and Open MPI they were run by hand: docs/multi-node.md.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """hack/schema/kubernetes.py: what it keeps of Kubernetes' OpenAPI, and what it says about a stale file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

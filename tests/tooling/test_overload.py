@@ -1,7 +1,5 @@
 """Requests at a rate, against a frontend that answers as told; what is said of a release that has too much to do."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import threading

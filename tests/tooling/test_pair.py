@@ -1,7 +1,5 @@
 """The probe by which a new worker waits for one of the other role, against servers that answer as workers do."""
 
-from __future__ import annotations
-
 import http.server
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Real etcd, NATS and Dynamo as the chart sets them up: who is refused, and what a renewed certificate costs."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl

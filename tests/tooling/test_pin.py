@@ -1,7 +1,5 @@
 """Which value pins which image: read from renders, so that none is missed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`bench predict`: what it makes of measured rates. The measuring itself is `make bench-predict`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The algorithm of files/preflight on clusters made by hand."""
 
-from __future__ import annotations
-
 import json
 import time
 from decimal import Decimal

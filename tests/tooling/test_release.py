@@ -1,7 +1,5 @@
 """Packaging, the changelog, versions, and who signs: what needs no registry (the rest: tests/release)."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import os

@@ -1,7 +1,5 @@
 """The clients of the reliability cases, against a frontend that answers as told; what is counted of a release."""
 
-from __future__ import annotations
-
 import http.client
 import http.server
 import json

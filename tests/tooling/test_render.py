@@ -1,7 +1,5 @@
 """Rendering: real Helm, each input once, and errors that can be run again; what is shown of a failure."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

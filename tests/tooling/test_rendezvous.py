@@ -1,7 +1,5 @@
 """The rendezvous check of simulated multi-node workers, as processes on loopback ports."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

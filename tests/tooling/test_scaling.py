@@ -1,7 +1,5 @@
 """What is said of a release whose scalers follow the load, and which scalers they are."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -6,8 +6,6 @@ roles) it holds for; without them it holds for all scenarios of the table and bo
 or text of the workload (`IPC_LOCK`, `cpu: 48`).
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import math

@@ -1,7 +1,5 @@
 """hack/schema/bundle.py on small sources of its own."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

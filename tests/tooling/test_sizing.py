@@ -1,7 +1,5 @@
 """`hack size`: the example of docs/sizing.md, what it cannot do, and its values files."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

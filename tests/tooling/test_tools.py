@@ -1,7 +1,5 @@
 """The pinned tools: finding them on PATH, building them once, and what is said when neither works."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`validate` on good and bad values files, and docs/own-values.md, whose snippets fit the services' schemas."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every verdict of files/verify, on metrics as the engines write them (tests/tooling/data/verify)."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """`make verify`: what it makes of Helm's answers, which are as Helm 4 gives them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The alerts, by the real promtool: what fires in which case, and nothing else."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

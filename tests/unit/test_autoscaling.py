@@ -1,7 +1,5 @@
 """Scalers: what they scale and by what, who owns the number of pods, and load that is refused."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

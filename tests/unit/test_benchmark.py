@@ -1,7 +1,5 @@
 """The benchmark's Job: never part of an installation, and told what the values say."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the chart finds wrong when it can look at the cluster, shown to Helm's own engine."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Flags that the chart derives, of every engine: typing one is refused, with what to set in its place."""
 
-from __future__ import annotations
-
 import pytest
 
 from hack.chart.helm import HelmError

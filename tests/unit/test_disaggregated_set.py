@@ -1,7 +1,5 @@
 """Both pools as one object, which the controller of LeaderWorkerSet updates as one."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

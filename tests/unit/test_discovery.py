@@ -1,7 +1,5 @@
 """How the parts of a release find each other, and that nothing is configured for a service that is not there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The pool of multimodal encoders: what it makes of itself, and of the workers beside it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """etcd: who its members are, and what would break them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

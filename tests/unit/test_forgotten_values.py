@@ -1,7 +1,5 @@
 """Upgrades with `--set` alone, which would bring a release back to the chart's defaults."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The frontend: router, Service, ways in, health checks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Workers of different generations never meet: their namespaces, and when new ones take the place of old ones."""
 
-from __future__ import annotations
-
 import functools
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Machine types: presets, overrides, a machine of one's own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Image references: registry, repository, tag or digest, pull secrets, one registry for all."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Which template includes which: the library knows nothing of its users, no files need each other, nothing is dead."""
 
-from __future__ import annotations
-
 import graphlib
 import re
 from pathlib import Path

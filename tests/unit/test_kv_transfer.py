@@ -1,7 +1,5 @@
 """global.kvTransfer: what each engine is told about the way of the KV cache."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 Sprig's merge takes false, 0 and "" for absent, so that each of them must be tried.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

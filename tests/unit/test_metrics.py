@@ -1,7 +1,5 @@
 """PodMonitors and dashboards, and the labels that tools look for."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One Job downloads the model, in a claim that all pods share; the pods wait for it."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Where weights come from."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

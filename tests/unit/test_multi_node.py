@@ -1,7 +1,5 @@
 """Workers of several nodes: LeaderWorkerSets, also in a DisaggregatedSet, and StatefulSets, each with every engine."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Names, labels and selectors: recommended, unique, and stable across upgrades."""
 
-from __future__ import annotations
-
 import pytest
 
 from hack.chart.manifests import COMPONENT, Manifests, merged, nested, object_id

@@ -1,7 +1,5 @@
 """NATS: its configuration, its cluster, and how a server stops."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

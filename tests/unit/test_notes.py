@@ -1,7 +1,5 @@
 """What an installation prints: how to send the first request, in commands that fit the values."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

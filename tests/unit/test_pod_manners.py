@@ -1,7 +1,5 @@
 """Schedulers, runtime classes, containers of one's own and namespaces of the node."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The hook Job: what it is asked to check is what the release renders, and its rights are no more than it needs."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from typing import Any

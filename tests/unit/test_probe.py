@@ -1,7 +1,5 @@
 """The probe: two pods of one Job, as the workers are, without the engine."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What the pods of a release may do: one set of security values for all of them, and no more rights than are used."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

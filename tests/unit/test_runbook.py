@@ -1,7 +1,5 @@
 """The runbook's commands name what a release has: objects, folders and addresses."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Prefill and decode on one node: the launcher, their NICs, and what an installation says of the KV cache's way."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The values files as a set: short, each machine type used, the same with and without a fabric."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

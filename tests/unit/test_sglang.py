@@ -1,7 +1,5 @@
 """SGLang: the flags of its configuration file, derived and typed."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

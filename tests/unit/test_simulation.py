@@ -1,7 +1,5 @@
 """The simulation keeps the topology and drops what a laptop cannot have."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

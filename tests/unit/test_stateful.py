@@ -1,7 +1,5 @@
 """What the etcd and NATS subcharts have in common: StatefulSets of one or three pods that know each other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

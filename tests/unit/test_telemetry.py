@@ -1,7 +1,5 @@
 """Logs as JSON and traces: variables of every Dynamo process, and of no other."""
 
-from __future__ import annotations
-
 from hack.chart.manifests import COMPONENT, nested
 from hack.chart.render import Render
 

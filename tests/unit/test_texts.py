@@ -1,7 +1,5 @@
 """Whatever is typed as a variable, a flag or an argument arrives in the container as it was typed."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

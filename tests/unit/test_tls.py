@@ -1,7 +1,5 @@
 """TLS between the pods of a release: one Secret, every listener and every client, nothing left out."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TensorRT-LLM: flags of dynamo.trtllm, the file with the engine's settings, and the ranks of several nodes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

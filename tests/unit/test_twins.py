@@ -1,7 +1,5 @@
 """Prefill and decode are twins: what differs between them is listed here, and nothing else differs."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The chart as a dependency of another one, twice in one release, as platform teams do it."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

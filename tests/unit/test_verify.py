@@ -1,7 +1,5 @@
 """The test pod and the canary: they run the program of the repository, on what the values promise."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

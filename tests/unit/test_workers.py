@@ -1,7 +1,5 @@
 """Worker pools: the engine's command line, its GPUs, health checks and shutdown."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

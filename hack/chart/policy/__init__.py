@@ -3,8 +3,6 @@
 A policy yields one line a problem, `<object>: <what is wrong>`; none when it is kept. What a policy asks is its name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -3,8 +3,6 @@
 Whom the values name (networkPolicy.clients and its like) is no stranger, at the ports that the name is for.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

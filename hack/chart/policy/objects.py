@@ -1,7 +1,5 @@
 """Policies about objects: names, labels, and what refers to what."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

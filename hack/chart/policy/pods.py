@@ -1,7 +1,5 @@
 """Policies about pods and their containers."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
