@@ -1,5 +1,7 @@
 """What is left in a namespace after an uninstall."""
 
+from functools import partial
+
 from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
 
@@ -23,4 +25,8 @@ def of(kube: Kube, namespace: str) -> list[str]:
 
 def wait_until_gone(kube: Kube, namespace: str, timeout: float = SECONDS) -> None:
     """Wait until nothing of any release is left; the error names what is."""
+    # All kinds take two processes to list, and pods are the last to go.
+    pods = partial(kube.core.list_namespaced_pod, namespace, label_selector=f"!{HELPER}")
+    names = lambda found: [pod.metadata.name for pod in found.items]  # noqa: E731
+    wait_for(f"no pods in namespace {namespace}", pods, lambda found: not found.items, timeout, show=names)
     wait_for(f"namespace {namespace} is empty", lambda: of(kube, namespace), lambda found: not found, timeout, 1)
