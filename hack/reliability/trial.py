@@ -6,7 +6,7 @@ import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from hack.chart.manifests import merged
 from hack.cluster import scalers
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
-from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count
+from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count, worker_names
 from hack.reliability import outage
 from hack.reliability.cases import Case
 from hack.reliability.clients import MODEL, load
@@ -67,10 +67,12 @@ class Outcome:
 class Counters:
     """
     What each pod has counted, by component, generation and name: of a worker the requests served, of a frontend those
-    moved. Read every second; a pod that has gone keeps its last number.
+    moved. And the generation of each worker, by the name that answers give it. Read every second; a pod that has gone
+    keeps its last number.
     """
 
     release: Release
+    generations: dict[str, str] = field(default_factory=dict)
     seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
     before: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
@@ -99,6 +101,8 @@ class Counters:
                 generation = pod.metadata.labels.get("dynamo-disagg/generation", "")
                 count = request_count(text) if port == SYSTEM_PORT else _total(MOVED, text)
                 self.seen[component, generation, pod.metadata.name] = count
+                if port == SYSTEM_PORT:
+                    self.generations |= dict.fromkeys(worker_names(text), generation)
 
     def _counted(self) -> Iterator[tuple[str, str, int]]:
         for key, count in self.seen.items():
@@ -108,10 +112,22 @@ class Counters:
         """Requests that went on at another worker."""
         return sum(count for component, _, count in self._counted() if component == "frontend")
 
-    def mixed(self) -> int:
+    def mixed(self, pairs: Mapping[str, int]) -> int:
         """
-        Pairs of two generations: each is an answer too many in one of them and a prompt too many in another. A worker
-        that goes may take its last second's numbers along, which is on one side only.
+        Answers whose workers (hack/data/load.py) are of two generations, or not known to be of one. Answers that moved
+        are seen by what the workers counted only, where as many mixed one way as the other cancel out.
+        """
+        named = sum(count for pair, count in pairs.items() if not self._alike(pair))
+        return max(named, self._beyond())
+
+    def _alike(self, pair: str) -> bool:
+        generations = {self.generations.get(worker) for worker in pair.split()}
+        return len(generations) == 1 and None not in generations
+
+    def _beyond(self) -> int:
+        """
+        Each mixed pair is an answer too many in one generation and a prompt too many in another. A worker that goes may
+        take its last second's numbers along, which is on one side only.
         """
         beyond: Counter[str] = Counter()
         for component, generation, count in self._counted():
@@ -153,7 +169,9 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     if by_another:
         # The next case begins with a release of its own.
         _uninstall(release)
-    return Outcome(name, account, round(seconds), counters.moved(), counters.mixed(), case.loses, expected)
+    return Outcome(
+        name, account, round(seconds), counters.moved(), counters.mixed(account["pairs"]), case.loses, expected
+    )
 
 
 def _uninstall(release: Release) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import http.server
+import itertools
 import math
 import os
 import signal
@@ -174,6 +175,7 @@ def test_clients_that_keep_connections_lose_nothing(tmp_path: Path) -> None:
         for client in clients:
             client.start()
         wait_for("requests are answered", lambda: account.right, lambda right: right > 20, 60)
+        prefill, decode = map(dynamo.workers, ("prefill", "decode"))
         process, _ = dynamo.pods["frontend-0"]
         drain.drain(f"{dynamo.url}/metrics", 0, 0, 20)
         assert drain.hang_up(dynamo.http, False, process.pid) == "connections left open: 0"
@@ -184,4 +186,6 @@ def test_clients_that_keep_connections_lose_nothing(tmp_path: Path) -> None:
         # There is no other frontend here: what is asked again is refused, and nothing else happens to anyone.
         assert set(account.failed) <= {"ConnectionRefusedError"}
         assert account.wrong == 0
+        assert {len(prefill), len(decode)} == {2}
+        assert account.pairs.keys() <= set(map(" ".join, itertools.product(prefill, decode)))
         assert wait_for("its end", process.poll, lambda code: code is not None, 20) == 0

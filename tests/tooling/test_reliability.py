@@ -23,6 +23,10 @@ from hack.reliability.trial import Counters, Outcome
 
 TOKEN = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
+# As Dynamo's: the numbers are decimal here, hexadecimal in the workers' metrics.
+FIRST = TOKEN.replace(
+    b"}}]}", b'}}],"nvext":{"worker_id":{"prefill_worker_id":26,"prefill_dp_rank":0,"decode_worker_id":43}}}'
+)
 
 
 class Frontend(http.server.ThreadingHTTPServer):
@@ -88,6 +92,16 @@ def test_what_came_of_a_request(
     assert line["longest_answer"] == round(sum(gaps), 2)
 
 
+def test_an_answer_names_its_workers(frontend: Frontend, tmp_path: Path) -> None:
+    account = load.Account()
+    client = load.Client(account, f"http://127.0.0.1:{frontend.server_port}", "m", 2, tmp_path / "stop", keeps=False)
+    for events in ([FIRST, FIRST, DONE], [FIRST], [TOKEN, DONE], [DONE]):
+        frontend.events = events
+        client._ask([])
+        client._hang_up()
+    assert json.loads(account.line())["pairs"] == {"1a 2b": 2, "": 1}
+
+
 def test_how_long_requests_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     account = load.Account()
     times = iter((100.0, 107.25, 109.5))
@@ -144,25 +158,50 @@ def test_what_a_kept_connection_loses_is_asked_again(
     assert line["sent"] == 2
 
 
-def counters(
-    counts: dict[tuple[str, str, str], int], before: dict[tuple[str, str, str], int] | None = None
-) -> Counters:
-    made = Counters(release=None)  # type: ignore[arg-type]
-    made.seen, made.before = counts, before or {}
-    return made
+def counters(counts: dict[tuple[str, str, str], int], **generations: str) -> Counters:
+    return Counters(None, generations, counts)  # type: ignore[arg-type]
 
 
 def test_a_mixed_pair_is_counted() -> None:
     old = {("prefill", "old", "p1"): 30, ("decode", "old", "d1"): 30}
     new = {("prefill", "new", "p2"): 12, ("decode", "new", "d2"): 12}
-    assert counters(old | new).mixed() == 0
+    made = counters(old | new, a1="old", a2="new", b1="old", b2="new")
+    alike = {"a1 b1": 30, "a2 b2": 12}
+    assert made.mixed(alike) == 0
+    # As many one way as the other, so that no worker counts one too many or too few.
+    assert made.mixed({**alike, "a1 b2": 2, "a2 b1": 2}) == 4
+    # A worker that no pod said was its own, and an answer that names none.
+    assert made.mixed({**alike, "a2 b3": 1, "a3 b3": 1, "": 1}) == 3
+
+
+def test_a_mixed_pair_that_no_answer_names_is_counted() -> None:
+    old = {("prefill", "old", "p1"): 30, ("decode", "old", "d1"): 30}
+    new = {("prefill", "new", "p2"): 12, ("decode", "new", "d2"): 12}
     # Two prompts of the old generation were answered by the new one.
-    mixed = {**old, **new, ("decode", "old", "d1"): 28, ("decode", "new", "d2"): 14}
-    assert counters(mixed).mixed() == 2
-    assert counters(mixed, mixed).mixed() == 0, "all of it before the case"
+    mixed = counters({**old, **new, ("decode", "old", "d1"): 28, ("decode", "new", "d2"): 14})
+    assert mixed.mixed({}) == 2
+    mixed.before = mixed.seen
+    assert mixed.mixed({}) == 0, "all of it before the case"
     # The old prefill worker went with its last numbers.
-    assert counters({**old, **new, ("prefill", "old", "p1"): 27}).mixed() == 0
-    assert counters({("frontend", "", "f1"): 5} | old, {("frontend", "", "f1"): 3}).moved() == 2
+    assert counters({**old, **new, ("prefill", "old", "p1"): 27}).mixed({}) == 0
+    frontends = counters({("frontend", "", "f1"): 5} | old)
+    frontends.before = {("frontend", "", "f1"): 3}
+    assert frontends.moved() == 2
+
+
+def test_a_worker_is_of_its_pods_generation() -> None:
+    metrics = """dynamo_component_requests_total{dynamo_endpoint="generate",worker_id="%s"} 3\n"""
+
+    def pods(_: str, instance: str, component: str) -> list[SimpleNamespace]:
+        labels = {"dynamo-disagg/generation": "new"} if component != "frontend" else {}
+        return [SimpleNamespace(metadata=SimpleNamespace(name=f"{instance}-{component}", labels=labels))]
+
+    def pod(_: str, name: str, *where: Any, **options: Any) -> SimpleNamespace:
+        return SimpleNamespace(text=metrics % {"f": "1f", "p": "1a", "d": "2b"}[name[5]], raise_for_status=lambda: None)
+
+    made = Counters(SimpleNamespace(kube=SimpleNamespace(pods=pods, pod=pod), namespace="n", name="demo"))  # type: ignore[arg-type]
+    with made.going():
+        assert made.generations == {"1a": "new", "2b": "new"}
 
 
 def outcome_of(case: str, mixed: int = 0, **failed: int) -> Outcome:
