@@ -1,6 +1,7 @@
 """The cases of docs/reliability.md: what happens to a release of which values."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,16 +14,27 @@ from hack.reliability.subject import COMPONENTS, Subject
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What clients lose though the chart does what it can: why, and at most how much of each kind (None: no limit)."""
+
+    why: str = ""
+    most: Mapping[str, int] | None = field(default_factory=dict)
+
+    def covers(self, failed: Mapping[str, int]) -> bool:
+        """Whether nothing else failed, and nothing more often, than is known to."""
+        return self.most is None or Counter(failed) <= Counter(self.most)
+
+
+@dataclass(frozen=True)
 class Case:
     """
-    What happens; why clients lose something in it though the chart does what it can (empty where they must lose
-    nothing); and to which release: its values, images that not every cluster has, the Helm that made it, the commit of
-    its chart (empty is this one). `tokens` is the length of the long answers. An `outage` is as long as the release's
-    pods say before it.
+    What happens, what clients lose in it, and to which release: its values, images that not every cluster has, the Helm
+    that made it, the commit of its chart (empty is this one). `tokens` is the length of the long answers. An `outage`
+    is as long as the release's pods say before it.
     """
 
     act: Callable[[Subject], None]
-    loses: str = ""
+    loses: Loss = Loss()
     values: Values = field(default_factory=dict)
     images: tuple[str, ...] = ()
     helm: str = "helm"
@@ -31,23 +43,30 @@ class Case:
     outage: bool = False
 
 
-ACTIVATION = (
+ACTIVATION = Loss(
     "503 for some milliseconds, from a new generation's last worker to the activation of its prefill router in the "
     "frontend ([Dynamo 1.6.1](../findings/dynamo-ready-before-its-prefill-router.sh)), and 500 for a request that has "
-    "chosen the old generation when its last worker goes: clients or a gateway ask again"
+    "chosen the old generation when its last worker goes: clients or a gateway ask again",
+    {"503": 2, "500": 1},
 )
-OWN_STREAMS = (
-    "the streams of the killed frontend are its own, and new connections reach it until Kubernetes sees its end"
+# Half of the eight clients, by how far their requests were.
+STREAMS = dict.fromkeys(("no end marker", "ConnectionResetError", "RemoteDisconnected"), 4)
+FORCED = Loss("the streams of the killed frontend are its own", STREAMS)
+KILLED = Loss(
+    f"{FORCED.why}, and new connections reach it until Kubernetes sees its end",
+    {**STREAMS, "ConnectionRefusedError": 12},
 )
-OUTAGE = "with one worker of a role and no room for another the old one ends before the new one starts"
-OTHER_DISCOVERY = (
+OUTAGE = Loss("with one worker of a role and no room for another the old one ends before the new one starts", None)
+OTHER_DISCOVERY = Loss(
     "the upgrade takes the rights to the old discovery away, and old frontends lost workers that still served: put a "
-    "second release beside this one"
+    "second release beside this one",
+    None,
 )
-NO_WORKER = "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight"
-GONE = "what is in flight ends, and the release is gone until it is installed again"
-COMPARED = "what the row above is compared with"
-NO_ETCD = "etcd keeps the list of workers: see the runbook"
+NO_WORKER = Loss(
+    "no worker of the role is left until Kubernetes has started one, nor one that takes what was in flight", None
+)
+GONE = Loss("what is in flight ends, and the release is gone until it is installed again", None)
+COMPARED = Loss("what the row above is compared with", None)
 
 SMALL: Values = {"requests": {"cpu": "20m"}}
 # Two nodes of eight GPUs are full with it.
@@ -152,12 +171,12 @@ FAULTS: dict[str, Case] = {
     "a deleted decode pod, long answers": Case(planned.delete("decode"), tokens=4000),
     **{
         f"a {name} pod deleted by force": Case(
-            planned.delete(name, "--force", "--grace-period=0"), loses=OWN_STREAMS if name == "frontend" else ""
+            planned.delete(name, "--force", "--grace-period=0"), loses=FORCED if name == "frontend" else Loss()
         )
         for name in COMPONENTS
     },
     **{
-        f"a killed {name} process": Case(_on(faults.kill, name), loses=OWN_STREAMS if name == "frontend" else "")
+        f"a killed {name} process": Case(_on(faults.kill, name), loses=KILLED if name == "frontend" else Loss())
         for name in COMPONENTS
     },
     **{
@@ -185,7 +204,7 @@ FAULTS: dict[str, Case] = {
     "a killed etcd process": Case(_on(faults.kill, "etcd"), values=ETCD),
     "an etcd member without its volume": Case(planned.lose_a_volume, values=ETCD),
     "all etcd members stopped for 20 s": Case(_stop("etcd", 20, all_of_them=True), values=ETCD),
-    "etcd away for 20 s": Case(lambda subject: planned.away(subject, "etcd", 20), values=ETCD, loses=NO_ETCD),
+    "etcd away for 20 s": Case(lambda subject: planned.away(subject, "etcd", 20), values=ETCD),
     "a deleted NATS server": Case(planned.delete("nats"), values=NATS),
     "a NATS server deleted by force": Case(planned.delete("nats", "--force", "--grace-period=0"), values=NATS),
     "a killed NATS process": Case(_on(faults.kill, "nats"), values=NATS),

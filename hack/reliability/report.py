@@ -1,8 +1,7 @@
 """What came of the cases: a row for the terminal, and the table of docs/reliability.md."""
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from hack.base.paths import ROOT
@@ -30,23 +29,15 @@ COLUMNS = (
 def row(outcome: Outcome) -> list[str]:
     """As the terminal shows it."""
     clients = outcome.clients
-    failed = ", ".join(f"{count} x {what}" for what, count in sorted(_briefly(clients["failed"]).items())) or "0"
+    failed = ", ".join(f"{count} x {what}" for what, count in sorted(outcome.failed.items())) or "0"
     counts = [str(clients[name]) for name in COUNTS]
     stall = f"{clients['longest_stall']} s"
     return [outcome.case, *counts, failed, str(outcome.moved), stall, f"{outcome.seconds:.0f} s", str(outcome.mixed)]
 
 
-def _briefly(failed: Mapping[str, int]) -> Counter[str]:
-    """By status, or kind of error: what stands in an error's JSON differs from one to the next."""
-    brief: Counter[str] = Counter()
-    for what, count in failed.items():
-        brief[re.split(r" data:|\{", what)[0].strip().replace("|", "/")] += count
-    return brief
-
-
 def why(outcome: Outcome) -> str:
     """Why clients lost something, and how long an outage lasted."""
-    reason = outcome.loses if outcome.clients["failed"] else ""
+    reason = outcome.loses.why if outcome.clients["failed"] else ""
     if outcome.expected is not None:
         reason += f": {outcome.clients['failing_seconds']} s, {outcome.expected:.1f} s by the release's own pods"
     return reason

@@ -25,10 +25,11 @@ from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count, worker_names
 from hack.reliability import outage
-from hack.reliability.cases import Case
+from hack.reliability.cases import Case, Loss
 from hack.reliability.clients import MODEL, load
 from hack.reliability.subject import Subject
 
+KIND = re.compile(r" data:|\{")
 MOVED = "dynamo_frontend_model_migration_total"
 BEFORE_SECONDS, AFTER_SECONDS = 10, 10
 # Two of each, as whoever wants to lose nothing has; answers at a pace at which a long one takes some seconds.
@@ -48,14 +49,21 @@ class Outcome:
     seconds: float
     moved: int
     mixed: int
-    loses: str = ""
+    loses: Loss
     expected: float | None = None
 
     @property
+    def failed(self) -> Counter[str]:
+        """By status, or kind of error: what stands in an error's JSON differs from one to the next."""
+        brief: Counter[str] = Counter()
+        for what, count in self.clients["failed"].items():
+            brief[KIND.split(what)[0].strip().replace("|", "/")] += count
+        return brief
+
+    @property
     def lost(self) -> bool:
-        """Whether a client got less than it asked for and no reason is known, or for longer; or two generations met."""
-        failed = bool(self.clients["failed"]) and not self.loses
-        return bool(failed or self.clients["wrong"] or self.mixed or self.unexpected)
+        """Whether a client got less than it asked for, and more so than is known, or for longer; or generations met."""
+        return bool(not self.loses.covers(self.failed) or self.clients["wrong"] or self.mixed or self.unexpected)
 
     @property
     def unexpected(self) -> bool:

@@ -216,9 +216,34 @@ def test_a_row_says_what_was_lost() -> None:
     assert outcome.lost
     assert not outcome_of("a deleted decode pod").lost
     assert outcome_of("a deleted decode pod", mixed=1).lost
-    # The reason is known, and stands beside it.
-    assert not outcome_of("another block size", e503=1).lost
     assert outcome_of("another block size", mixed=1).lost
+
+
+@pytest.mark.parametrize(
+    ("case", "failed", "lost"),
+    [
+        ("another block size", {'503 {"message": 1}': 1, '503 {"message": 2}': 1, "500": 1}, False),
+        ("another block size", {'503 {"message": 1}': 1, '503 {"message": 2}': 2}, True),
+        ("another block size", {"404": 1}, True),
+        ("a killed frontend process", {"no end marker": 2, "ConnectionRefusedError": 6}, False),
+        ("a frontend pod deleted by force", {"ConnectionRefusedError": 1}, True),
+        ("etcd away for 20 s", {"503": 1}, True),
+        ("an uninstall, and an install", {"404": 900}, False),
+    ],
+)
+def test_no_more_is_lost_than_its_reason_says(case: str, failed: dict[str, int], lost: bool) -> None:
+    assert outcome_of(case, **failed).lost == lost
+
+
+def test_what_is_lost_without_a_limit_is_an_outage() -> None:
+    unlimited = {name for name, case in CASES.items() if case.loses.most is None}
+    assert unlimited == {
+        "an upgrade of the only workers",
+        "from Kubernetes' discovery to etcd",
+        "an uninstall, and an install",
+        "all decode processes killed",
+        "a decode worker that hangs, chart of d377e51",
+    }
 
 
 def test_errors_are_counted_by_their_kind() -> None:
