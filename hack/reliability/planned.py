@@ -9,6 +9,7 @@ from hack.base.paths import ROOT
 from hack.base.wait import pause, wait_for
 from hack.chart.helm import Helm, Values
 from hack.chart.manifests import merged, nested
+from hack.reliability import faults
 from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
 
 
@@ -26,15 +27,11 @@ def scale(component: str) -> Callable[[Subject], None]:
 
 
 def drain(subject: Subject) -> None:
-    """The node of a decode worker."""
-    namespace, name = subject.release.namespace, subject.pods("decode")[0]
-    node = subject.kube.core.read_namespaced_pod(name, namespace).spec.node_name
-    subject.kube.kubectl("cordon", node)
+    """The node of a decode worker, as docs/runbook.md says, of this release's pods."""
+    node = faults.pod_of(subject.release, "decode").spec.node_name
+    pods = f"--pod-selector=app.kubernetes.io/instance={subject.release.name}"
     try:
-        for pod in subject.kube.core.list_namespaced_pod(namespace, field_selector=f"spec.nodeName={node}").items:
-            if (pod.metadata.labels or {}).get("app.kubernetes.io/component") in COMPONENTS:
-                subject.kube.kubectl("--namespace", namespace, "delete", "pod", pod.metadata.name, "--wait=false")
-                subject.settle()
+        subject.kube.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", pods)
     finally:
         subject.kube.kubectl("uncordon", node)
 
