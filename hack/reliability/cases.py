@@ -147,6 +147,7 @@ PLANNED: dict[str, Case] = {
     "another dtype": Case(
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION
     ),
+    "another image": Case(planned.another_image, loses=ACTIVATION),
     "from Kubernetes' discovery to etcd": Case(lambda subject: subject.upgrade(ETCD), loses=OTHER_DISCOVERY),
     f"from Dynamo {PREVIOUS['tag']}": Case(
         lambda subject: subject.upgrade(_of_version(loaded("sim-runtime"))),

@@ -9,6 +9,8 @@ from hack.base.paths import ROOT
 from hack.base.wait import pause, wait_for
 from hack.chart.helm import Helm, Values
 from hack.chart.manifests import merged, nested
+from hack.cluster.load import CTR
+from hack.containers.build_images import images
 from hack.reliability import faults
 from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
 
@@ -55,6 +57,15 @@ def _and_back(subject: Subject, change: Values, seconds: float) -> None:
 def missing_image(subject: Subject) -> None:
     """A tag that no registry has, and back."""
     _and_back(subject, nested("global.simulation.image.tag", "1.6.1-missing"), 10)
+
+
+def another_image(subject: Subject) -> None:
+    """The same by another tag, which every node gets first and keeps."""
+    image = images()["sim-runtime"]
+    for node in subject.kube.nodes():
+        tagged = ("images", "tag", "--force", image.reference, f"{image.reference}-again")
+        faults.on_node(subject.release, node.metadata.name, *CTR, *tagged)
+    subject.upgrade(nested("global.simulation.image.tag", f"{image.version}-again"))
 
 
 def rollback(subject: Subject) -> None:

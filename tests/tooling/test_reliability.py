@@ -16,6 +16,9 @@ import pytest
 
 from hack.base.log import UserError
 from hack.base.paths import ROOT
+from hack.chart.manifests import merged
+from hack.chart.render import render
+from hack.containers import runtimes
 from hack.data import load
 from hack.reliability import cuts, faults, outage, planned, report, trial
 from hack.reliability.cases import CASES
@@ -314,6 +317,21 @@ def test_a_drained_node_takes_pods_again_in_any_case(monkeypatch: pytest.MonkeyP
         planned.drain(subject)  # type: ignore[arg-type]
     options = ("--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=app.kubernetes.io/instance=demo")
     assert said == [("drain", "node-1", *options), ("uncordon", "node-1")]
+
+
+def test_another_image_is_on_every_node_before_pods_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tagged: list[tuple[str, str]] = []
+    monkeypatch.setattr(faults, "on_node", lambda release, node, *command: tagged.append((node, command[-1])))
+    nodes = [SimpleNamespace(metadata=SimpleNamespace(name=f"node-{number}")) for number in (1, 2)]
+
+    def upgrade(change: dict[str, Any]) -> None:
+        (pod,) = render(merged(trial.VALUES, change)).pods("decode")
+        wanted = runtimes.full_name(pod.container("engine").spec["image"])
+        assert tagged == [("node-1", wanted), ("node-2", wanted)]
+
+    subject = SimpleNamespace(release=None, kube=SimpleNamespace(nodes=lambda: nodes), upgrade=upgrade)
+    planned.another_image(subject)  # type: ignore[arg-type]
+    assert tagged
 
 
 def test_a_chart_of_the_past(tmp_path: Path) -> None:
