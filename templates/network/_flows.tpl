@@ -28,11 +28,33 @@ apiServer: {peers: {{ toJson .apiServer.to }}, ports: {{ toJson .apiServer.ports
 downloads: {peers: {{ toJson .downloads.to }}, ports: {{ toJson .downloads.ports }}}
 externalEtcd: {peers: {{ toJson .etcd.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" $.Values.global.discovery.etcdEndpoints) }}}
 externalNats: {peers: {{ toJson .nats.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (list $.Values.global.natsUrl)) }}}
-telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (include "common.telemetry.urls" $ | fromJson | values)) }}}
+telemetry: {peers: {{ toJson .telemetry.to }}, ports: {{ include "dynamo-disagg.network.urlPorts" (dict "urls" (include "dynamo-disagg.network.collectors" $ | fromJson | values)) }}}
 {{- range $index, $server := $model.servers }}
 server{{ $index }}: {peers: [{ipBlock: {cidr: {{ .cidr }}}}], ports: [{{ .port }}]}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/*
+dynamo-disagg.network.collectors: those that the values name: for Dynamo, in the flags of the engines, which send their own traces,
+and in OpenTelemetry's variables; not those of the pod itself. in: root context; out: JSON map path -> URL
+*/}}
+{{- define "dynamo-disagg.network.collectors" -}}
+{{- $urls := dict }}
+{{- $engine := .Values.global.engine.name }}
+{{- with .Values.global.telemetry.otlpEndpoint }}{{ $_ := set $urls "global.telemetry.otlpEndpoint" . }}{{ end }}
+{{- $flag := include (printf "common.engine.%s.traces" $engine) . }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- $facts := include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $engine "known" $.knownFlags) | fromJson }}
+{{- with get $facts.values $flag }}{{ $_ := set $urls (get $facts.where $flag) . }}{{ end }}
+{{- end }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
+{{- range $name, $value := $env }}
+{{- if and (kindIs "string" $value) (regexMatch "^OTEL_EXPORTER_OTLP_([A-Z]+_)?ENDPOINT$" $name) }}{{ $_ := set $urls (printf "%s.%s" $where $name) $value }}{{ end }}
+{{- end }}
+{{- end }}
+{{- range $where, $url := $urls }}{{ if regexMatch "^([a-z]+://)?(localhost|127[.]|\\[::1\\])" $url }}{{ $_ := unset $urls $where }}{{ end }}{{ end }}
+{{- toJson $urls }}
 {{- end }}
 
 {{/*
@@ -72,7 +94,7 @@ in: root context; out: YAML list of
 {{- range $index, $server := $model.servers }}
 - {from: [benchmark, {{ $dynamo }}], to: [server{{ $index }}]}
 {{- end }}
-{{- if include "common.telemetry.urls" . | fromJson }}
+{{- if include "dynamo-disagg.network.collectors" . | fromJson }}
 - {from: [{{ $dynamo }}], to: [telemetry]}
 {{- end }}
 - {from: [probe], to: [probe]}

@@ -23,7 +23,7 @@ networkPolicy.nats.to: no pod could reach global.natsUrl: name its pods or addre
 {{- else if and .nats.to (not $global.natsUrl) }}
 networkPolicy.nats.to: no pod uses a NATS outside the release: remove it, or set global.natsUrl
 {{- end }}
-{{- $collectors := include "common.telemetry.urls" $ | fromJson | keys | sortAlpha }}
+{{- $collectors := include "dynamo-disagg.network.collectors" $ | fromJson | keys | sortAlpha }}
 {{- if and $collectors (not .telemetry.to) }}
 networkPolicy.telemetry.to: no pod could reach {{ join ", " $collectors }}: name its pods or addresses, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
 {{- else if and .telemetry.to (not $collectors) }}

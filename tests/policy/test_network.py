@@ -218,11 +218,20 @@ def test_a_collector_is_reached_at_its_port_by_dynamos_processes_only() -> None:
     assert not any(allows(policies, collector, endpoint(pod), port) for pod in manifests.pods() for port in PORTS)
 
 
-def test_collectors_of_an_engine_and_of_variables_are_reached() -> None:
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"args": {"otlp-traces-endpoint": "otel:14317"}},
+        {"name": "trtllm", "args": {"trtllm.otlp_traces_endpoint": "otel:14317"}},
+        {"name": "trtllm", "args": {"trtllm": {"otlp_traces_endpoint": "otel:14317"}}},
+    ],
+    ids=["a flag", "a setting", "a setting in a map"],
+)
+def test_collectors_of_an_engine_and_of_variables_are_reached(engine: dict[str, Any]) -> None:
     manifests = closed(
         "defaults",
         **{
-            "global": {"engine": {"args": {"otlp-traces-endpoint": "otel:14317"}}},
+            "global": {"engine": engine},
             "frontend": {"env": {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://otel:14318"}},
             "networkPolicy": {"telemetry": {"to": [in_namespace("collectors")]}},
         },
