@@ -1,5 +1,6 @@
 """Running programs: to their end, or beside us as long as a block. Long ones with progress are steps (step.py)."""
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from hack.base.log import UserError
 
 Command = Sequence[str | Path]
 Done = subprocess.CompletedProcess[str]
+# kubectl logs each of its attempts before it says what is wrong.
+LOGGED = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n?", re.MULTILINE)
 
 
 class NotFinishedError(UserError):
@@ -69,7 +72,8 @@ def output(
 
 def message(done: Done) -> str:
     """Why a program failed, in its own words."""
-    return done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+    said = LOGGED.sub("", done.stderr).strip() or done.stderr.strip()
+    return said or done.stdout.strip() or f"exit code {done.returncode}"
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,16 @@ def test_no_job_and_no_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         measured(tmp_path / "b")
 
 
+def test_a_cluster_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    attempt = 'E1130 13:52:20.520437   10531 memcache.go:265] "Unhandled Error" err="couldn\'t get current server"\n'
+    refused = "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?"
+    monkeypatch.setattr(Place, "kubectl", lambda *_a, **_k: done(stderr=5 * attempt + refused + "\n", code=1))
+    monkeypatch.setattr(Place, "helm", lambda *_a, **_k: done(stderr="Error: kubernetes cluster unreachable", code=1))
+    with pytest.raises(UserError) as raised:
+        job.fetch(Place("llm"), "demo", tmp_path / "a")
+    assert str(raised.value) == f"Job demo-benchmark in namespace llm cannot be read: {refused}"
+
+
 def test_a_release_that_is_there_is_not_taken_for_an_arm(cluster: Cluster) -> None:
     with pytest.raises(UserError, match="release bench is in namespace llm already"):
         job.refuse_present(Place("llm"), "bench")
