@@ -137,6 +137,27 @@ def test_releases_whose_names_begin_alike_do_not_mix(render: Render) -> None:
         assert [name for name, other in prefixes.items() if matches(prefix, other)] == [release]
 
 
+@pytest.mark.parametrize("version", ["1.6.1", "1.5.1"])
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"discovery": {"backend": "etcd", "etcdEndpoints": ["http://etcd:2379"]}},
+        {"eventPlane": "nats", "natsUrl": "nats://nats:4222"},
+    ],
+    ids=["etcd", "nats"],
+)
+def test_releases_that_share_a_server_do_not_mix(render: Render, shared: dict[str, Any], version: str) -> None:
+    """Before 1.6 whatever begins with the prefix is taken."""
+    values = {"global": shared | {"engine": {"image": {"tag": version}}}}
+    prefixes: list[str] = []
+    for namespace, release in (("a", "b"), ("a", "b-c"), ("a-b", "c"), ("a-b", "c-d"), ("a-b-c", "d")):
+        variables = render(values, release=release, namespace=namespace).pod("frontend").container().env()
+        prefixes.append(variables["DYN_NAMESPACE_PREFIX"])
+    loose = version == "1.5.1"
+    for prefix in prefixes:
+        assert [name for name in prefixes if matches(prefix, name) or (loose and name.startswith(prefix))] == [prefix]
+
+
 @pytest.mark.parametrize("values", [{}, WIDE, merged(WIDE, nested("global.multiNode.controller", "statefulset"))])
 def test_a_worker_starts_with_one_of_the_other_role(render: Render, values: Any, role: str) -> None:
     """Else its rollout would end the old generation before the new one can work."""

@@ -22,12 +22,15 @@ in:  dict "root" $ "component" "prefill"
 
 {{/*
 common.dynamoNamespace: the scope in which Dynamo processes find each other. Unique per release in a
-cluster, because releases may share one external etcd or NATS. One that ends like a generation (_generation.tpl) would
-belong to the release without that end, so it gets another end, which no release's name can have. So does every one before
-Dynamo 1.6, which takes any namespace that begins alike for one of the release's.
+cluster, because releases may share one etcd or NATS: where there is one, "-_" is behind a namespace with hyphens, so that c in
+a-b is not b-c in a. One that ends like a generation (_generation.tpl) would belong to the release without that end, so it gets
+another end, which no release's name can have. So does every one before Dynamo 1.6, which takes any namespace that begins alike
+for one of the release's.
 */}}
 {{- define "common.dynamoNamespace" -}}
-{{- $name := printf "%s-%s" .Release.Namespace (include "common.fullname" .) }}
+{{- $isShared := or (eq .Values.global.discovery.backend "etcd") (include "common.usesNats" .) }}
+{{- $between := "-" }}{{ if and $isShared (contains "-" .Release.Namespace) }}{{ $between = "-_" }}{{ end }}
+{{- $name := printf "%s%s%s" .Release.Namespace $between (include "common.fullname" .) }}
 {{- $name }}{{ if or (regexMatch "-[0-9a-f]{8}$" $name) (semverCompare "<1.6.0" (include "common.dynamoVersion" .)) }}_{{ end }}
 {{- end }}
 
