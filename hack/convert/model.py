@@ -63,7 +63,7 @@ def weights(graph: Graph, model: str, served: str, workers: list[Component], env
 
 def _size(names: str) -> float:
     """GiB, by the parameters and the format in a model's name; 0 where it says none."""
-    counts = re.findall(r"(?:^|[-_/ .])([0-9]+(?:\.[0-9]+)?)([bt])(?=[-_. ]|$)", names.lower())
+    counts = re.findall(r"(?:^|[-_:/ .])([0-9]+(?:\.[0-9]+)?)([bt])(?=[-_. ]|$)", names.lower())
     if not counts:
         return 0
     billions = max(float(n) * (1000 if unit == "t" else 1) for n, unit in counts)

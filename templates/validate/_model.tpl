@@ -44,7 +44,7 @@ for each. Pods would be ended while they still load. in: global.model
 {{- if not (regexMatch "^[0-9]+([.][0-9]*)?(e[+][0-9]+)?$" $size) }}
 global.model.sizeGiB: {{ $size }} is no number: write the size in GiB without a unit, such as {{ regexFind "^[0-9]+([.][0-9]+)?" $size | default "640" }}
 {{- else }}
-{{- $parameters := regexFind "(?i)(^|[-_/])[0-9]+([.][0-9]+)?b([-_.]|$)" .name }}
+{{- $parameters := regexFind "(?i)(^|[-_:/])[0-9]+([.][0-9]+)?b([-_.]|$)" .name }}
 {{- $least := regexFind "[0-9]+([.][0-9]+)?" $parameters | default "0" | float64 | mulf 0.23 }}
 {{- if or (gt $least (float64 $size)) (eq (float64 $size) 0.0) }}
 global.model.sizeGiB: the files of {{ .name }} are not {{ $size }} GiB: write their size, from which pods get the time to load them

@@ -281,6 +281,14 @@ def test_what_the_chart_refuses_is_taken_out_and_said(tmp_path: Path) -> None:
         assert name in everything
 
 
+def test_a_name_with_a_tag_is_kept_and_its_size_read(tmp_path: Path) -> None:
+    file = tmp_path / "in.yaml"
+    file.write_text(dgd(worker(args=["--model", "a/b", "--served-model-name", "llama3.1:8b"])))
+    made, _, problems = verb.inward(file, "", {}, {}, "")
+    model = made["global"]["model"]
+    assert (problems, model["name"], model["sizeGiB"]) == ([], "llama3.1:8b", 16)
+
+
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     output = tmp_path / "out.yaml"

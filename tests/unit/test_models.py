@@ -9,7 +9,7 @@ import yaml
 from hack.base.paths import ROOT
 from hack.chart import kubeschema, podsecurity
 from hack.chart.helm import Helm, HelmError
-from hack.chart.manifests import PodTemplate, merged
+from hack.chart.manifests import PodTemplate, merged, nested
 from hack.chart.render import Render
 from hack.chart.scenarios import model as source
 
@@ -24,6 +24,13 @@ def test_the_served_name_is_what_clients_ask_for(render: Render, role: str) -> N
     container = render(source("pvc", claimName="weights", path="a/b")).pod(role).container()
     assert container.flag("served-model-name") == "org/model"
     assert container.flag("model") == "/models/a/b"
+
+
+def test_a_served_name_may_have_a_tag(render: Render, role: str) -> None:
+    manifests = render(merged(source("pvc", claimName="weights"), nested("global.model.name", "org/model:tag")))
+    assert manifests.pod(role).container().flag("served-model-name") == "org/model:tag"
+    probe = manifests.pod("frontend").container().spec["startupProbe"]["httpGet"]
+    assert probe["path"] == "/v1/models/org/model:tag/ready"
 
 
 @pytest.mark.parametrize(

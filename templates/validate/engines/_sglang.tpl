@@ -155,6 +155,12 @@ rerank-worker: [{when: {mode: prefill|decode}, says: "Dynamo reranks in aggregat
 {{- $facts := .facts.values }}
 {{- $blockSize := get $facts "block-size" | int }}
 {{- $dividesAttention := eq (get $facts "enable-dp-attention") "true" }}
+{{- /* arg_groups/validation_hook.py */}}
+{{- with .context.Values.global.model.name }}
+{{- if and (contains ":" .) (not (contains "://" .)) }}
+global.model.name: SGLang keeps a colon for adapters (model:adapter), and does not start as {{ . }}: write {{ replace ":" "-" . }}
+{{- end }}
+{{- end }}
 {{- with .parallelism }}
 {{- if and (gt (int .data) 1) (not $dividesAttention) (ne (get $facts "enable-prefill-cp") "true") }}
 {{ $role }}.parallelism.data: without enable-dp-attention SGLang wants {{ .data }} times the {{ mul .tensor .pipeline }} GPUs of the worker: set {{ $role }}.engineArgs.enable-dp-attention=true, or data=1 and more replicas

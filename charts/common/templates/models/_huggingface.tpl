@@ -52,7 +52,7 @@ needs:
 problems:
   {{- /* The rules of huggingface_hub's validate_repo_id. */}}
   {{- $isPath := gt (len (splitList "/" $repository)) 2 }}
-  {{- $isWrong := or $isPath (regexMatch "--|[.][.]|/$|[.]git$|[-.](/|$)|/[-.]" $repository) }}
+  {{- $isWrong := or $isPath (regexMatch "--|:|[.][.]|/$|[.]git$|[-.](/|$)|/[-.]" $repository) }}
   {{- if and $isWrong (not (contains "://" $repository)) (not .Values.global.simulation.enabled) }}
   - "{{ ternary (printf "%s.repository" $where) "global.model.name" (ne $source.repository "") }}: the hub cannot have a repository {{ $repository }}: write owner/name{{ if not $source.repository }}, or name the repository in {{ $where }}.repository{{ end }}"
   {{- end }}
