@@ -214,15 +214,22 @@ def transfer_failures(counters: Transfers) -> Ask:
 
 # The cluster, by kube-state-metrics.
 
+# Pods that restart: Jobs' never do. What controllers add to a name has no vowel, unlike the components of another
+# release, whose name may begin alike. A DisaggregatedSet puts its revision before the role.
+PODS = (
+    "{release}-(frontend|prefill|decode|encode|etcd|nats)(-group|-rank)?(-[0-9b-df-hj-np-tv-z]+)+"
+    "|{release}(-0)?-[0-9a-f]{{8}}-(prefill|decode|encode)(-[0-9]+)+"
+)
+
 
 def restarts(s: Scope) -> str:
-    pods = 'namespace="{namespace}", pod=~"{release}-.*"'
+    pods = f'namespace="{{namespace}}", pod=~"{PODS}"'
     counter = f"kube_pod_container_status_restarts_total{{{_of_kube(s, pods)}}}"
     return f"sum by (namespace, pod) (increase({counter}[{s.window}]))"
 
 
 def failed_canary(s: Scope) -> str:
-    jobs = 'namespace="{namespace}", job_name=~"{release}-canary-.*"'
+    jobs = 'namespace="{namespace}", job_name=~"{release}-canary-[0-9]+"'
     return f"sum by (namespace, job_name) (kube_job_status_failed{{{_of_kube(s, jobs)}}})"
 
 

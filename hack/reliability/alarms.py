@@ -185,11 +185,11 @@ def _canary(scene: Scene) -> Iterator[None]:
     """Its next run, now."""
     kube, namespace = scene.subject.release.kube, scene.subject.release.namespace
     cron_job = f"{scene.subject.release.name}-canary"
-    kube.kubectl("--namespace", namespace, "create", "job", f"{cron_job}-now", f"--from=cronjob/{cron_job}")
+    kube.kubectl("--namespace", namespace, "create", "job", f"{cron_job}-1", f"--from=cronjob/{cron_job}")
     try:
         yield
     finally:
-        kube.kubectl("--namespace", namespace, "delete", "job", f"{cron_job}-now")
+        kube.kubectl("--namespace", namespace, "delete", "job", f"{cron_job}-1")
 
 
 PATIENT_PROBES = {"probes": {"liveness": {"failureThreshold": 60}}}
