@@ -36,7 +36,14 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- $_ := set $flags $name $value }}{{ $_ := set $where $name (printf "%s.extraArgs" $component) }}
 {{- end }}
 {{- $facts := dict }}
-{{- range $name, $value := $flags }}{{ include "validate.facts.add" (dict "facts" $facts "where" $where "name" $name "value" $value) }}{{ end }}
+{{- /* As they win over each other: a.b of one may be a: {b: ...} of the next. */}}
+{{- $paths := merge (dict) $where }}
+{{- range $layer := append $layers (dict "where" (printf "%s.extraArgs" $component)) }}
+{{- range $name, $value := $flags }}
+{{- $path := get $paths $name }}
+{{- if hasPrefix $layer.where $path }}{{ include "validate.facts.add" (dict "facts" $facts "where" $where "name" $name "value" $value "path" $path) }}{{ end }}
+{{- end }}
+{{- end }}
 {{- $own := dict }}
 {{- with $global.hardwareSpec }}{{ $own = dict "global.hardwareSpec.env" .env "global.hardwareSpec.rdma.env" (.rdma | default dict).env }}{{ end }}
 {{- range $path, $env := $own }}{{ include "validate.facts.env" (dict "facts" $facts "where" $where "path" $path "env" $env) }}{{ end }}
@@ -58,19 +65,19 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- toJson (dict "values" $facts "where" $where) }}
 {{- end }}
 
-{{/* validate.facts.add: a flag and the parts of its value. in: dict "facts" "where" (both added to) "name" "value" */}}
+{{/* validate.facts.add: a flag and the parts of its value. in: dict "facts" "where" (both added to) "name" "value" "path" */}}
 {{- define "validate.facts.add" -}}
 {{- $value := .value }}
+{{- $_ := set .where .name .path }}
 {{- if and (kindIs "string" $value) (hasPrefix "{" $value) }}{{ $value = fromJson $value }}{{ end }}
 {{- if kindIs "map" $value }}
 {{- range $key, $part := $value }}
-{{- $name := printf "%s.%s" $.name $key }}
-{{- if not (hasKey $.where $name) }}{{ $_ := set $.where $name (get $.where $.name) }}{{ end }}
-{{- include "validate.facts.add" (dict "facts" $.facts "where" $.where "name" $name "value" $part) }}
+{{- include "validate.facts.add" (dict "facts" $.facts "where" $.where "name" (printf "%s.%s" $.name $key) "value" $part "path" $.path) }}
 {{- end }}
 {{- end }}
 {{- if kindIs "string" $value }}{{ $_ := set .facts .name $value }}
-{{- else if not (kindIs "invalid" $value) }}{{ $_ := set .facts .name (include "common.args.value" $value) }}{{ end }}
+{{- else if kindIs "invalid" $value }}{{ $_ := unset .facts .name }}
+{{- else }}{{ $_ := set .facts .name (include "common.args.value" $value) }}{{ end }}
 {{- end }}
 
 {{- define "validate.facts.env" -}}
