@@ -108,7 +108,7 @@ prefill worker. in: dict "timeout" seconds "facts" validate.facts
 */}}
 {{- define "validate.warnings.longest" -}}
 {{- range $flag := include "validate.facts.lengths" . | fromJsonArray }}
-{{- $length := get $.facts.values $flag }}
+{{- $length := include "validate.checks.number" (get $.facts.values $flag) }}
 {{- if and (regexMatch "^[0-9]+$" $length) (gt (div $length 2000 | int) $.timeout) }}
 frontend.streamTimeoutSeconds is {{ $.timeout }}: a prompt of {{ $length }} tokens ({{ get $.facts.where $flag }}) takes {{ div $length 2000 }} s at 2,000 tokens/s, and would be moved and computed again for ever. Set more than the longest prompt takes.
 {{- end }}

@@ -181,6 +181,11 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
             "a prompt of 200000 tokens (prefill.engineArgs.max-model-len) takes 100 s",
         ),
         (
+            {"prefill": {"engineArgs": {"max-model-len": "200K"}}},
+            {"frontend": {"streamTimeoutSeconds": 102}},
+            "a prompt of 204800 tokens (prefill.engineArgs.max-model-len) takes 102 s",
+        ),
+        (
             {"frontend": {"streamTimeoutSeconds": 10}},
             {"frontend": {"streamTimeoutSeconds": 11}},
             "frontend.streamTimeoutSeconds is 10: an answer that has stood still for twice as long is given up",
@@ -198,6 +203,7 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
         "a long start",
         "LeaderWorkerSet",
         "a long context",
+        "a long context with a suffix",
         "a short patience",
     ],
 )
