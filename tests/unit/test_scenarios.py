@@ -9,6 +9,7 @@ from hack.base.paths import ROOT
 from hack.chart import machines
 from hack.chart.manifests import Manifests, Object, nested
 from hack.chart.render import Render
+from hack.chart.renderer import Renderer
 from hack.chart.scenarios import NAMED, VALUES_FILES, content
 
 LONGEST = 80
@@ -33,6 +34,26 @@ def test_every_machine_type_is_used() -> None:
     assert not named & set(TESTED_ONLY), "a values file uses it now: remove it from TESTED_ONLY"
     for machine, file in TESTED_ONLY.items():
         assert f'"{machine}"' in (ROOT / file).read_text(), f"{file} does not use {machine}"
+
+
+# Of the models whose scenarios leave the context to them.
+CONTEXTS = {
+    "meta-llama/Llama-3.3-70B-Instruct": 131072,
+    "meta-llama/Meta-Llama-3.1-70B-Instruct": 131072,
+    "Qwen/Qwen3-0.6B": 40960,
+}
+
+
+@pytest.mark.parametrize("file", VALUES_FILES)
+def test_the_longest_prompt_ends_before_its_answer_is_moved(file: str, render_fast: Renderer) -> None:
+    """As the notes warn where the context is typed (templates/validate/_outages.tpl)."""
+    values = content(file)
+    model = values["global"]["model"]["name"]
+    if model in CONTEXTS:
+        engine = values["global"]["engine"]
+        typed = {"max-model-len": CONTEXTS[model]} | engine.get("args", {})
+        values["global"]["engine"] = engine | {"args": typed}
+    assert "would be moved and computed again" not in render_fast(values).notes
 
 
 # TKE: RDMA by choice of the machine type
