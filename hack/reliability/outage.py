@@ -6,20 +6,25 @@ from typing import Any
 from hack.cluster.release import Release
 
 WORKERS = ("prefill", "decode")
-# An idle worker goes after so long (charts/common/templates/_drain.tpl).
-IDLE_SECONDS = 5
 
 
 def expected(release: Release, longest_answer: float) -> float:
     """
     Seconds from the old workers' deletion to the new ones' readiness, by what the release's own pods took: the longest
-    answer in flight ends, the worker sees that nothing comes, and the slowest worker starts.
+    answer in flight ends, the preStop hook has waited, and the slowest worker starts. The engine is Dynamo's mocker,
+    which has no grace period of its own (findings/dynamo-mocker-has-no-grace-period.sh).
     """
-    slowest = 0.0
-    for role in WORKERS:
-        pods = release.kube.pods(release.namespace, instance=release.name, component=role)
-        slowest = max(slowest, *map(started, pods))
-    return longest_answer + IDLE_SECONDS + slowest
+    pods = [
+        pod for role in WORKERS for pod in release.kube.pods(release.namespace, instance=release.name, component=role)
+    ]
+    return longest_answer + max(map(idle, pods)) + max(map(started, pods))
+
+
+def idle(pod: Any) -> float:
+    """Seconds that the hook of a pod waits though nothing is in flight (charts/common/templates/_drain.tpl)."""
+    (engine,) = [container for container in pod.spec.containers if container.name == "engine"]
+    hook = engine.lifecycle.pre_stop
+    return float(hook.sleep.seconds if hook.sleep else hook._exec.command[4])
 
 
 def started(pod: Any) -> float:

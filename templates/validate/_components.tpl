@@ -112,7 +112,7 @@ frontend-route-extension:
 {{- $flags := dict "where" (printf "%s.engineArgs" $role) "flags" .Values.engineArgs "raw" .Values.extraArgs "role" $role }}
 {{ include "validate.flags" (merge $flags $program) }}
 {{- $ownedEnv := include "common.worker.ownedEnv" . | fromJson }}
-{{- $rank := dict "nodes" (include "common.worker.nodes" .) "rank" (dict "env" (dict "DYNAMO_GROUP" "")) }}
+{{- $rank := dict "nodes" (include "common.worker.nodes" .) "rank" (dict "class" "leader" "env" (dict "DYNAMO_GROUP" "")) }}
 {{- range $name := include "common.worker.rankEnv" $rank | fromJson | keys }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
 {{ include "validate.env" (dict "context" . "owned" $ownedEnv "flags" $owned "prefixes" $prefixes) }}
 {{- if has $role $pools }}

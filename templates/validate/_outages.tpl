@@ -120,23 +120,28 @@ validate.outage: why no upgrade of the workers is without an outage, and how lon
 before the new one starts. in: root chart's context; out: text, or nothing
 */}}
 {{- define "validate.outage" -}}
-{{- $roles := list }}{{ $canSurge := true }}
+{{- $roles := list }}{{ $others := list }}{{ $canSurge := true }}
 {{- $surging := include "validate.ratio" . | fromYaml }}
-{{- $stops := 0 }}{{ $starts := 0 }}
+{{- $answers := 0 }}{{ $idle := 0 }}{{ $starts := 0 }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $starts = max $starts (include "common.startupBudget" . | int) }}
+{{- if gt (int .Values.replicas) 1 }}{{ $others = append $others (printf "%d %s workers" (int .Values.replicas) $role) }}{{ end }}
 {{- if and (eq (int .Values.replicas) 1) (not (hasKey $surging $role)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
 {{- $roles = append $roles $role }}
-{{- $stops = max $stops (int .Values.terminationGracePeriodSeconds) }}
+{{- with include "common.drain.worker.idle" . | trim }}{{ $idle = max $idle (int .) }}
+{{- else }}{{ $answers = max $answers (include "common.drain.worker.seconds" . | int) }}{{ end }}
 {{- if eq (include "common.worker.kind" .) "statefulset" }}{{ $canSurge = false }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- with $roles }}
 the only worker of {{ join " and of " . }} ends before the new one starts (rollingUpdate.maxSurge 0).
-It lasts as long as the answers in flight ({{ $stops }} s at most), 5 s more, and the start of the slowest worker (within {{ $starts }} s; how long
+It lasts {{ if $idle }}{{ $idle }} s, idle or not{{ else }}as long as the answers in flight ({{ $answers }} s at most), 5 s more{{ end }}, and the start of the slowest worker (within {{ $starts }} s; how long
 those took that run now: docs/runbook.md, "Upgrade the only worker of a role").
+{{- with $others }}
+After it the first new one of {{ join ", of " . }} may have all the load until the others have followed.
+{{- end }}
 With a second worker of each role, or free GPUs for one more and maxSurge 1{{ if not $canSurge }} (which StatefulSets have not: global.multiNode.controller=lws){{ end }}, there is none.
 {{- end }}
 {{- end }}

@@ -264,17 +264,24 @@ def test_an_outage_is_as_long_as_its_pods_said(seconds: float, unexpected: bool)
     assert not outcome.lost
 
 
-def test_how_long_a_pod_took_to_start() -> None:
-    def pod(seconds: int) -> SimpleNamespace:
+def test_an_outage_is_told_by_the_pods() -> None:
+    def pod(seconds: int, **hook: Any) -> SimpleNamespace:
         began = datetime(2026, 11, 30, tzinfo=UTC)
         times = {"Ready": began + timedelta(seconds=seconds), "PodScheduled": began}
         conditions = [SimpleNamespace(type=name, last_transition_time=when) for name, when in times.items()]
-        return SimpleNamespace(status=SimpleNamespace(conditions=conditions))
+        hooks = SimpleNamespace(pre_stop=SimpleNamespace(**{"_exec": None, "sleep": None} | hook))
+        engine, other = SimpleNamespace(name="engine", lifecycle=hooks), SimpleNamespace(name="rendezvous")
+        spec = SimpleNamespace(containers=[other, engine])
+        return SimpleNamespace(spec=spec, status=SimpleNamespace(conditions=conditions))
 
-    pods = {"prefill": [pod(90)], "decode": [pod(40), pod(110)]}
+    waits = SimpleNamespace(command=["python3", "drain.py", "http://127.0.0.1:9090/metrics", "5", "5", "135"])
+    rank = pod(40, sleep=SimpleNamespace(seconds=145))
+    pods = {"prefill": [pod(90, _exec=waits)], "decode": [pod(110, _exec=waits)]}
     kube = SimpleNamespace(pods=lambda namespace, instance, component: pods[component])
     release = SimpleNamespace(kube=kube, namespace="n", name="demo")
     assert outage.expected(release, 7) == 7 + 5 + 110  # type: ignore[arg-type]
+    pods["decode"].append(rank)
+    assert outage.expected(release, 7) == 7 + 145 + 110  # type: ignore[arg-type]
 
 
 def test_a_network_is_healed_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,17 @@ def test_only_leaders_are_probed_and_have_ports(
             assert "$DYNAMO_LEADER_ADDRESS:9090" in container.spec["readinessProbe"]["exec"]["command"]
 
 
+@pytest.mark.parametrize("engine", ["sglang"])
+def test_a_rank_that_has_waited_for_its_leader_ends_in_time(render: Render, values: dict[str, Any], role: str) -> None:
+    """SGLang's other ranks run Dynamo's process too, and with etcd its grace period is long."""
+    by_etcd = {"etcd": {"enabled": True}, "global": {"discovery": {"backend": "etcd"}}}
+    for pod in render(merged(values, by_etcd)).ranks(role):
+        engine = pod.container("engine")
+        slept = engine.spec["lifecycle"]["preStop"]["sleep"]["seconds"]
+        slept += int(engine.env()["DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS"])
+        assert slept + 30 < pod.spec["terminationGracePeriodSeconds"], pod.id
+
+
 def selected(manifests: Manifests, service: dict[str, Any]) -> list[PodTemplate]:
     selector = service["spec"]["selector"]
     return [p for p in manifests.pods() if selector.items() <= p.labels.items()]

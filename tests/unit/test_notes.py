@@ -326,8 +326,8 @@ def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
         "An upgrade that changes the workers is an outage here, because the only worker of prefill and of decode"
         in text
     )
-    deployment = chart.render(None, ["values/a3u-multi.yaml"]).pod("decode")
-    assert f"({deployment.spec['terminationGracePeriodSeconds']} s at most)" in text
+    hook = chart.render(None, ["values/a3u-multi.yaml"]).pod("decode").container().spec["lifecycle"]["preStop"]
+    assert f"as long as the answers in flight ({hook['exec']['command'][-1]} s at most), 5 s more," in text
     assert "outage here" not in chart.notes()
     ranks = {"global": {"multiNode": {"controller": "statefulset"}}, "decode": {"parallelism": {"tensor": 16}}}
     text = " ".join(chart.notes(ranks).split())
@@ -336,6 +336,49 @@ def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
     assert "outage here" not in chart.notes(
         {role: {"replicas": 2} for role in ("prefill", "decode")}, ["values/a3u-multi.yaml"]
     )
+
+
+WIDE_EP = {"hardwareSpec": {"gpusPerNode": 8}}
+EXPERTS = {role: {"parallelism": {"tensor": 1, "data": 16, "expert": 16}} for role in ("prefill", "decode")}
+BY_ETCD = {"global": {"discovery": {"backend": "etcd"}}, "etcd": {"enabled": True}}
+ENCODER = {
+    "global": {"model": {"name": "Qwen/Qwen3-VL-4B-Instruct", "sizeGiB": 9}},
+    "encode": {"replicas": 1, "rollingUpdate": {"maxSurge": 0}},
+}
+SIMULATED = {"global": {"simulation": {"enabled": True}}}
+GRACE = "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS"
+
+
+@pytest.mark.parametrize(
+    ("values", "files"),
+    [
+        (BY_ETCD, ["values/a3u-multi.yaml"]),
+        (BY_ETCD, ["values/a4x-1p1d.yaml"]),
+        ({"global": WIDE_EP, **EXPERTS}, []),
+        (merged({"global": WIDE_EP, **EXPERTS}, BY_ETCD), []),
+        (ENCODER, []),
+    ],
+    ids=["etcd", "etcd, nodes", "wide EP", "wide EP, etcd", "encoders"],
+)
+def test_a_worker_that_sleeps_makes_the_outage_longer(values: dict[str, Any], files: list[str]) -> None:
+    """Its engine sleeps too when it is told to stop, by a variable of Dynamo."""
+    gone = []
+    for pod in chart.render(values, files).pods():
+        hook = pod.container().spec.get("lifecycle", {}).get("preStop", {})
+        if "sleep" in hook:
+            gone.append(hook["sleep"]["seconds"] + int(pod.container().env()[GRACE]))
+    assert f"It lasts {max(gone)} s, idle or not, and the start" in " ".join(chart.notes(values, files).split())
+
+
+def test_an_idle_mocker_is_gone_at_once() -> None:
+    values = merged(BY_ETCD, SIMULATED)
+    assert "It lasts as long as the answers in flight" in chart.notes(values, ["values/a3u-multi.yaml"])
+
+
+@pytest.mark.parametrize(("prefill", "said"), [(5, True), (1, False)])
+def test_who_has_the_load_after_an_outage_is_said(prefill: int, *, said: bool) -> None:
+    text = chart.notes({"prefill": {"replicas": prefill}}, ["values/a4x-10p8d.yaml"])
+    assert ("After it the first new one of 5 prefill workers may have all the load" in text) is said
 
 
 @pytest.mark.parametrize(

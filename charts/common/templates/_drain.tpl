@@ -25,15 +25,25 @@ bound on requests in flight would lose them, so it lies beyond that.
 {{- end }}
 
 {{/*
+common.drain.worker.sleep: seconds that the preStop hook of a worker's pod sleeps; nothing where it waits for what is in flight.
+Other ranks than the leader must outlive its work. Ranks that all serve have work together as long as one of them has any, so
+none ends before the time is over. in: as common.drain.worker.preStop
+*/}}
+{{- define "common.drain.worker.sleep" -}}
+{{- $seconds := include "common.drain.worker.seconds" .root | int }}
+{{- if not (include "common.drain.worker.byDiscovery" .root) }}{{ ternary 5 (add $seconds 10) (or .leads (eq "true" .together)) }}
+{{- else if .together }}{{ $seconds }}{{ end }}
+{{- end }}
+
+{{/*
 common.drain.worker.preStop: of each pod of a worker. Five seconds show that nothing new comes, and leave decode the time to
-fetch what prefill computed last. Other ranks than the leader must outlive its work. Ranks that all serve have work together as long as one of them has any, so none ends before the time is over.
+fetch what prefill computed last.
 in: dict "root" <component context> "leads" bool "together" common.worker.allServe
 */}}
 {{- define "common.drain.worker.preStop" -}}
-{{- $seconds := include "common.drain.worker.seconds" .root | int }}
-{{- if and .together (include "common.drain.worker.byDiscovery" .root) }}
-sleep: {seconds: {{ $seconds }}}
-{{- else if include "common.drain.worker.byDiscovery" .root }}
+{{- with include "common.drain.worker.sleep" . | trim }}
+sleep: {seconds: {{ . }}}
+{{- else }}
 {{- $host := ternary "127.0.0.1" "$DYNAMO_LEADER_ADDRESS" .leads }}
 exec:
   command:
@@ -42,16 +52,32 @@ exec:
     - http://{{ $host }}:{{ include "common.port.system" .root }}/metrics
     - "5"
     - "5"
-    - {{ $seconds | quote }}
-{{- else }}
-sleep: {seconds: {{ ternary 5 (add $seconds 10) (or .leads (eq "true" .together)) }}}
+    - {{ include "common.drain.worker.seconds" .root | trim | quote }}
+{{- end }}
+{{- end }}
+
+{{/* common.drain.worker.grace: seconds that an engine sleeps when it is told to stop. in: component context */}}
+{{- define "common.drain.worker.grace" -}}
+{{ ternary "1" (include "common.drain.worker.seconds" .) (eq "true" (include "common.drain.worker.byDiscovery" .)) | trim }}
+{{- end }}
+
+{{/*
+common.drain.worker.idle: seconds after which the last pod of a deleted worker is gone, whatever it does; nothing where it goes
+5 s after its last answer. Dynamo's mocker has no grace period (findings/dynamo-mocker-has-no-grace-period.sh).
+in: component context
+*/}}
+{{- define "common.drain.worker.idle" -}}
+{{- $pod := dict "root" . "leads" true "together" (include "common.worker.allServe" .) }}
+{{- with include "common.drain.worker.sleep" $pod | trim }}
+{{- $idle := ternary 0 (add . (include "common.drain.worker.grace" $pod.root)) $pod.root.Values.global.simulation.enabled }}
+{{- if gt (include "common.worker.nodes" $pod.root | int) 1 }}{{ $idle = max $idle (add 1 (include "common.drain.worker.sleep" (set $pod "leads" false) | trim)) }}{{ end }}
+{{- if $idle }}{{ $idle }}{{ end }}
 {{- end }}
 {{- end }}
 
 {{/* common.drain.worker.env: JSON map. in: component context */}}
 {{- define "common.drain.worker.env" -}}
-{{- $grace := ternary "1" (include "common.drain.worker.seconds" .) (eq "true" (include "common.drain.worker.byDiscovery" .)) }}
-{{- dict "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" $grace
+{{- dict "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" (include "common.drain.worker.grace" .)
          "DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS" (toString .Values.terminationGracePeriodSeconds) | toJson }}
 {{- end }}
 

@@ -157,6 +157,8 @@ spec:
 {{- if gt (int .nodes) 1 }}
 {{- $of := dict "DYNAMO_LEADER_ADDRESS" .rank.leaderAddress "DYNAMO_GROUP_SIZE" (toString .nodes) "DYNAMO_RANK" .rank.number }}
 {{- $env = merge $of (.rank.env | default dict) }}
+{{- /* SGLang's other ranks have Dynamo's grace period too, after they have slept for their leader's. */}}
+{{- if and (ne .rank.class "leader") (not (include "common.worker.allServe" .root)) }}{{ $_ := set $env "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" "1" }}{{ end }}
 {{- end }}
 {{- toJson $env }}
 {{- end }}
