@@ -145,3 +145,15 @@ After it the first new one of {{ join ", of " . }} may have all the load until t
 With a second worker of each role, or free GPUs for one more and maxSurge 1{{ if not $canSurge }} (which StatefulSets have not: global.multiNode.controller=lws){{ end }}, there is none.
 {{- end }}
 {{- end }}
+
+{{/*
+validate.gap: why a new generation of workers costs some answers all the same. Where a worker has other ranks, they hold the old
+one back (common.worker.successes). in: root chart's context; out: text, or nothing
+*/}}
+{{- define "validate.gap" -}}
+{{- $nodes := 1 }}
+{{- range $role := include "common.pools" . | fromJsonArray }}{{ $nodes = max $nodes (include "common.worker.nodes" (get $.Subcharts $role)) }}{{ end }}
+{{- if and (include "common.isSet" .) (eq (int $nodes) 1) }}
+a DisaggregatedSet ends the old ones as soon as new ones are ready, before all frontends know those.
+{{- end }}
+{{- end }}

@@ -170,12 +170,25 @@ def test_only_leaders_are_probed_and_have_ports(
         (container,) = pod.containers()
         probes = [key for key in container.spec if key.endswith("Probe")]
         assert "ports" not in container.spec, pod.id
-        if pod.owner["kind"] != "StatefulSet":
-            assert probes == [], pod.id
-        else:
-            # Of itself it asks nothing; a StatefulSet updates the next worker when this one is ready as a whole.
-            assert probes == ["readinessProbe"], pod.id
-            assert "$DYNAMO_LEADER_ADDRESS:9090" in container.spec["readinessProbe"]["exec"]["command"]
+        # Of itself it asks nothing; an update goes on to the next worker when this one is ready as a whole.
+        assert probes == ["readinessProbe"], pod.id
+        assert "$DYNAMO_LEADER_ADDRESS:9090" in container.spec["readinessProbe"]["exec"]["command"]
+
+
+@pytest.mark.parametrize(("period", "passes"), [(5, 4), (7, 4), (30, 4)])
+def test_a_group_is_ready_when_both_roles_are_known(
+    render: Render, values: dict[str, Any], role: str, period: int, passes: int
+) -> None:
+    """LeaderWorkerSets have no minReadySeconds: a later rank keeps the old worker, and the leader is found at once."""
+    probes = both({"probes": {"readiness": {"periodSeconds": period}, "startup": {"periodSeconds": period}}})
+    manifests = render(merged(values, probes))
+    (leader,) = {
+        str(pod.container("engine").spec["readinessProbe"].get("successThreshold")) for pod in manifests.leaders(role)
+    }
+    assert leader == "None"
+    for pod in manifests.ranks(role):
+        probe = pod.container("engine").spec["readinessProbe"]
+        assert probe.get("successThreshold") == (None if pod.owner["kind"] == "StatefulSet" else passes), pod.id
 
 
 @pytest.mark.parametrize("engine", ["sglang"])
@@ -221,6 +234,8 @@ def test_data_parallel_ranks_of_vllm_serve_on_every_node(render: Render, control
         assert (container.flag("data-parallel-size"), container.flag("enable-expert-parallel")) == ("4", "")
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.spec.keys(), pod.id
         assert container.spec["resources"]["limits"]["nvidia.com/gpu"] == 4
+        late = container.env()["DYNAMO_RANK"] != "0" and controller != "statefulset"
+        assert container.spec["readinessProbe"].get("successThreshold") == (4 if late else None), pod.id
         # An idle rank that ended would stop the others' collectives, and with them the answers in flight.
         assert container.spec["lifecycle"]["preStop"] == {"sleep": {"seconds": 135}}, pod.id
 

@@ -370,6 +370,18 @@ def test_a_worker_that_sleeps_makes_the_outage_longer(values: dict[str, Any], fi
     assert f"It lasts {max(gone)} s, idle or not, and the start" in " ".join(chart.notes(values, files).split())
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [({}, True), ({"prefill": LWS}, False), ({"prefill": {"rollingUpdate": {"maxSurge": 0}}}, False)],
+)
+def test_what_a_new_generation_costs_is_said(values: dict[str, Any], *, said: bool) -> None:
+    """A worker of several nodes holds the old ones back; an outage is more."""
+    by_set = {"global": {"multiNode": {"controller": "disaggregatedset"}}}
+    text = chart.notes(merged(by_set, values))
+    assert ("may be answered with 503 for some seconds: a DisaggregatedSet ends" in text) is said
+    assert "answered with 503" not in chart.notes(values)
+
+
 def test_an_idle_mocker_is_gone_at_once() -> None:
     values = merged(BY_ETCD, SIMULATED)
     assert "It lasts as long as the answers in flight" in chart.notes(values, ["values/a3u-multi.yaml"])

@@ -2,6 +2,7 @@
 common.probe: one probe.
 in:  dict "path" "/live" "port" "system", or "command" [] "probe" {periodSeconds, timeoutSeconds, failureThreshold}
      ["replaces" bool: of a Dynamo process, whose failure means that there is nothing to drain]
+     ["successes" how many, one after the other, make a pod ready]
 */}}
 {{- define "common.probe" -}}
 {{- if .command }}
@@ -12,6 +13,9 @@ httpGet: {path: {{ .path }}, port: {{ .port }}}
 periodSeconds: {{ int64 .probe.periodSeconds }}
 timeoutSeconds: {{ int64 .probe.timeoutSeconds }}
 failureThreshold: {{ int64 .probe.failureThreshold }}
+{{- with .successes }}
+successThreshold: {{ . }}
+{{- end }}
 {{- if .replaces }}
 # A process that hangs would otherwise keep its GPUs and its clients for the pod's whole grace period.
 terminationGracePeriodSeconds: 5
@@ -48,19 +52,23 @@ in:  dict "root" <component context> "model" common.model
 {{/*
 common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. A worker that needs
 one of the other role starts with it: files/pair.py. From then on it is itself that counts.
-in: component context, with "pair" {others, seconds, apart} where it needs another role
+in: dict "root" <component context, with "pair" {others, seconds, apart} where it needs another role> "successes" common.worker.successes
 */}}
 {{- define "common.worker.probes" -}}
+{{- $successes := .successes }}
+{{- with .root }}
+{{- $root := . }}
 {{- $probes := .Values.probes }}
 startupProbe:
   {{- $startup := dict "path" "/live" "port" "system" "seconds" (include "common.startupBudget" .) }}
-  {{- with .pair }}{{ $startup = dict "command" (include "common.worker.pair" (dict "root" $ "host" "127.0.0.1") | fromJsonArray) "seconds" .seconds }}{{ end }}
+  {{- with .pair }}{{ $startup = dict "command" (include "common.worker.pair" (dict "root" $root "host" "127.0.0.1") | fromJsonArray) "seconds" .seconds }}{{ end }}
   {{- $_ := set $startup "probe" (include "common.startupProbe" (dict "probe" $probes.startup "seconds" $startup.seconds) | fromJson) }}
   {{- include "common.probe" (set $startup "replaces" true) | trim | nindent 2 }}
 livenessProbe:
   {{- include "common.probe" (dict "path" "/live" "port" "system" "replaces" true "probe" $probes.liveness) | trim | nindent 2 }}
 readinessProbe:
-  {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness) | trim | nindent 2 }}
+  {{- include "common.probe" (dict "path" "/health" "port" "system" "probe" $probes.readiness "successes" $successes) | trim | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -81,15 +89,26 @@ common.worker.pair: the command of files/pair.py. in: dict "root" <component con
 {{- end }}
 
 {{/*
+common.worker.successes: how often a rank's readiness probe must pass; nothing where once is enough. LeaderWorkerSets have no
+minReadySeconds, and those of 0.9 and newer count a worker as ready with its last rank (pkg/utils/statefulset).
+in: dict "root" <component context> "leads" bool
+*/}}
+{{- define "common.worker.successes" -}}
+{{- if and (not .leads) (include "common.worker.runByLws" .root) }}
+{{- $period := int .root.Values.probes.readiness.periodSeconds }}
+{{- add 1 (div (add (include "common.worker.apart" .root) (sub $period 1)) $period) }}
+{{- end }}
+{{- end }}
+
+{{/*
 common.worker.readyWithLeader: readiness of a rank >= 1, which serves no HTTP of its own: its leader's. A rolling update
-of each rank's StatefulSet then goes from worker to worker, because none goes on before the whole worker is ready.
+then goes from worker to worker, because none goes on before the whole worker is ready.
+in: as common.worker.probes
 */}}
 {{- define "common.worker.readyWithLeader" -}}
+{{- $probe := set (deepCopy .root.Values.probes.readiness) "timeoutSeconds" 10 }}
+{{- $command := include "common.worker.pair" (dict "root" .root "host" "$DYNAMO_LEADER_ADDRESS") | fromJsonArray }}
 readinessProbe:
-  exec:
-    command: {{ include "common.worker.pair" (dict "root" . "host" "$DYNAMO_LEADER_ADDRESS") }}
-  periodSeconds: {{ int64 .Values.probes.readiness.periodSeconds }}
-  # Starting Python counts too.
-  timeoutSeconds: 10
-  failureThreshold: {{ int64 .Values.probes.readiness.failureThreshold }}
+  # Starting Python counts in the time-out.
+  {{- include "common.probe" (dict "command" $command "probe" $probe "successes" .successes) | trim | nindent 2 }}
 {{- end }}

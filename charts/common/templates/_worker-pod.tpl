@@ -3,8 +3,8 @@ common.worker.podTemplate: one template for every pod of a worker pool.
 in:  dict "root" <component context>
      and for a worker of several nodes "rank" {class: leader|worker, number, leaderAddress, labels}: its first pod
      is the leader, the only one that serves requests, is probed, and is found by the router, but for common.worker.allServe. A leader's rank has also
-     memberAddress, the address of another rank as the leader sees it, with %d for its number. Optional are env,
-     variables that the addresses name, and readyWithLeader, of a rank >= 1.
+     memberAddress, the address of another rank as the leader sees it, with %d for its number. Optional is env,
+     variables that the addresses name.
 */}}
 {{- define "common.worker.podTemplate" -}}
 {{- $rank := .rank | default (dict "class" "leader" "labels" dict) }}
@@ -83,12 +83,13 @@ spec:
               (include (printf "common.engine.%s.env" $engine) $context | fromYaml)
               $global.env
               $values.env) | trim | nindent 8 }}
+      {{- $probed := dict "root" . "successes" (include "common.worker.successes" (dict "root" . "leads" $leads) | trim) }}
       {{- if $serves }}
       ports:
         - {name: system, containerPort: {{ include "common.port.system" . }}}
-      {{- include "common.worker.probes" . | trim | nindent 6 }}
-      {{- else if $rank.readyWithLeader }}
-      {{- include "common.worker.readyWithLeader" . | trim | nindent 6 }}
+      {{- include "common.worker.probes" $probed | trim | nindent 6 }}
+      {{- else }}
+      {{- include "common.worker.readyWithLeader" $probed | trim | nindent 6 }}
       {{- end }}
       lifecycle:
         preStop:

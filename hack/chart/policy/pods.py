@@ -286,5 +286,5 @@ def _rank_probes(container: Container) -> Iterator[str]:
     """Ranks >= 1 answer no HTTP: the engine's own collectives notice a lost one."""
     for name in sorted(container.spec.keys() & {"ports", "livenessProbe", "startupProbe"}):
         yield f"a rank that serves nothing has {name}"
-    if "exec" not in container.spec.get("readinessProbe", {"exec": {}}):
-        yield "the readinessProbe of a rank that serves nothing runs no command"
+    if "exec" not in container.spec.get("readinessProbe", {}):
+        yield "no readinessProbe of a rank that serves nothing asks its leader"

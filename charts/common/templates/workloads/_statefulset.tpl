@@ -25,7 +25,7 @@ spec:
 {{- $labels := dict "dynamo-disagg/rank" $class "dynamo-disagg/rank-number" (toString $number) }}
 {{- $rank := dict
       "class" $class "number" (toString $number) "leaderAddress" (printf $address 0) "memberAddress" $address
-      "env" $worker "labels" $labels "readyWithLeader" true }}
+      "env" $worker "labels" $labels }}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
