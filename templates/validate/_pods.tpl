@@ -40,9 +40,14 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 {{- end }}
 
-{{/* validate.disruptions: budgets that protect nothing. One replica has none, because it could never be drained. */}}
+{{/*
+validate.disruptions: budgets that protect nothing. One replica has none, because it could never be drained, but for the most
+that a scaler makes of it.
+*/}}
 {{- define "validate.disruptions" -}}
 {{- $replicas := int .values.replicas }}
+{{- $scaled := .values.autoscaling | default dict }}
+{{- if and $scaled.enabled (eq $replicas 1) }}{{ $replicas = int $scaled.maxReplicas }}{{ end }}
 {{- with .values.podDisruptionBudget }}
 {{- if and .enabled (gt $replicas 1) }}
 {{- if ge (int .maxUnavailable) $replicas }}
