@@ -129,7 +129,7 @@ before the new one starts. in: root chart's context; out: text, or nothing
 {{- if gt (int .Values.replicas) 1 }}{{ $others = append $others (printf "%d %s workers" (int .Values.replicas) $role) }}{{ end }}
 {{- if and (eq (int .Values.replicas) 1) (not (hasKey $surging $role)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
 {{- $roles = append $roles $role }}
-{{- with include "common.drain.worker.idle" . | trim }}{{ $idle = max $idle (int .) }}
+{{- with include "common.worker.idle" . | trim }}{{ $idle = max $idle (int .) }}
 {{- else }}{{ $answers = max $answers (include "common.drain.worker.seconds" . | int) }}{{ end }}
 {{- if eq (include "common.worker.kind" .) "statefulset" }}{{ $canSurge = false }}{{ end }}
 {{- end }}

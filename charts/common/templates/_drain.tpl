@@ -61,20 +61,6 @@ exec:
 {{ ternary "1" (include "common.drain.worker.seconds" .) (eq "true" (include "common.drain.worker.byDiscovery" .)) | trim }}
 {{- end }}
 
-{{/*
-common.drain.worker.idle: seconds after which the last pod of a deleted worker is gone, whatever it does; nothing where it goes
-5 s after its last answer. Dynamo's mocker has no grace period (findings/dynamo-mocker-has-no-grace-period.sh).
-in: component context
-*/}}
-{{- define "common.drain.worker.idle" -}}
-{{- $pod := dict "root" . "leads" true "together" (include "common.worker.allServe" .) }}
-{{- with include "common.drain.worker.sleep" $pod | trim }}
-{{- $idle := ternary 0 (add . (include "common.drain.worker.grace" $pod.root)) $pod.root.Values.global.simulation.enabled }}
-{{- if gt (include "common.worker.nodes" $pod.root | int) 1 }}{{ $idle = max $idle (add 1 (include "common.drain.worker.sleep" (set $pod "leads" false) | trim)) }}{{ end }}
-{{- if $idle }}{{ $idle }}{{ end }}
-{{- end }}
-{{- end }}
-
 {{/* common.drain.worker.env: JSON map. in: component context */}}
 {{- define "common.drain.worker.env" -}}
 {{- dict "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" (include "common.drain.worker.grace" .)

@@ -36,6 +36,20 @@ is the chart's name, and what differs between the roles is values.
 {{- if gt (include "common.worker.nodes" . | int) 1 }}{{ include (printf "common.engine.%s.serves" (include "common.engineName" .)) (dict "root" .) }}{{ end }}
 {{- end }}
 
+{{/*
+common.worker.idle: seconds after which the last pod of a deleted worker is gone, whatever it does; nothing where it goes
+5 s after its last answer. Dynamo's mocker has no grace period (findings/dynamo-mocker-has-no-grace-period.sh).
+in: component context
+*/}}
+{{- define "common.worker.idle" -}}
+{{- $pod := dict "root" . "leads" true "together" (include "common.worker.allServe" .) }}
+{{- with include "common.drain.worker.sleep" $pod | trim }}
+{{- $idle := ternary 0 (add . (include "common.drain.worker.grace" $pod.root)) $pod.root.Values.global.simulation.enabled }}
+{{- if gt (include "common.worker.nodes" $pod.root | int) 1 }}{{ $idle = max $idle (add 1 (include "common.drain.worker.sleep" (set $pod "leads" false) | trim)) }}{{ end }}
+{{- if $idle }}{{ $idle }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* common.worker.ownedEnv: environment the chart sets; a user may not set it. out: JSON map */}}
 {{- define "common.worker.ownedEnv" -}}
 {{- if not (hasKey . "ownedEnv") }}
