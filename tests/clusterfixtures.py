@@ -99,13 +99,18 @@ def namespace(kube: Kube) -> Iterator[str]:
         yield name
 
 
-def hurry(release: Release) -> None:
-    """Pods on their way out go at once: a frontend that nobody asks would serve for ten seconds more."""
-    for pod in release.kube.pods(release.namespace, instance=release.name):
-        if pod.metadata.deletion_timestamp:
-            # Some are gone by now, and a cluster of somebody else's is no kind of ours.
-            with suppress(UserError):
-                faults.send(release, pod, "KILL")
+def remove(*releases: Release) -> None:
+    """Uninstall them, and wait until nothing is left of any. Their pods end at once: a frontend would serve on."""
+    for one in releases:
+        one.attempt("uninstall", one.name, "--ignore-not-found")
+    for one in releases:
+        for pod in one.kube.pods(one.namespace, instance=one.name):
+            if pod.metadata.deletion_timestamp:
+                # Some are gone by now, and a cluster of somebody else's is no kind of ours.
+                with suppress(UserError):
+                    faults.send(one, pod, "KILL")
+    for namespace in {one.namespace for one in releases}:
+        leftovers.wait_until_gone(releases[0].kube, namespace)
 
 
 @pytest.fixture
@@ -124,10 +129,7 @@ def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Itera
     yield make
     if getattr(request.node, "failed_phase", None):
         print(namespace_report(kube, namespace))
-    for one in made:
-        one.attempt("uninstall", one.name, "--ignore-not-found")
-        hurry(one)
-    leftovers.wait_until_gone(kube, namespace)
+    remove(*made)
 
 
 @pytest.hookimpl(wrapper=True)

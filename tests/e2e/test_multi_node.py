@@ -9,12 +9,11 @@ import pytest
 from hack.base.wait import wait_for
 from hack.chart.manifests import merged, nested
 from hack.chart.scenarios import served
-from hack.cluster import leftovers
 from hack.cluster import lifecycle as cluster
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.cluster.serving import difference
-from tests.clusterfixtures import dressed
+from tests.clusterfixtures import dressed, remove
 
 FILES = served("a4x-10p8d")
 MODEL = "deepseek-ai/DeepSeek-R1"
@@ -109,8 +108,7 @@ def prove(demo: Release, kube: Kube, controller: str) -> None:
         # A StatefulSet's rank that starts in seconds, as here, may be ready with its old leader, and workers overlap.
         update(kube, demo, 4 if controller == "lws" else 2, changed)
     assert "OK: 2 proved, 2 simulated" in demo.test()
-    demo.uninstall()
-    leftovers.wait_until_gone(kube, demo.namespace)
+    remove(demo)
 
 
 def update(kube: Kube, demo: Release, fewest: int, values: Any) -> None:

@@ -8,12 +8,10 @@ import pytest
 
 from hack.chart.manifests import merged
 from hack.chart.scenarios import NAMED, served
-from hack.cluster import leftovers
-from hack.cluster.kube import Kube
 from hack.cluster.lifecycle import Cluster
 from hack.cluster.release import Release
 from hack.cluster.serving import Endpoint, difference
-from tests.clusterfixtures import dressed
+from tests.clusterfixtures import dressed, remove
 from tests.e2e.quick import QUICK
 
 SMALL = merged(QUICK, {"global": {"simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}}}})
@@ -41,7 +39,7 @@ def one_request(endpoint: Endpoint, model: str, number: int) -> dict[str, list[i
     ids=["a3u-multi", "aks-agg-router", "tke-h20-multi"],
 )
 def test_each_streamed_request_runs_once_in_every_pool(
-    files: list[Path], gpus: int, workers: dict[str, int], running: Cluster, release: Callable[..., Release], kube: Kube
+    files: list[Path], gpus: int, workers: dict[str, int], running: Cluster, release: Callable[..., Release]
 ) -> None:
     (scenario,) = (s for s in NAMED if s.name == files[0].stem)
     machine, model = (scenario.effective["global"][key] for key in ("hardware", "model"))
@@ -54,5 +52,4 @@ def test_each_streamed_request_runs_once_in_every_pool(
         once = {component: [1] for component in workers}
         counted = [one_request(endpoint, model["name"], number) for number in range(REQUESTS)]
         assert counted == [once] * REQUESTS
-        demo.uninstall()
-        leftovers.wait_until_gone(kube, demo.namespace)
+        remove(demo)
