@@ -98,7 +98,7 @@ test: python ## Everything: the fast tiers, a release against a real registry, t
 	@$(MAKE) --no-print-directory check PYTEST_ARGS="--hypothesis-profile=ci $(PYTEST_ARGS)"
 	@$(VENV)/pytest -n auto tests/tooling $(PYTEST_ARGS)
 	@$(RUN) tools crane cosign registry actionlint
-	@$(VENV)/pytest -n 2 --dist loadfile tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
+	@$(VENV)/pytest -n 3 --dist loadfile tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
 
 .PHONY: controllers
 controllers: tools ## Groups of pods and queues by the controllers of LeaderWorkerSet and Kueue themselves, on kind

@@ -21,8 +21,9 @@ import urllib.request
 from pathlib import Path
 
 INTERVAL = 0.1
-# A client that asks without a pause would keep its connection for ever.
-HANG_UP_SECONDS = 5
+# A client that asks without a pause would keep its connection for ever. Longer than a stream stands still that goes on
+# at another worker (docs/reliability.md), and no longer than a quarter of the pod's grace period: <most> is half of it.
+HANG_UP_SECONDS = 15
 ESTABLISHED = "01"
 # A server that does not answer is gone or hangs: nothing of it can be waited for.
 GIVE_UP_AFTER = 3
@@ -45,9 +46,9 @@ def connected(port: int) -> int:
     return count
 
 
-def hang_up(port: int, streams: bool, process: int = 1) -> str:
+def hang_up(port: int, streams: bool, seconds: float = HANG_UP_SECONDS, process: int = 1) -> str:
     """Have the frontend close what is idle, until nothing is open or once while streams are; how that ended."""
-    end = time.monotonic() + HANG_UP_SECONDS
+    end = time.monotonic() + seconds
     while True:
         os.kill(process, signal.SIGUSR2 if streams else signal.SIGUSR1)
         time.sleep(INTERVAL / 2)
@@ -85,7 +86,7 @@ def main(url: str, *arguments: str) -> None:
     started = time.monotonic()
     streams, why = drain(os.path.expandvars(url), least, quiet, most)
     if "hang-up" in arguments[3:]:
-        why += ", " + hang_up(urllib.parse.urlsplit(url).port or 80, streams)
+        why += ", " + hang_up(urllib.parse.urlsplit(url).port or 80, streams, min(HANG_UP_SECONDS, most / 2))
     # A pod in the node's PID namespace, or another user's log.
     with contextlib.suppress(OSError), open("/proc/1/fd/2", "w", encoding="utf-8") as log:
         log.write(f"preStop: {why}, after {time.monotonic() - started:.1f} s\n")

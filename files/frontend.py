@@ -33,8 +33,8 @@ import drain
 
 # Milliseconds without a byte after which an answer has been sent to its end.
 STALL = 10_000
-# Half of drain.py's time: with many clients there is no moment without a stream.
-PATIENT_SECONDS = 2.5
+# Less than drain.py's time: with many clients there is no moment without a stream that stalls.
+PATIENT_SECONDS = 12.5
 # Of the kernel's times, in milliseconds.
 STEP = 10
 QUIET: dict[int, int] = {signal.SIGUSR1: 50, signal.SIGUSR2: STALL}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from hack.base.paths import ROOT
 from tests.turns import share_of
 
 
@@ -17,4 +18,4 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], N
 
 @pytest.fixture(scope="module", autouse=True)
 def _nodes(hold: Callable[[int], None], request: pytest.FixtureRequest) -> None:
-    hold(share_of(request.path.name))
+    hold(share_of(request.path.relative_to(ROOT).as_posix()))

@@ -137,7 +137,7 @@ def test_the_process_hangs_up_until_nothing_is_open(streams: bool, signals: list
         client = wait_for("it listens", lambda: socket.create_connection(("127.0.0.1", port)), bool, 10)
         try:
             wait_for("it has the connection", lambda: drain.connected(port), lambda count: count == 1, 5)
-            assert drain.hang_up(port, streams, process.pid) == ended
+            assert drain.hang_up(port, streams, process=process.pid) == ended
         finally:
             client.close()
             process.kill()
@@ -145,10 +145,25 @@ def test_the_process_hangs_up_until_nothing_is_open(streams: bool, signals: list
         assert process.stdout.read().split() == signals
 
 
+@pytest.mark.parametrize(("most", "seconds"), [("60", 15), ("10", 5)])
+def test_a_quarter_of_the_grace_period_is_for_clients(
+    most: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def hang_up(_port: int, _streams: bool, seconds: float) -> str:
+        given.append(seconds)
+        return ""
+
+    monkeypatch.setattr(drain, "drain", lambda *_: (False, ""))
+    monkeypatch.setattr(drain, "hang_up", hang_up)
+    drain.main("http://127.0.0.1:8000/metrics", "10", "0", most, "hang-up")
+    assert given == [seconds]
+
+
 def test_a_client_without_a_pause_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
     monkeypatch.setattr(drain.os, "kill", lambda number, _: told.append(number))
     monkeypatch.setattr(drain, "connected", lambda _: 1)
-    monkeypatch.setattr(drain, "HANG_UP_SECONDS", 0.2)
-    assert drain.hang_up(8000, False) == "connections left open: 1"
+    assert drain.hang_up(8000, False, 0.2) == "connections left open: 1"
     assert len(told) > 2
