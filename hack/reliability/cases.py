@@ -83,6 +83,8 @@ FULL: Values = {
 # As whoever knows that prompts are short: an answer that stands still is moved sooner than after a minute. With a node
 # workers of both roles go, and an answer that moves tries both first (templates/validate/_outages.tpl).
 SHORT_PROMPTS: Values = {"frontend": {"streamTimeoutSeconds": 8}}
+# A prompt of these clients takes about a second.
+SLOW_PROMPTS: Values = {"prefill": {"engineArgs": {"max-num-batched-tokens": 2}}}
 OF_A_NODE: Values = {"frontend": {"streamTimeoutSeconds": 12}}
 ETCD: Values = {
     "global": {"discovery": {"backend": "etcd"}},
@@ -143,6 +145,9 @@ PLANNED: dict[str, Case] = {
     ),
     "another block size": Case(
         lambda subject: subject.upgrade(nested("global.kvCache.blockSize", 64)), loses=ACTIVATION
+    ),
+    "another block size, slow prompts": Case(
+        lambda subject: subject.upgrade(nested("global.kvCache.blockSize", 64)), loses=ACTIVATION, values=SLOW_PROMPTS
     ),
     "another dtype": Case(
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION

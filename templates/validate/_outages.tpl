@@ -45,15 +45,17 @@ frontend.streamTimeoutSeconds is {{ $timeout }}: an answer that has stood still 
 {{- end }}
 
 {{/*
-validate.away: how many pods of a component may be away in an update at once, as Deployments and LeaderWorkerSets reckon; StatefulSets
-replace one after the other. in: component context; out: dict of numbers {surge, away}, in JSON
+validate.away: how many pods of a component may be more, and how many away, in an update at once, as Deployments and LeaderWorkerSets
+reckon; StatefulSets replace one after the other. in: component context; out: dict of numbers {surge, away}, in JSON
 */}}
 {{- define "validate.away" -}}
 {{- $isFrontend := eq .Chart.Name "frontend" }}
 {{- $rolling := .Values.rollingUpdate }}
 {{- if not $isFrontend }}{{ $rolling = include "common.worker.rollingUpdate" . | fromJson }}{{ end }}
-{{- $surge := ternary 0 1 (has (toString $rolling.maxSurge) (list "0" "0%")) }}
-{{- $text := toString $rolling.maxUnavailable }}
+{{- $text := toString $rolling.maxSurge }}
+{{- $surge := int $rolling.maxSurge }}
+{{- if hasSuffix "%" $text }}{{ $surge = div (add 99 (mul (trimSuffix "%" $text | int) .Values.replicas)) 100 | int }}{{ end }}
+{{- $text = toString $rolling.maxUnavailable }}
 {{- $away := int $rolling.maxUnavailable }}
 {{- if hasSuffix "%" $text }}{{ $away = div (mul (trimSuffix "%" $text | int) .Values.replicas) 100 | int }}{{ end }}
 {{- if not $surge }}{{ $away = max 1 $away | int }}{{ end }}
@@ -155,5 +157,25 @@ one back (common.worker.successes). in: root chart's context; out: text, or noth
 {{- range $role := include "common.pools" . | fromJsonArray }}{{ $nodes = max $nodes (include "common.worker.nodes" (get $.Subcharts $role)) }}{{ end }}
 {{- if and (include "common.isSet" .) (eq (int $nodes) 1) }}
 a DisaggregatedSet ends the old ones as soon as new ones are ready, before all frontends know those.
+{{- end }}
+{{- end }}
+
+{{/*
+validate.order: why a new generation may cost the answers whose prompts are being computed: the old decode workers are replaced
+in fewer steps than the old prefill workers, so the last one goes first (templates/workers.yaml). A DisaggregatedSet replaces
+both roles in the same steps. in: root chart's context; out: text, or nothing
+*/}}
+{{- define "validate.order" -}}
+{{- $steps := dict }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- with get $.Subcharts $role }}
+{{- $update := include "validate.away" . | fromJson }}
+{{- $at := max 1 (add (int $update.surge) (int $update.away)) | int }}
+{{- $_ := set $steps $role (div (add (int .Values.replicas) (sub $at 1)) $at | int) }}
+{{- end }}
+{{- end }}
+{{- if and (not (include "common.isSet" .)) (hasKey $steps "prefill") (gt (get $steps "prefill" | default 0 | int) (get $steps "decode" | default 0 | int)) }}
+prefill workers are replaced in {{ $steps.prefill }} steps and decode workers in {{ $steps.decode }}, so the last old decode worker goes first. Set prefill.rollingUpdate so
+that both take as many.
 {{- end }}
 {{- end }}

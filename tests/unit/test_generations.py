@@ -186,14 +186,21 @@ def test_it_waits_as_long_as_the_slower_role_may_take(render: Render) -> None:
         probe = pod.container("engine").spec["startupProbe"]
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 5600
         assert pod.owner["spec"]["progressDeadlineSeconds"] > 5600
-        assert pod.owner["spec"]["minReadySeconds"] == 15, "both roles, and the frontends' view of them"
 
 
 def test_the_old_generation_stays_until_both_roles_are_seen_to_be_ready(render: Render) -> None:
     """A role that is asked rarely is seen to be ready long after the other one."""
     manifests = render({"decode": {"probes": {"startup": {"periodSeconds": 60}, "readiness": {"periodSeconds": 2}}}})
-    for role in ("prefill", "decode"):
-        assert manifests.pod(role).owner["spec"]["minReadySeconds"] == 60 + 2 * 5
+    assert manifests.pod("prefill").owner["spec"]["minReadySeconds"] == 60 + 2 * 5
+    assert manifests.pod("decode").owner["spec"]["minReadySeconds"] == 60 + 2 * 5 + 15
+
+
+@pytest.mark.parametrize("timeout", [60, 240])
+def test_old_decode_workers_stay_for_the_prompts_that_old_prefill_workers_compute(render: Render, timeout: int) -> None:
+    """findings/dynamo-last-decode-worker-fails-prompts.sh"""
+    manifests = render({"frontend": {"streamTimeoutSeconds": timeout}})
+    apart = [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in ("prefill", "decode")]
+    assert apart == [15, 15 + timeout / 4]
 
 
 def test_an_aggregated_worker_needs_no_other(render: Render) -> None:

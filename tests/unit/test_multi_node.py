@@ -175,11 +175,14 @@ def test_only_leaders_are_probed_and_have_ports(
         assert "$DYNAMO_LEADER_ADDRESS:9090" in container.spec["readinessProbe"]["exec"]["command"]
 
 
-@pytest.mark.parametrize(("period", "passes"), [(5, 4), (7, 4), (30, 4)])
+@pytest.mark.parametrize(("period", "passes"), [(5, (4, 7)), (7, (4, 7)), (30, (4, 5))])
 def test_a_group_is_ready_when_both_roles_are_known(
-    render: Render, values: dict[str, Any], role: str, period: int, passes: int
+    render: Render, values: dict[str, Any], role: str, period: int, passes: tuple[int, int]
 ) -> None:
-    """LeaderWorkerSets have no minReadySeconds: a later rank keeps the old worker, and the leader is found at once."""
+    """
+    LeaderWorkerSets have no minReadySeconds: a later rank keeps the old worker, of decode a prompt longer, and the
+    leader is found at once.
+    """
     probes = both({"probes": {"readiness": {"periodSeconds": period}, "startup": {"periodSeconds": period}}})
     manifests = render(merged(values, probes))
     (leader,) = {
@@ -188,7 +191,9 @@ def test_a_group_is_ready_when_both_roles_are_known(
     assert leader == "None"
     for pod in manifests.ranks(role):
         probe = pod.container("engine").spec["readinessProbe"]
-        assert probe.get("successThreshold") == (None if pod.owner["kind"] == "StatefulSet" else passes), pod.id
+        assert probe.get("successThreshold") == (
+            None if pod.owner["kind"] == "StatefulSet" else passes[role == "decode"]
+        ), pod.id
 
 
 @pytest.mark.parametrize("engine", ["sglang"])
@@ -235,7 +240,9 @@ def test_data_parallel_ranks_of_vllm_serve_on_every_node(render: Render, control
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.spec.keys(), pod.id
         assert container.spec["resources"]["limits"]["nvidia.com/gpu"] == 4
         late = container.env()["DYNAMO_RANK"] != "0" and controller != "statefulset"
-        assert container.spec["readinessProbe"].get("successThreshold") == (4 if late else None), pod.id
+        assert container.spec["readinessProbe"].get("successThreshold") == (
+            {"prefill": 4, "decode": 7}[role] if late else None
+        ), pod.id
         # An idle rank that ended would stop the others' collectives, and with them the answers in flight.
         assert container.spec["lifecycle"]["preStop"] == {"sleep": {"seconds": 135}}, pod.id
 
@@ -278,7 +285,7 @@ def test_each_rank_is_a_stateful_set_with_a_pod_for_each_worker(render: Render, 
         assert pod.container("engine").env()["DYNAMO_RANK"] == str(number)
         assert item["spec"]["replicas"] == REPLICAS
         probe = pod.container("engine").spec["readinessProbe"]
-        assert item["spec"]["minReadySeconds"] == 3 * probe["periodSeconds"]
+        assert item["spec"]["minReadySeconds"] == 3 * probe["periodSeconds"] + (15 if role == "decode" else 0)
 
 
 def test_more_workers_change_nothing_but_the_replicas(render: Render, engine: str, role: str) -> None:

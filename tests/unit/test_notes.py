@@ -338,6 +338,23 @@ def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "steps"),
+    [
+        ({"prefill": {"replicas": 3}, "decode": {"replicas": 2}}, (3, 2)),
+        ({"prefill": {"replicas": 3, "rollingUpdate": {"maxSurge": "50%"}}, "decode": {"replicas": 2}}, None),
+        ({"prefill": {"replicas": 8, "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}}, (4, 1)),
+        ({"prefill": {"replicas": 2}, "decode": {"replicas": 3}}, None),
+    ],
+)
+def test_the_notes_say_when_the_old_decode_workers_go_first(
+    values: dict[str, Any], steps: tuple[int, int] | None
+) -> None:
+    said = "prefill workers are replaced in {} steps and decode workers in {}"
+    shown = chart.notes(values)
+    assert (said.format(*steps) in shown) if steps else ("workers are replaced in" not in shown)
+
+
 WIDE_EP = {"hardwareSpec": {"gpusPerNode": 8}}
 EXPERTS = {role: {"parallelism": {"tensor": 1, "data": 16, "expert": 16}} for role in ("prefill", "decode")}
 BY_ETCD = {"global": {"discovery": {"backend": "etcd"}}, "etcd": {"enabled": True}}
