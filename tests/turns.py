@@ -10,32 +10,40 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 E2E = "tests/e2e/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
-# They measure what clients wait for, which a busy machine changes: one process tests these when the others have ended.
-TIMED = ("reliability", "tls_renewal", "monitoring", "front_door")
+# They measure what clients wait for, which a busy machine changes: two processes test these when the others have ended.
+TIMED = (("reliability", "front_door"), ("tls_renewal", "monitoring"))
 # They need no pods on the nodes.
 APART = ("dry_run", "openapi", "preflight")
 
 
 def scope_of(file: str) -> str:
-    """What counts as one file to the scheduler: "alone", "timed", or each other one."""
+    """What counts as one file to the scheduler: "alone", "timed 0", "timed 1", or each other one."""
     name = PurePath(file).stem.removeprefix("test_")
-    if not file.startswith(E2E):
-        return file
-    return "alone" if name in ALONE else "timed" if name in TIMED else file
+    if file.startswith(E2E):
+        for scope, names in {"alone": ALONE, **{f"timed {number}": each for number, each in enumerate(TIMED)}}.items():
+            if name in names:
+                return scope
+    return file
 
 
-def share_of(file: str) -> int:
-    """How a file of tests/e2e holds the nodes, as flock has it: alone, shared with other tests, or not at all."""
-    if scope_of(file) != file:
-        return fcntl.LOCK_EX
-    return fcntl.LOCK_UN if PurePath(file).stem.removeprefix("test_") in APART else fcntl.LOCK_SH
+def holds(file: str) -> tuple[int, ...]:
+    """
+    How a file of tests/e2e holds the nodes, step by step as flock has it: alone, shared with others, or not at all.
+    What is timed comes last: it waits until it could have them alone.
+    """
+    scope = scope_of(file)
+    if scope != file:
+        return (fcntl.LOCK_EX,) if scope == "alone" else (fcntl.LOCK_EX, fcntl.LOCK_UN)
+    return (fcntl.LOCK_UN if PurePath(file).stem.removeprefix("test_") in APART else fcntl.LOCK_SH,)
 
 
 def rank(scope: str) -> int:
-    """When a scope's turn comes: what needs the nodes alone, beside it what needs none, then the others."""
-    if scope in ("alone", "timed"):
-        return 0 if scope == "alone" else 3
-    return 2 if scope.startswith(E2E) and share_of(scope) == fcntl.LOCK_SH else 1
+    """When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed."""
+    if scope == "alone":
+        return 0
+    if scope.startswith("timed"):
+        return 3
+    return 2 if scope.startswith(E2E) and fcntl.LOCK_SH in holds(scope) else 1
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]

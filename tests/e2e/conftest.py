@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hack.base.paths import ROOT
-from tests.turns import share_of
+from tests.turns import holds
 
 
 @pytest.fixture(scope="session")
@@ -18,4 +18,5 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], N
 
 @pytest.fixture(scope="module", autouse=True)
 def _nodes(hold: Callable[[int], None], request: pytest.FixtureRequest) -> None:
-    hold(share_of(request.path.relative_to(ROOT).as_posix()))
+    for step in holds(request.path.relative_to(ROOT).as_posix()):
+        hold(step)

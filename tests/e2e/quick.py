@@ -2,6 +2,11 @@
 
 from typing import Any
 
-# A rollout waits for three readiness periods of each worker.
+# A rollout waits for three readiness periods of each worker, and of decode for a quarter of the time of a hung prompt.
 SOON = {"probes": {"readiness": {"periodSeconds": 1}}}
-QUICK: dict[str, Any] = {"global": {"simulation": {"speedupRatio": 20}}, "prefill": SOON, "decode": SOON}
+SHORT_PROMPTS = {"streamTimeoutSeconds": 20}
+QUICK: dict[str, Any] = {
+    "global": {"simulation": {"speedupRatio": 20}},
+    "frontend": SHORT_PROMPTS,
+    **dict.fromkeys(("prefill", "decode"), SOON),
+}

@@ -123,15 +123,6 @@ def test_a_run_and_what_breaks_one(bench: Bench, release: Callable[..., Release]
     assert done.returncode == 0, done.stderr
     assert load(bench.folder / "fetched").document == result.document
 
-    job = f"error: Job demo-benchmark in namespace {demo.namespace}: "
-    unknown = bench.file({"global": {"model": {"name": "other"}}, "benchmark": {"timeoutSeconds": 60}})
-    done = bench("run", demo.name, "-f", unknown, "--out", bench.folder / "unknown")
-    assert done.returncode == 1, done.stdout
-    assert done.stderr == (
-        f"{job}http://demo-frontend.{demo.namespace}.svc:8000 does not serve other after 30 s: it lists {MODEL}: are "
-        "workers of each role ready?\n"
-    )
-
     load_of_a_minute = {"promptTokens": [64], "answerTokens": 300, "concurrencies": [8], "requests": 200}
     file = bench.file({"benchmark": {"workload": load_of_a_minute}})
     killer = threading.Thread(target=kill_decode, args=[demo])

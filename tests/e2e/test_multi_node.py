@@ -14,6 +14,7 @@ from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.cluster.serving import difference
 from tests.clusterfixtures import dressed, remove
+from tests.e2e.quick import SHORT_PROMPTS
 
 FILES = served("a4x-10p8d")
 MODEL = "deepseek-ai/DeepSeek-R1"
@@ -70,9 +71,11 @@ def prove(demo: Release, kube: Kube, controller: str) -> None:
             "multiNode": {"controller": controller},
             "simulation": {"speedupRatio": 100, "resources": {"requests": {"cpu": "10m"}}},
         },
-        "frontend": {"replicas": 2},
-        "prefill": {"probes": {"readiness": {"periodSeconds": 2}}, "terminationGracePeriodSeconds": 90},
-        "decode": {"terminationGracePeriodSeconds": 90},
+        "frontend": {"replicas": 2, **SHORT_PROMPTS},
+        **{
+            role: {"probes": {"readiness": {"periodSeconds": 2}}, "terminationGracePeriodSeconds": 90}
+            for role in WORKERS
+        },
     }
     demo.install(values, files=FILES, timeout=340)
 
