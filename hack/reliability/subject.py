@@ -1,5 +1,6 @@
 """A release that something happens to."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from hack.cluster.release import Release
 SETTLED_SECONDS = 330
 COMPONENTS = ("frontend", "prefill", "decode")
 PEERS = ("etcd", "nats")
+GENERATION = "dynamo-disagg/generation"
 
 
 @dataclass
@@ -51,10 +53,35 @@ class Subject:
     def settle(self) -> None:
         """Wait until the wanted pods are ready and no other is left."""
         parts = [name for name in (*COMPONENTS, *PEERS) if name in self.values]
-        wanted = {name: self.values[name].get("replicas", 1) for name in parts}
+        wanted = {name: self.values[name].get("replicas", 1) * self._nodes(name) for name in parts}
+        if max(map(self._nodes, parts)) > 1:
+            # Helm does not wait for LeaderWorkerSets.
+            wait_for("all workers are of the new generation", self._old, lambda pods: not pods, SETTLED_SECONDS, 1)
         wait_for(
             f"{wanted} pods are ready", lambda: self._ready(wanted), lambda seen: seen == wanted, SETTLED_SECONDS, 1
         )
+
+    def _nodes(self, component: str) -> int:
+        """Pods of one worker."""
+        gpus = self.values[component].get("parallelism", {}).get("tensor", 1)
+        return int(gpus // self.values["global"].get("hardwareSpec", {}).get("gpusPerNode", gpus))
+
+    def _old(self) -> list[str]:
+        """Pods of another generation than their LeaderWorkerSet."""
+        where = ("--namespace", self.release.namespace, f"--selector=app.kubernetes.io/instance={self.release.name}")
+        sets = json.loads(self.kube.kubectl("get", "leaderworkersets", *where, "--output=json"))["items"]
+        wanted = {
+            item["metadata"]["labels"]["app.kubernetes.io/component"]: item["spec"]["leaderWorkerTemplate"][
+                "workerTemplate"
+            ]["metadata"]["labels"][GENERATION]
+            for item in sets
+        }
+        return [
+            pod.metadata.name
+            for component, generation in wanted.items()
+            for pod in self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
+            if pod.metadata.labels[GENERATION] != generation
+        ]
 
     def _ready(self, components: Iterable[str]) -> dict[str, int]:
         """Ready pods of each component; -1 while one is on its way out."""

@@ -20,7 +20,7 @@ from hack.base.paths import ROOT
 from hack.base.wait import meanwhile, pause, wait_for
 from hack.chart.helm import Helm, Values
 from hack.chart.manifests import merged
-from hack.cluster import scalers
+from hack.cluster import controllers, scalers
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
 from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count, worker_names
@@ -31,6 +31,7 @@ from hack.reliability.subject import Subject
 
 KIND = re.compile(r" data:|\{")
 MOVED = "dynamo_frontend_model_migration_total"
+LWS = "lws"
 BEFORE_SECONDS, AFTER_SECONDS = 10, 10
 # Two of each, as whoever wants to lose nothing has; answers at a pace at which a long one takes some seconds.
 VALUES: Values = {
@@ -153,6 +154,15 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
     """Install the release, put load on it, let the case happen, and count; go on until so many requests were sent."""
     if case.images:
         scalers.load(release.kube, case.images)
+    if LWS in case.images:
+        with controllers.installed(release.kube, LWS):
+            outcome = _trial(release, name, case, requests)
+            _uninstall(release)
+            return outcome
+    return _trial(release, name, case, requests)
+
+
+def _trial(release: Release, name: str, case: Case, requests: int) -> Outcome:
     by_another = bool(case.commit) or case.helm != release.helm.name
     if by_another:
         _uninstall(release)
