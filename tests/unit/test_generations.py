@@ -195,12 +195,14 @@ def test_the_old_generation_stays_until_both_roles_are_seen_to_be_ready(render: 
     assert manifests.pod("decode").owner["spec"]["minReadySeconds"] == 60 + 2 * 5 + 15
 
 
-@pytest.mark.parametrize("timeout", [60, 240])
-def test_old_decode_workers_stay_for_the_prompts_that_old_prefill_workers_compute(render: Render, timeout: int) -> None:
+@pytest.mark.parametrize(("timeout", "prompt"), [(60, 15), (200, 50), (3600, 60)])
+def test_old_decode_workers_stay_for_the_prompts_that_old_prefill_workers_compute(
+    render: Render, timeout: int, prompt: int
+) -> None:
     """findings/dynamo-last-decode-worker-fails-prompts.sh"""
     manifests = render({"frontend": {"streamTimeoutSeconds": timeout}})
     apart = [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in ("prefill", "decode")]
-    assert apart == [15, 15 + timeout / 4]
+    assert apart == [15, 15 + prompt]
 
 
 def test_an_aggregated_worker_needs_no_other(render: Render) -> None:
