@@ -96,9 +96,8 @@ check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluste
 .PHONY: test
 test: python ## Everything: the fast tiers, a release against a real registry, then scheduling and end to end on kind
 	@$(MAKE) --no-print-directory check PYTEST_ARGS="--hypothesis-profile=ci $(PYTEST_ARGS)"
-	@$(VENV)/pytest -n auto tests/tooling $(PYTEST_ARGS)
 	@$(RUN) tools crane cosign registry actionlint
-	@$(VENV)/pytest -n 3 --dist loadfile tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
+	@$(VENV)/pytest -n 3 --dist loadfile tests/tooling tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
 
 .PHONY: controllers
 controllers: tools ## Groups of pods and queues by the controllers of LeaderWorkerSet and Kueue themselves, on kind

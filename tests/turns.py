@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-E2E = "tests/e2e/"
+E2E, TOOLING = "tests/e2e/", "tests/tooling/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
 # They measure what clients wait for, which a busy machine changes: two processes test these when the others have ended.
@@ -38,11 +38,13 @@ def holds(file: str) -> tuple[int, ...]:
 
 
 def rank(scope: str) -> int:
-    """When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed."""
-    if scope == "alone":
-        return 0
-    if scope.startswith("timed"):
-        return 3
+    """
+    When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed; and beside
+    that, as it leaves a processor free, what needs no cluster.
+    """
+    for turn, beginning in {0: "alone", 3: "timed", 4: TOOLING}.items():
+        if scope.startswith(beginning):
+            return turn
     return 2 if scope.startswith(E2E) and fcntl.LOCK_SH in holds(scope) else 1
 
 

@@ -161,21 +161,22 @@ a DisaggregatedSet ends the old ones as soon as new ones are ready, before all f
 {{- end }}
 
 {{/*
-validate.order: why a new generation may cost the answers whose prompts are being computed: the old decode workers are replaced
-in fewer steps than the old prefill workers, so the last one goes first (templates/workers.yaml). A DisaggregatedSet replaces
-both roles in the same steps. in: root chart's context; out: text, or nothing
+validate.order: why a new generation may cost the answers that are on their way between two of its workers: those that they need
+later are replaced in fewer steps, so the last old one goes first (templates/workers.yaml). A DisaggregatedSet replaces all roles
+in the same steps. in: root chart's context; out: text, or nothing
 */}}
 {{- define "validate.order" -}}
-{{- $steps := dict }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- $earlier := dict "steps" 0 }}
+{{- range $role := ternary list (include "common.way" . | fromJsonArray) (eq "true" (include "common.isSet" .)) }}
 {{- with get $.Subcharts $role }}
 {{- $update := include "validate.away" . | fromJson }}
 {{- $at := max 1 (add (int $update.surge) (int $update.away)) | int }}
-{{- $_ := set $steps $role (div (add (int .Values.replicas) (sub $at 1)) $at | int) }}
-{{- end }}
-{{- end }}
-{{- if and (not (include "common.isSet" .)) (hasKey $steps "prefill") (gt (get $steps "prefill" | default 0 | int) (get $steps "decode" | default 0 | int)) }}
-prefill workers are replaced in {{ $steps.prefill }} steps and decode workers in {{ $steps.decode }}, so the last old decode worker goes first. Set prefill.rollingUpdate so
+{{- $steps := div (add (int .Values.replicas) (sub $at 1)) $at | int }}
+{{- if gt $earlier.steps $steps }}
+{{ $earlier.role }} workers are replaced in {{ $earlier.steps }} steps and {{ $role }} workers in {{ $steps }}, so the last old {{ $role }} worker goes first. Set {{ $earlier.role }}.rollingUpdate so
 that both take as many.
+{{- end }}
+{{- $earlier = dict "role" $role "steps" $steps }}
+{{- end }}
 {{- end }}
 {{- end }}

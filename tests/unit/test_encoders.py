@@ -167,3 +167,11 @@ def test_a_folder_of_another_name_is_a_doubt() -> None:
     assert doubt in chart.notes(merged(VL, {"global": {"model": model}}))
     assert doubt not in chart.notes(merged(VL, {"global": {"model": {**model, "name": "our/Qwen3-VL-4B"}}}))
     assert doubt not in chart.notes({"global": {"model": model}})
+
+
+def test_old_workers_go_in_the_order_in_which_a_request_needs_them(render: Render) -> None:
+    roles = ("encode", "prefill", "decode")
+    manifests = render(VL)
+    assert [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in roles] == [15, 30, 45]
+    manifests = render(AGGREGATED)
+    assert [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in ("encode", "decode")] == [15, 30]
