@@ -39,8 +39,8 @@ def holds(file: str) -> tuple[int, ...]:
 
 def rank(scope: str) -> int:
     """
-    When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed; and beside
-    that, as it leaves a processor free, what needs no cluster.
+    When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed; and
+    beside that, as it leaves a processor free, what needs no cluster.
     """
     for turn, beginning in {0: "alone", 3: "timed", 4: TOOLING}.items():
         if scope.startswith(beginning):
