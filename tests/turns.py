@@ -10,7 +10,8 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 E2E, TOOLING = "tests/e2e/", "tests/tooling/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
-# They measure what clients wait for, which a busy machine changes: two processes test these when the others have ended.
+# They measure what clients wait for, which a busy machine changes: two processes test these when the others
+# are done with the nodes.
 TIMED = (("reliability", "front_door"), ("tls_renewal", "monitoring"))
 # They need no pods on the nodes.
 APART = ("dry_run", "openapi", "preflight")

@@ -48,6 +48,10 @@ ACTIVATION = Loss(
     "frontend ([Dynamo 1.6.1](../findings/dynamo-ready-before-its-prefill-router.sh)): clients or a gateway ask again",
     {"503": 2},
 )
+ROLLBACK = Loss(
+    f"{ACTIVATION.why}; and 500 when a generation's last worker goes, in whatever order they do here",
+    {"503": 2, "500": 1},
+)
 # Half of the eight clients, by how far their requests were.
 STREAMS = dict.fromkeys(("no end marker", "ConnectionResetError", "RemoteDisconnected"), 4)
 FORCED = Loss("the streams of the killed frontend are its own", STREAMS)
@@ -172,7 +176,7 @@ PLANNED: dict[str, Case] = {
     ),
     "from Helm 3 to Helm 4": Case(planned.by_helm_4, helm="helm3"),
     f"from the chart of {FIRST_STAGE}": Case(planned.by_helm_4, helm="helm3", commit=FIRST_STAGE, loses=ACTIVATION),
-    "a rollback in the middle": Case(planned.rollback, loses=ACTIVATION),
+    "a rollback in the middle": Case(planned.rollback, loses=ROLLBACK),
     "a missing image, and a rollback": Case(planned.missing_image),
     "a prefill worker more, and less": Case(planned.scale("prefill")),
     "a decode worker more, and less": Case(planned.scale("decode")),

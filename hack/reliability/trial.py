@@ -156,9 +156,11 @@ def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome
         scalers.load(release.kube, case.images)
     if LWS in case.images:
         with controllers.installed(release.kube, LWS):
-            outcome = _trial(release, name, case, requests)
-            _uninstall(release)
-            return outcome
+            try:
+                return _trial(release, name, case, requests)
+            finally:
+                # Its LeaderWorkerSets, while somebody removes them.
+                _uninstall(release)
     return _trial(release, name, case, requests)
 
 

@@ -161,22 +161,29 @@ a DisaggregatedSet ends the old ones as soon as new ones are ready, before all f
 {{- end }}
 
 {{/*
-validate.order: why a new generation may cost the answers that are on their way between two of its workers: those that they need
-later are replaced in fewer steps, so the last old one goes first (templates/workers.yaml). A DisaggregatedSet replaces all roles
-in the same steps. in: root chart's context; out: text, or nothing
+validate.order: why a new generation may cost the answers whose prompts the old one computes: the last old worker that they need
+then does not go after the last one that computes prompts (templates/workers.yaml). in: root chart's context; out: text, or nothing
 */}}
 {{- define "validate.order" -}}
-{{- $earlier := dict "steps" 0 }}
-{{- range $role := ternary list (include "common.way" . | fromJsonArray) (eq "true" (include "common.isSet" .)) }}
+{{- $pools := include "common.pools" . | fromJsonArray }}
+{{- $first := ternary "prefill" "decode" (has "prefill" $pools) }}
+{{- $steps := dict }}
+{{- range $role := $pools }}
 {{- with get $.Subcharts $role }}
 {{- $update := include "validate.away" . | fromJson }}
 {{- $at := max 1 (add (int $update.surge) (int $update.away)) | int }}
-{{- $steps := div (add (int .Values.replicas) (sub $at 1)) $at | int }}
-{{- if gt $earlier.steps $steps }}
-{{ $earlier.role }} workers are replaced in {{ $earlier.steps }} steps and {{ $role }} workers in {{ $steps }}, so the last old {{ $role }} worker goes first. Set {{ $earlier.role }}.rollingUpdate so
-that both take as many.
+{{- $_ := set $steps $role (max 0 (div (add (sub (int .Values.replicas) (int $update.away)) (sub $at 1)) $at) | int) }}
 {{- end }}
-{{- $earlier = dict "role" $role "steps" $steps }}
+{{- end }}
+{{- $others := without $pools $first }}
+{{- if and $others (include "common.isSet" .) }}
+a DisaggregatedSet ends the last old workers of all roles at once.
+{{- else }}
+{{- range $role := $others }}
+{{- if gt (get $steps $first) (get $steps $role) }}
+the last old {{ $role }} worker goes before the last old {{ $first }} worker: after {{ get $steps $role }} waits for a new one, and not {{ get $steps $first }}.
+Choose replicas and rollingUpdate of {{ $first }} and {{ $role }} so that {{ $first }} waits no more often than {{ $role }}.
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

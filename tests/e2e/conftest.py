@@ -17,6 +17,10 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], N
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _nodes(hold: Callable[[int], None], request: pytest.FixtureRequest) -> None:
-    for step in holds(request.path.relative_to(ROOT).as_posix()):
+def _nodes(hold: Callable[[int], None], request: pytest.FixtureRequest) -> Iterator[None]:
+    steps = holds(request.path.relative_to(ROOT).as_posix())
+    for step in steps:
         hold(step)
+    yield
+    if fcntl.LOCK_SH in steps:
+        hold(fcntl.LOCK_UN)

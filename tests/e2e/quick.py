@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# A rollout waits for three readiness periods of each worker, and of decode for a quarter of the time of a hung prompt.
+# A rollout waits for some probes of each worker, and of decode for a quarter of the time of a hung prompt.
 SOON = {"probes": {"readiness": {"periodSeconds": 1}}}
 SHORT_PROMPTS = {"streamTimeoutSeconds": 20}
 QUICK: dict[str, Any] = {

@@ -169,9 +169,9 @@ def test_a_folder_of_another_name_is_a_doubt() -> None:
     assert doubt not in chart.notes({"global": {"model": model}})
 
 
-def test_old_workers_go_in_the_order_in_which_a_request_needs_them(render: Render) -> None:
-    roles = ("encode", "prefill", "decode")
+def test_old_encoders_go_later_than_the_old_workers_that_ask_them(render: Render) -> None:
+    roles = ("prefill", "encode", "decode")
     manifests = render(VL)
-    assert [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in roles] == [15, 30, 45]
+    assert [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in roles] == [15, 30, 30]
     manifests = render(AGGREGATED)
-    assert [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in ("encode", "decode")] == [15, 30]
+    assert [manifests.pod(role).owner["spec"]["minReadySeconds"] for role in ("decode", "encode")] == [15, 30]

@@ -205,6 +205,12 @@ def test_old_decode_workers_stay_for_the_prompts_that_old_prefill_workers_comput
     assert apart == [15, 15 + prompt]
 
 
+def test_the_deadline_of_a_rollout_includes_the_wait(render: Render) -> None:
+    """Or the API server refuses it."""
+    spec = render(nested("prefill.probes.startup.periodSeconds", 3000)).pod("decode").owner["spec"]
+    assert spec["progressDeadlineSeconds"] > spec["minReadySeconds"] > 3000
+
+
 def test_an_aggregated_worker_needs_no_other(render: Render) -> None:
     manifests = render(nested("global.serving", "aggregated"))
     assert "httpGet" in manifests.pod("decode").container("engine").spec["startupProbe"]

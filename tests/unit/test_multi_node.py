@@ -239,10 +239,9 @@ def test_data_parallel_ranks_of_vllm_serve_on_every_node(render: Render, control
         assert (container.flag("data-parallel-size"), container.flag("enable-expert-parallel")) == ("4", "")
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.spec.keys(), pod.id
         assert container.spec["resources"]["limits"]["nvidia.com/gpu"] == 4
+        passes = {"prefill": 4, "decode": 7}[role]
         late = container.env()["DYNAMO_RANK"] != "0" and controller != "statefulset"
-        assert container.spec["readinessProbe"].get("successThreshold") == (
-            {"prefill": 4, "decode": 7}[role] if late else None
-        ), pod.id
+        assert container.spec["readinessProbe"].get("successThreshold") == (passes if late else None), pod.id
         # An idle rank that ended would stop the others' collectives, and with them the answers in flight.
         assert container.spec["lifecycle"]["preStop"] == {"sleep": {"seconds": 135}}, pod.id
 

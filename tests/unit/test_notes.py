@@ -338,21 +338,40 @@ def test_an_upgrade_that_is_an_outage_says_how_long_it_is() -> None:
     )
 
 
+AWAY: dict[str, Any] = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+
+
 @pytest.mark.parametrize(
-    ("values", "steps"),
+    ("prefill", "decode", "waits"),
     [
-        ({"prefill": {"replicas": 3}, "decode": {"replicas": 2}}, (3, 2)),
-        ({"prefill": {"replicas": 3, "rollingUpdate": {"maxSurge": "50%"}}, "decode": {"replicas": 2}}, None),
-        ({"prefill": {"replicas": 8, "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}}, (4, 1)),
-        ({"prefill": {"replicas": 2}, "decode": {"replicas": 3}}, None),
+        ({"replicas": 3}, {"replicas": 2}, (2, 3)),
+        ({"replicas": 2}, {"replicas": 2, **AWAY}, (1, 2)),
+        ({"replicas": 8, "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}, {}, (1, 4)),
+        ({"replicas": 4}, {"replicas": 4, "rollingUpdate": {"maxSurge": "100%"}}, (1, 4)),
+        # A LeaderWorkerSet's first one goes at once.
+        ({"replicas": 2}, {"replicas": 2, "parallelism": {"tensor": 16}}, (1, 2)),
+        ({"replicas": 9, **AWAY}, {"replicas": 8}, None),
+        ({"replicas": 3, "rollingUpdate": {"maxSurge": "50%"}}, {"replicas": 2}, None),
+        ({"replicas": 2}, {"replicas": 3}, None),
     ],
 )
-def test_the_notes_say_when_the_old_decode_workers_go_first(
-    values: dict[str, Any], steps: tuple[int, int] | None
+def test_they_say_when_the_old_decode_workers_go_first(
+    prefill: dict[str, Any], decode: dict[str, Any], waits: tuple[int, int] | None
 ) -> None:
-    said = "prefill workers are replaced in {} steps and decode workers in {}"
-    shown = chart.notes(values)
-    assert (said.format(*steps) in shown) if steps else ("workers are replaced in" not in shown)
+    said = (
+        "the last old decode worker goes before the last old prefill worker: after {} waits for a new one, and not {}."
+    )
+    shown = chart.notes({"prefill": prefill, "decode": decode})
+    assert (said.format(*waits) in shown) if waits else ("goes before" not in shown)
+
+
+def test_they_say_that_a_disaggregatedset_ends_both_roles_at_once() -> None:
+    said = "a DisaggregatedSet ends the last old workers of all roles at once"
+    by_set: dict[str, Any] = {"global": {"multiNode": {"controller": "disaggregatedset"}}}
+    assert said in chart.notes(by_set)
+    assert said not in chart.notes()
+    by_set["global"]["serving"] = "aggregated"
+    assert said not in chart.notes(by_set)
 
 
 WIDE_EP = {"hardwareSpec": {"gpusPerNode": 8}}

@@ -66,13 +66,6 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- toJson $roles }}
 {{- end }}
 
-{{/* common.way: the pools in the order in which a request needs them. in: root chart's context; out: JSON list */}}
-{{- define "common.way" -}}
-{{- $way := list }}
-{{- range list "encode" "prefill" "decode" }}{{ if has . (include "common.pools" $ | fromJsonArray) }}{{ $way = append $way . }}{{ end }}{{ end }}
-{{- toJson $way }}
-{{- end }}
-
 {{/* common.components: the parts of a release that exist with these values. in: root chart's context; out: JSON list */}}
 {{- define "common.components" -}}
 {{- $found := prepend (include "common.pools" . | fromJsonArray) "frontend" }}

@@ -14,10 +14,11 @@ spec:
   {{- end }}
   revisionHistoryLimit: 3
   # The two roles of a new generation are seen to be ready some probes apart, and the frontends need a moment to know them;
-  # only then may the old generation go.
-  minReadySeconds: {{ include "common.worker.apart" .root }}
+  # only then may the old generation go, prefill first.
+  minReadySeconds: {{ include "common.worker.minReadySeconds" .root }}
+  # Longer than minReadySeconds, or the API server refuses it.
   {{- $pair := .root.pair | default (dict "seconds" (include "common.startupBudget" .root)) }}
-  progressDeadlineSeconds: {{ add (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromJson))) $pair.seconds }}
+  progressDeadlineSeconds: {{ add 60 (include "common.worker.apart" .root) (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromJson))) $pair.seconds }}
   strategy:
     rollingUpdate: {{ include "common.worker.rollingUpdate" .root }}
   selector:

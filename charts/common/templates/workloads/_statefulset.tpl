@@ -37,7 +37,7 @@ spec:
   serviceName: {{ $service }}
   podManagementPolicy: Parallel
   # A worker's ranks are seen to be ready some probes apart; only then may an update go on to the next worker.
-  minReadySeconds: {{ include "common.worker.apart" $root }}
+  minReadySeconds: {{ include "common.worker.minReadySeconds" $root }}
   selector:
     matchLabels:
       {{- include "common.selectorLabels" $context | nindent 6 }}
