@@ -1,12 +1,15 @@
 """The controllers of LeaderWorkerSet and Kueue in a test cluster, by their own charts, which their Go modules hold."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hack.base.step import Step
 from hack.base.versions import versions
+from hack.base.wait import wait_for
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 from hack.containers.build_images import loaded
@@ -29,6 +32,15 @@ def _kueue(image: dict[str, str]) -> dict[str, Any]:
 
 
 VALUES = {"lws": _lws, "kueue": _kueue}
+# Its pod is ready some seconds before its webhook listens.
+JUDGED = {
+    "lws": {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": "judged"},
+        "spec": {"leaderWorkerTemplate": {"workerTemplate": {"spec": {"containers": [{"name": "a", "image": "a"}]}}}},
+    }
+}
 
 
 def chart(name: str) -> Path:
@@ -44,6 +56,9 @@ def installed(kube: Kube, name: str) -> Iterator[None]:
     release = Release(kube, f"{name}-system", name, chart=str(chart(name)))
     try:
         release.install(VALUES[name](given), timeout=SECONDS, options=["--create-namespace"])
+        if name in JUDGED:
+            judge = partial(kube.kubectl, "create", "--dry-run=server", "--filename=-", stdin=json.dumps(JUDGED[name]))
+            wait_for(f"the webhook of {name} answers", judge, bool, SECONDS, 1)
         Step(name).say(f"{versions()['images'][name]['version']} runs")
         yield
     finally:
