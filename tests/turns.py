@@ -11,7 +11,7 @@ E2E, TOOLING = "tests/e2e/", "tests/tooling/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
 # They measure what clients wait for, which a busy machine changes: two processes test these when the others
-# are done with the nodes.
+# have ended.
 TIMED = (("reliability", "front_door"), ("tls_renewal", "monitoring"))
 # They need no pods on the nodes.
 APART = ("dry_run", "openapi", "preflight")
@@ -40,10 +40,10 @@ def holds(file: str) -> tuple[int, ...]:
 
 def rank(scope: str) -> int:
     """
-    When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed; and
-    beside that, as it leaves a processor free, what needs no cluster.
+    When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, beside the last of
+    those what needs no cluster, and what is timed.
     """
-    for turn, beginning in {0: "alone", 3: "timed", 4: TOOLING}.items():
+    for turn, beginning in {0: "alone", 3: TOOLING, 4: "timed"}.items():
         if scope.startswith(beginning):
             return turn
     return 2 if scope.startswith(E2E) and fcntl.LOCK_SH in holds(scope) else 1

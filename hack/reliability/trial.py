@@ -123,11 +123,12 @@ class Counters:
 
     def mixed(self, pairs: Mapping[str, int]) -> int:
         """
-        Answers whose workers (hack/data/load.py) are of two generations, or not known to be of one. Answers that moved
-        are seen by what the workers counted only, where as many mixed one way as the other cancel out.
+        Answers whose workers (hack/data/load.py) are of two generations, or not known to be of one; and of those that
+        moved, which go on naming their first workers, as many as what the workers counted leaves room for. There as
+        many mixed one way as the other cancel out.
         """
         named = sum(count for pair, count in pairs.items() if not self._alike(pair))
-        return max(named, self._beyond())
+        return named + min(self.moved(), self._beyond())
 
     def _alike(self, pair: str) -> bool:
         generations = {self.generations.get(worker) for worker in pair.split()}

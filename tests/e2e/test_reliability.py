@@ -6,6 +6,7 @@ import pytest
 
 from hack.cluster.release import Release
 from hack.reliability.cases import CASES
+from hack.reliability.report import row
 from hack.reliability.trial import trial
 
 
@@ -13,4 +14,4 @@ from hack.reliability.trial import trial
 def test_nothing_is_lost(release: Callable[..., Release], case: str) -> None:
     outcome = trial(release(), case, CASES[case])
     assert outcome.clients["sent"] > 100, outcome
-    assert not outcome.lost, outcome
+    assert not outcome.lost, (row(outcome), outcome.clients["pairs"])

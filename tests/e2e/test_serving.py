@@ -57,7 +57,8 @@ def test_the_default_values_by_helm_3(release: MakeRelease) -> None:
 
 
 def test_two_releases_in_one_namespace_never_answer_for_each_other(release: MakeRelease) -> None:
-    one, two = release("one"), release("two")
+    # As one's Dynamo namespace with the suffix of a generation.
+    one, two = release("one"), release("one-deadbeef")
     for demo, model in ((one, "example/first"), (two, "example/second")):
         demo.install(merged(QUICK, {"global": {"model": {"name": model}}}), files=[SIMULATE])
     wait_for("one lists its model", one.endpoint.models, lambda models: models == ["example/first"], 120)

@@ -181,7 +181,10 @@ def test_a_mixed_pair_that_no_answer_names_is_counted() -> None:
     old = {("prefill", "old", "p1"): 30, ("decode", "old", "d1"): 30}
     new = {("prefill", "new", "p2"): 12, ("decode", "new", "d2"): 12}
     # Two prompts of the old generation were answered by the new one.
-    mixed = counters({**old, **new, ("decode", "old", "d1"): 28, ("decode", "new", "d2"): 14})
+    crossed = {**old, **new, ("decode", "old", "d1"): 28, ("decode", "new", "d2"): 14}
+    assert counters(crossed).mixed({}) == 0, "no answer has moved: a busy machine read one worker later than another"
+    assert counters({**crossed, ("frontend", "", "f1"): 1}).mixed({}) == 1
+    mixed = counters({**crossed, ("frontend", "", "f1"): 5})
     assert mixed.mixed({}) == 2
     mixed.before = mixed.seen
     assert mixed.mixed({}) == 0, "all of it before the case"
