@@ -205,6 +205,13 @@ def test_old_decode_workers_stay_for_the_prompts_that_old_prefill_workers_comput
     assert apart == [15, 15 + prompt]
 
 
+@pytest.mark.parametrize(("replicas", "later"), [(1, 0), (2, 15)])
+@pytest.mark.parametrize("role", ["prefill", "decode"])
+def test_nobody_waits_where_the_only_worker_ends_first(render: Render, role: str, replicas: int, later: int) -> None:
+    values = {role: {"replicas": replicas, "rollingUpdate": {"maxSurge": 0}}}
+    assert render(values).pod("decode").owner["spec"]["minReadySeconds"] == 15 + later
+
+
 def test_the_deadline_of_a_rollout_includes_the_wait(render: Render) -> None:
     """Or the API server refuses it."""
     spec = render(nested("prefill.probes.startup.periodSeconds", 3000)).pod("decode").owner["spec"]

@@ -292,8 +292,20 @@ def test_more_workers_change_nothing_but_the_replicas(render: Render, engine: st
         pool = {"replicas": replicas, "parallelism": {"tensor": 8}}
         return render(fixed("statefulset", engine) | both(pool)).all("StatefulSet", component=role)
 
-    few, many = ranks(1), ranks(250)
+    few, many = ranks(2), ranks(250)
     assert [merged(item, nested("spec.replicas", 250)) for item in few] == many
+
+
+def test_more_groups_replace_none(render: Render, engine: str, role: str) -> None:
+    """What is in a pod's template would."""
+
+    def template(replicas: int) -> Any:
+        pool = {"replicas": replicas, "parallelism": {"tensor": 8}}
+        return render(fixed("lws", engine) | both(pool)).one("LeaderWorkerSet", component=role)["spec"][
+            "leaderWorkerTemplate"
+        ]
+
+    assert template(1) == template(2)
 
 
 def test_a_leader_worker_set_restarts_as_a_whole(render: Render, engine: str, role: str) -> None:

@@ -52,7 +52,7 @@ in:  dict "root" <component context> "model" common.model
 {{/*
 common.worker.probes: /live and /health are one handler in Dynamo: 503 until the endpoint is registered. A worker that needs
 one of the other role starts with it: files/pair.py. From then on it is itself that counts.
-in: dict "root" <component context, with "pair" {others, seconds, apart, later} where it needs another role> "successes" common.worker.successes
+in: dict "root" <component context, with "pair" {others, seconds, apart, asked, later} where it needs another role> "successes" common.worker.successes
 */}}
 {{- define "common.worker.probes" -}}
 {{- $successes := .successes }}
@@ -99,13 +99,13 @@ computed goes later (templates/workers.yaml). in: component context
 {{/*
 common.worker.successes: how often a rank's readiness probe must pass; nothing where once is enough. LeaderWorkerSets have no
 minReadySeconds, and those of 0.9 and newer count a worker as ready with its last rank (pkg/utils/statefulset). What goes later does so by 15 s here,
-whatever the frontend's time-out, since another number would replace all groups.
+whatever the frontend's time-out and the number of workers, since another number would replace all groups.
 in: dict "root" <component context> "leads" bool
 */}}
 {{- define "common.worker.successes" -}}
 {{- if and (not .leads) (include "common.worker.runByLws" .root) }}
 {{- $period := int .root.Values.probes.readiness.periodSeconds }}
-{{- $later := ternary 0 15 (empty (.root.pair | default dict).later) }}
+{{- $later := ternary 0 15 (empty (.root.pair | default dict).asked) }}
 {{- add 1 (div (add (include "common.worker.apart" .root) $later (sub $period 1)) $period) }}
 {{- end }}
 {{- end }}
