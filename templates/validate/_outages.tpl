@@ -89,7 +89,7 @@ such a role the other one
 {{- if include "common.isSet" . }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
-{{- $_ := set $surges $role (not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%"))) }}
+{{- $_ := set $surges $role (eq "true" (include "common.worker.surges" .)) }}
 {{- $_ := set $counts $role (int .Values.replicas) }}
 {{- end }}
 {{- end }}
@@ -129,7 +129,7 @@ before the new one starts. in: root chart's context; out: text, or nothing
 {{- with get $.Subcharts $role }}
 {{- $starts = max $starts (include "common.startupBudget" . | int) }}
 {{- if gt (int .Values.replicas) 1 }}{{ $others = append $others (printf "%d %s workers" (int .Values.replicas) $role) }}{{ end }}
-{{- if and (eq (int .Values.replicas) 1) (not (hasKey $surging $role)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
+{{- if and (eq (int .Values.replicas) 1) (not (hasKey $surging $role)) (not (include "common.worker.surges" .)) }}
 {{- $roles = append $roles $role }}
 {{- with include "common.worker.idle" . | trim }}{{ $idle = max $idle (int .) }}
 {{- else }}{{ $answers = max $answers (include "common.drain.worker.seconds" . | int) }}{{ end }}

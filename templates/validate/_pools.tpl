@@ -32,7 +32,7 @@ global.multiNode.controller: a DisaggregatedSet is of two roles or more, and agg
 {{- $gpus = add $gpus (mul .Values.replicas $each) }}
 {{- $most = add $most (mul (ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled) $each) }}
 {{- if .Values.autoscaling.enabled }}{{ $scaled = append $scaled (printf "%s.autoscaling.maxReplicas" $role) }}{{ end }}
-{{- if not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}
+{{- if include "common.worker.surges" . }}
 {{- $surges = append $surges (dict "role" $role "gpus" $each) }}
 {{- $more = add $more $each }}
 {{- end }}

@@ -97,6 +97,11 @@ in: component context; out: JSON map {maxSurge, maxUnavailable}
 {{- dict "maxSurge" $surge "maxUnavailable" $away | toJson }}
 {{- end }}
 
+{{/* common.worker.surges: "true" where an update starts a worker more before it ends one, else empty. in: component context */}}
+{{- define "common.worker.surges" -}}
+{{- if not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}true{{ end }}
+{{- end }}
+
 {{/*
 common.colocationKey: the label of the domain that holds all workers. Memory of a ComputeDomain ends at the NVLink clique: beyond
 it pods get ready and answer with nothing. in: component context
