@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -60,20 +61,20 @@ def wait_for(
 
 @contextmanager
 def meanwhile(act: Callable[[], object], interval: float) -> Iterator[None]:
-    """Do something every so many seconds, in a thread, as long as the block runs."""
+    """Do something every so many seconds, in a thread, as long as the block runs. Raises what ended it early."""
     stop = threading.Event()
 
     def go_on() -> None:
         while not stop.wait(interval):
             act()
 
-    thread = threading.Thread(target=go_on, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(go_on)
+        try:
+            yield
+        finally:
+            stop.set()
+    done.result()
 
 
 def pause(seconds: float) -> None:

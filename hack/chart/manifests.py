@@ -11,6 +11,7 @@ COMPONENT = "app.kubernetes.io/component"
 WORKERS = ("prefill", "decode", "encode")
 INSTANCE = "app.kubernetes.io/instance"
 RANK = "dynamo-disagg/rank"
+GENERATION = "dynamo-disagg/generation"
 SCALERS = {"HorizontalPodAutoscaler": "minReplicas", "ScaledObject": "minReplicaCount"}
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "LeaderWorkerSet", "DisaggregatedSet", "Job", "CronJob", "Pod")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hack.base.wait import pause, wait_for
+from hack.chart.manifests import RANK
 from hack.cluster.kube import Kube
 
 SYSTEM_PORT = 9090
@@ -87,7 +88,7 @@ class Endpoint:
         found: dict[str, dict[str, int]] = {}
         for component in ("prefill", "decode"):
             for pod in self.kube.pods(self.namespace, instance=self.release, component=component):
-                if pod.metadata.labels.get("dynamo-disagg/rank") != "worker":
+                if pod.metadata.labels.get(RANK) != "worker":
                     name = pod.metadata.name
                     metrics = self.kube.pod(self.namespace, name, SYSTEM_PORT, "metrics", timeout=30)
                     metrics.raise_for_status()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hack.base.wait import wait_for
 from hack.chart.helm import Values
-from hack.chart.manifests import merged
+from hack.chart.manifests import GENERATION, merged
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
 
@@ -14,7 +14,6 @@ from hack.cluster.release import Release
 SETTLED_SECONDS = 330
 COMPONENTS = ("frontend", "prefill", "decode")
 PEERS = ("etcd", "nats")
-GENERATION = "dynamo-disagg/generation"
 
 
 @dataclass

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from hack.base import process
 from hack.base.paths import ROOT
 from hack.base.wait import meanwhile, pause, wait_for
 from hack.chart.helm import Helm, Values
-from hack.chart.manifests import merged
+from hack.chart.manifests import GENERATION, RANK, merged
 from hack.cluster import controllers, scalers
 from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
@@ -85,33 +85,49 @@ class Counters:
     seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
     before: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
-    def going(self) -> AbstractContextManager[None]:
-        """Count from now on, as long as the block runs."""
-        self._read()
+    @contextmanager
+    def going(self) -> Iterator[None]:
+        """
+        Count from now on, as long as the block runs. Requests begin and end in it: before and after, each pod says its
+        number, so that of those that are left none is an older one than another's.
+        """
+        self._read_all()
         self.before = dict(self.seen)
-        return meanwhile(self._read_what_answers, 1)
+        with meanwhile(self._read_what_answers, 1):
+            yield
+        self._read_all()
+
+    def _read_all(self) -> None:
+        wait_for("each pod says what it has counted", self._read, lambda silent: not silent, 60, 1)
 
     def _read_what_answers(self) -> None:
         # An API server that is away is one of the cases.
         with contextlib.suppress(HTTPError, kubernetes.client.ApiException):
             self._read()
 
-    def _read(self) -> None:
+    def _read(self) -> dict[str, str]:
+        """The pods that do not answer, and why."""
+        silent = {}
         kube, namespace = self.release.kube, self.release.namespace
         for component, port in (("prefill", SYSTEM_PORT), ("decode", SYSTEM_PORT), ("frontend", HTTP_PORT)):
             for pod in kube.pods(namespace, instance=self.release.name, component=component):
+                if pod.metadata.labels.get(RANK) == "worker":
+                    # The first rank answers for the group.
+                    continue
                 try:
                     answer = kube.pod(namespace, pod.metadata.name, port, "metrics", timeout=2)
                     answer.raise_for_status()
-                except (OSError, NoAnswerError):
+                except (OSError, NoAnswerError) as error:
                     # It starts, or has gone.
+                    silent[pod.metadata.name] = str(error)
                     continue
                 text = answer.text
-                generation = pod.metadata.labels.get("dynamo-disagg/generation", "")
+                generation = pod.metadata.labels.get(GENERATION, "")
                 count = request_count(text) if port == SYSTEM_PORT else _total(MOVED, text)
                 self.seen[component, generation, pod.metadata.name] = count
                 if port == SYSTEM_PORT:
                     self.generations |= dict.fromkeys(worker_names(text), generation)
+        return silent
 
     def _counted(self) -> Iterator[tuple[str, str, int]]:
         for key, count in self.seen.items():

@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rich.console import Console
 from hack.base import process, wait
 from hack.base.log import Table, UserError
 from hack.base.step import Step
-from hack.base.wait import NotReachedError, UnrecoverableError, wait_for
+from hack.base.wait import NotReachedError, UnrecoverableError, meanwhile, wait_for
 from hack.base.yamlfile import parse_all, read_yaml, repeated_keys
 
 
@@ -45,6 +46,19 @@ def test_waiting_says_what_it_sees(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     states = iter([1, 2])
     wait_for("2 pods", lambda: next(states), lambda n: n == 2, 5, 0, show=lambda n: f"{n} of 2", step=Step("pods"))
     assert "waiting for 2 pods; 1 of 2" in capsys.readouterr().out
+
+
+def test_what_is_done_meanwhile_does_not_fail_in_silence() -> None:
+    done = threading.Event()
+
+    def fail() -> None:
+        done.set()
+        raise ValueError("not a number")
+
+    with pytest.raises(ValueError, match="not a number"), meanwhile(fail, 0):
+        assert done.wait(10)
+    with pytest.raises(UserError, match="of the block"), meanwhile(fail, 0):
+        raise UserError("of the block")
 
 
 def test_a_program_that_fails_says_so_in_its_own_words() -> None:

@@ -1,11 +1,12 @@
 """The clients of the reliability cases, against a frontend that answers as told; what is counted of a release."""
 
+import contextlib
 import http.client
 import http.server
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +17,9 @@ import pytest
 
 from hack.base.log import UserError
 from hack.base.paths import ROOT
-from hack.chart.manifests import merged
+from hack.chart.manifests import GENERATION, merged
 from hack.chart.render import render
+from hack.cluster.apiserver import NoAnswerError
 from hack.containers import runtimes
 from hack.data import load
 from hack.reliability import cuts, faults, outage, planned, report, trial
@@ -195,19 +197,43 @@ def test_a_mixed_pair_that_no_answer_names_is_counted() -> None:
     assert frontends.moved() == 2
 
 
-def test_a_worker_is_of_its_pods_generation() -> None:
-    metrics = """dynamo_component_requests_total{dynamo_endpoint="generate",worker_id="%s"} 3\n"""
+METRICS = """dynamo_component_requests_total{dynamo_endpoint="generate",worker_id="%s"} %d\n"""
+
+
+def pods_that_say(say: Callable[[str], str]) -> Counters:
+    """The counters of a release whose pods (prefill, decode, frontend) say these metrics."""
 
     def pods(_: str, instance: str, component: str) -> list[SimpleNamespace]:
-        labels = {"dynamo-disagg/generation": "new"} if component != "frontend" else {}
-        return [SimpleNamespace(metadata=SimpleNamespace(name=f"{instance}-{component}", labels=labels))]
+        labels = {GENERATION: "new"} if component != "frontend" else {}
+        return [SimpleNamespace(metadata=SimpleNamespace(name=component, labels=labels))]
 
     def pod(_: str, name: str, *where: Any, **options: Any) -> SimpleNamespace:
-        return SimpleNamespace(text=metrics % {"f": "1f", "p": "1a", "d": "2b"}[name[5]], raise_for_status=lambda: None)
+        return SimpleNamespace(text=say(name), raise_for_status=lambda: None)
 
-    made = Counters(SimpleNamespace(kube=SimpleNamespace(pods=pods, pod=pod), namespace="n", name="demo"))  # type: ignore[arg-type]
+    return Counters(SimpleNamespace(kube=SimpleNamespace(pods=pods, pod=pod), namespace="n", name="demo"))  # type: ignore[arg-type]
+
+
+def test_a_worker_is_of_its_pods_generation() -> None:
+    made = pods_that_say(lambda name: METRICS % ({"frontend": "1f", "prefill": "1a", "decode": "2b"}[name], 3))
     with made.going():
         assert made.generations == {"1a": "new", "2b": "new"}
+
+
+def test_the_last_numbers_are_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "meanwhile", lambda *_: contextlib.nullcontext())
+    served, silent = 3, {"decode"}
+
+    def say(name: str) -> str:
+        if served > 3 and name in silent:
+            silent.remove(name)
+            raise NoAnswerError("busy")
+        return METRICS % ("1a", served)
+
+    made = pods_that_say(say)
+    with made.going():
+        served = 7
+    assert not silent
+    assert {key[0]: count for key, count in made.seen.items() if key[1]} == {"prefill": 7, "decode": 7}
 
 
 def outcome_of(case: str, mixed: int = 0, **failed: int) -> Outcome:
