@@ -6,7 +6,7 @@
 # Guess:    with nvext.extra_fields ["worker_id"] each event of a stream says which decode worker it comes from, so that
 #           the events after a migration name the new one.
 # Seen:     all events name the worker that was killed, also those that the other one computed. So worker_id is the
-#           first choice of the router; where a stream ended, only the workers' own counters say.
+#           first choice of the router; where a stream ended, only the workers' own counters and logs say.
 # Output:   1500 of 1500 tokens, moved ['1']; the last 1386 events name the killed worker
 set -euo pipefail
 

@@ -18,7 +18,6 @@ import requests
 from hack.base import process
 from hack.base.paths import ROOT, cache_dir, content_key
 from hack.base.wait import wait_for
-from hack.cluster.serving import worker_names
 from tests.prometheus import free_port
 
 RUNTIME = ROOT / "hack" / "data" / "runtime"
@@ -72,10 +71,9 @@ class Dynamo:
             self.pods[pod][0].terminate()
             self.pods.pop(pod)[0].wait()
 
-    def workers(self, role: str) -> set[str]:
-        """How the workers of a role name themselves in their metrics."""
-        pages = [f"http://127.0.0.1:{port}/metrics" for pod, (_, port) in self.pods.items() if pod.startswith(role)]
-        return set().union(*(worker_names(requests.get(page, timeout=10).text) for page in pages))
+    def logs(self) -> list[str]:
+        """Of the workers."""
+        return [log.read_text() for role in ("prefill", "decode") for log in self.folder.glob(f"{role}-*.log")]
 
     def scrape(self) -> dict[str, Any]:
         """What Prometheus asks, with the labels that docs/monitoring.md promises; read again when pods end."""

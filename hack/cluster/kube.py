@@ -1,5 +1,6 @@
 """The API of a cluster, and HTTP to its pods and Services through the API server: nothing to forward or clean up."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,19 @@ class Kube:
         """Those that are containers, no KWOK nodes."""
         return [n for n in self.core.list_node().items if KWOK_ANNOTATION not in (n.metadata.annotations or {})]
 
+    @property
+    def _kubectl(self) -> list[str | Path]:
+        return [TOOLS_BIN / "kubectl", f"--kubeconfig={self.kubeconfig}"]
+
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints; raises UserError with its message."""
-        command: list[str | Path] = [TOOLS_BIN / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
-        return process.output(command, f"kubectl {' '.join(arguments)}", stdin=stdin, timeout=KUBECTL_SECONDS)
+        what = f"kubectl {' '.join(arguments)}"
+        return process.output([*self._kubectl, *arguments], what, stdin=stdin, timeout=KUBECTL_SECONDS)
+
+    def following(self, namespace: str, pod: str, container: str) -> AbstractContextManager[process.Background]:
+        """The log of a container: from its first line, and on as long as the block and the container run."""
+        where = [f"--namespace={namespace}", f"--container={container}"]
+        return process.background([*self._kubectl, "logs", "--follow", *where, pod])
 
     def service(self, namespace: str, name: str, port: int, path: str, **request: Any) -> requests.Response:
         """A request to a Service; `json` makes it a POST. Arguments as of requests.request."""

@@ -1,7 +1,6 @@
 """What a running release does: which models it lists, what it answers, and which pods did the work."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -118,11 +117,6 @@ def request_count(metrics: str) -> int:
     """dynamo_component_requests_total of the endpoint "generate" in Prometheus text."""
     counters = (line for line in metrics.splitlines() if line.startswith("dynamo_component_requests_total{"))
     return round(sum(float(line.rsplit(" ", 1)[1]) for line in counters if 'dynamo_endpoint="generate"' in line))
-
-
-def worker_names(metrics: str) -> set[str]:
-    """Of those in a worker's Prometheus text; answers name their workers so too (hack/data/load.py)."""
-    return set(re.findall(r'worker_id="([0-9a-f]+)"', metrics))
 
 
 def difference(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

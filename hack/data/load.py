@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import select
 import sys
 import threading
@@ -31,15 +30,13 @@ PATIENCE_SECONDS = 180
 SHORT, LONG = 48, 512
 # A connection that the server closed while a request was on its way.
 BROKEN = ("RemoteDisconnected", "BrokenPipeError", "ConnectionResetError")
-WORKERS = re.compile(rb'"prefill_worker_id":(\d+).*"decode_worker_id":(\d+)')
 
 
 @dataclass
 class Account:
     """
     What came of the requests. `wrong`: an answer that ended well with other tokens than it should have. `asked_again`:
-    on a new connection, because a kept one broke before a byte of the answer; each is one request of `sent`. `pairs`:
-    answers that began, by their workers.
+    on a new connection, because a kept one broke before a byte of the answer; each is one request of `sent`.
     """
 
     sent: int = 0
@@ -48,7 +45,6 @@ class Account:
     shed: int = 0
     asked_again: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[str] = field(default_factory=Counter)
     first_failure: float = 0
     last_failure: float = 0
     longest_stall: float = 0
@@ -79,11 +75,6 @@ class Account:
             else:
                 self.wrong += 1
 
-    def begun(self, pair: str) -> None:
-        """The first token of an answer of these workers."""
-        with self.lock:
-            self.pairs[pair] += 1
-
     def line(self) -> str:
         """As JSON."""
         with self.lock:
@@ -97,7 +88,6 @@ class Account:
                     "shed": self.shed,
                     "asked_again": self.asked_again,
                     "failed": dict(self.failed),
-                    "pairs": dict(self.pairs),
                     "failing_seconds": round(self.last_failure - self.first_failure, 1),
                     "longest_stall": round(self.longest_stall, 2),
                     "longest_answer": round(self.longest_answer, 2),
@@ -115,15 +105,6 @@ def closed(connection: http.client.HTTPConnection) -> bool:
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def workers(event: bytes) -> str:
-    """
-    Those that computed an answer's prompt and its tokens, named as in their own metrics; "" where an event of a stream
-    does not say. An answer that moves goes on naming those that it began with.
-    """
-    found = WORKERS.search(event)
-    return " ".join(f"{int(number):x}" for number in found.groups()) if found else ""
 
 
 class Client(threading.Thread):
@@ -173,7 +154,6 @@ class Client(threading.Thread):
             "max_tokens": self.tokens,
             "ignore_eos": True,
             "stream": True,
-            "nvext": {"extra_fields": ["worker_id"]},
         }
         tokens, last = 0, time.monotonic()
         try:
@@ -188,8 +168,6 @@ class Client(threading.Thread):
                     return f"error event {line[:200].strip().decode(errors='replace')}", tokens
                 if b'"content"' in line:
                     now = time.monotonic()
-                    if not tokens:
-                        self.account.begun(workers(line))
                     gaps.append(now - last)
                     last, tokens = now, tokens + 1
                 ended = ended or line.strip() == b"data: [DONE]"

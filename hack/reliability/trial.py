@@ -1,36 +1,30 @@
 """One case: load, what happens, and what came of it."""
 
-import contextlib
 import re
 import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import kubernetes
-from urllib3.exceptions import HTTPError
-
 from hack.base import process
 from hack.base.paths import ROOT
-from hack.base.wait import meanwhile, pause, wait_for
+from hack.base.wait import pause, wait_for
 from hack.chart.helm import Helm, Values
-from hack.chart.manifests import GENERATION, RANK, merged
+from hack.chart.manifests import merged
 from hack.cluster import controllers, scalers
-from hack.cluster.apiserver import NoAnswerError
 from hack.cluster.release import Release
-from hack.cluster.serving import HTTP_PORT, SYSTEM_PORT, request_count, worker_names
 from hack.reliability import outage
 from hack.reliability.cases import Case, Loss
 from hack.reliability.clients import MODEL, load
+from hack.reliability.counters import Counters, mixed
 from hack.reliability.subject import Subject
 
 KIND = re.compile(r" data:|\{")
-MOVED = "dynamo_frontend_model_migration_total"
 LWS = "lws"
 BEFORE_SECONDS, AFTER_SECONDS = 10, 10
 # Two of each, as whoever wants to lose nothing has; answers at a pace at which a long one takes some seconds.
@@ -70,101 +64,6 @@ class Outcome:
     def unexpected(self) -> bool:
         """Whether an outage is not as long as was to be expected, to 10 %."""
         return self.expected is not None and abs(self.clients["failing_seconds"] / self.expected - 1) > 0.1
-
-
-@dataclass
-class Counters:
-    """
-    What each pod has counted, by component, generation and name: of a worker the requests served, of a frontend those
-    moved. And the generation of each worker, by the name that answers give it. Read every second; a pod that has gone
-    keeps its last number.
-    """
-
-    release: Release
-    generations: dict[str, str] = field(default_factory=dict)
-    seen: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    before: dict[tuple[str, str, str], int] = field(default_factory=dict)
-
-    @contextmanager
-    def going(self) -> Iterator[None]:
-        """
-        Count from now on, as long as the block runs. Requests begin and end in it: before and after, each pod says its
-        number, so that of those that are left none is an older one than another's.
-        """
-        self._read_all()
-        self.before = dict(self.seen)
-        with meanwhile(self._read_what_answers, 1):
-            yield
-        self._read_all()
-
-    def _read_all(self) -> None:
-        wait_for("each pod says what it has counted", self._read, lambda silent: not silent, 60, 1)
-
-    def _read_what_answers(self) -> None:
-        # An API server that is away is one of the cases.
-        with contextlib.suppress(HTTPError, kubernetes.client.ApiException):
-            self._read()
-
-    def _read(self) -> dict[str, str]:
-        """The pods that do not answer, and why."""
-        silent = {}
-        kube, namespace = self.release.kube, self.release.namespace
-        for component, port in (("prefill", SYSTEM_PORT), ("decode", SYSTEM_PORT), ("frontend", HTTP_PORT)):
-            for pod in kube.pods(namespace, instance=self.release.name, component=component):
-                if pod.metadata.labels.get(RANK) == "worker":
-                    # The first rank answers for the group.
-                    continue
-                try:
-                    answer = kube.pod(namespace, pod.metadata.name, port, "metrics", timeout=2)
-                    answer.raise_for_status()
-                except (OSError, NoAnswerError) as error:
-                    # It starts, or has gone.
-                    silent[pod.metadata.name] = str(error)
-                    continue
-                text = answer.text
-                generation = pod.metadata.labels.get(GENERATION, "")
-                count = request_count(text) if port == SYSTEM_PORT else _total(MOVED, text)
-                self.seen[component, generation, pod.metadata.name] = count
-                if port == SYSTEM_PORT:
-                    self.generations |= dict.fromkeys(worker_names(text), generation)
-        return silent
-
-    def _counted(self) -> Iterator[tuple[str, str, int]]:
-        for key, count in self.seen.items():
-            yield key[0], key[1], count - self.before.get(key, 0)
-
-    def moved(self) -> int:
-        """Requests that went on at another worker."""
-        return sum(count for component, _, count in self._counted() if component == "frontend")
-
-    def mixed(self, pairs: Mapping[str, int]) -> int:
-        """
-        Answers whose workers (hack/data/load.py) are of two generations, or not known to be of one; and of those that
-        moved, which go on naming their first workers, as many as what the workers counted leaves room for. There as
-        many mixed one way as the other cancel out.
-        """
-        named = sum(count for pair, count in pairs.items() if not self._alike(pair))
-        return named + min(self.moved(), self._beyond())
-
-    def _alike(self, pair: str) -> bool:
-        generations = {self.generations.get(worker) for worker in pair.split()}
-        return len(generations) == 1 and None not in generations
-
-    def _beyond(self) -> int:
-        """
-        Each mixed pair is an answer too many in one generation and a prompt too many in another. A worker that goes may
-        take its last second's numbers along, which is on one side only.
-        """
-        beyond: Counter[str] = Counter()
-        for component, generation, count in self._counted():
-            beyond[generation] += {"decode": count, "prefill": -count}.get(component, 0)
-        answers = sum(count for count in beyond.values() if count > 0)
-        prompts = sum(-count for count in beyond.values() if count < 0)
-        return min(answers, prompts)
-
-
-def _total(name: str, metrics: str) -> int:
-    return round(sum(map(float, re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", metrics, re.MULTILINE))))
 
 
 def trial(release: Release, name: str, case: Case, requests: int = 0) -> Outcome:
@@ -207,7 +106,13 @@ def _trial(release: Release, name: str, case: Case, requests: int) -> Outcome:
         # The next case begins with a release of its own.
         _uninstall(release)
     return Outcome(
-        name, account, round(seconds), counters.moved(), counters.mixed(account["pairs"]), case.loses, expected
+        name,
+        account,
+        round(seconds),
+        counters.moved(),
+        mixed(counters.received, account["right"]),
+        case.loses,
+        expected,
     )
 
 

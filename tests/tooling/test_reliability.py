@@ -17,21 +17,19 @@ import pytest
 
 from hack.base.log import UserError
 from hack.base.paths import ROOT
-from hack.chart.manifests import GENERATION, merged
+from hack.base.wait import wait_for
+from hack.chart.manifests import merged
 from hack.chart.render import render
 from hack.cluster.apiserver import NoAnswerError
 from hack.containers import runtimes
 from hack.data import load
 from hack.reliability import cuts, faults, outage, planned, report, trial
 from hack.reliability.cases import CASES
-from hack.reliability.trial import Counters, Outcome
+from hack.reliability.counters import Counters, mixed
+from hack.reliability.trial import Outcome
 
 TOKEN = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
-# As Dynamo's: the numbers are decimal here, hexadecimal in the workers' metrics.
-FIRST = TOKEN.replace(
-    b"}}]}", b'}}],"nvext":{"worker_id":{"prefill_worker_id":26,"prefill_dp_rank":0,"decode_worker_id":43}}}'
-)
 
 
 class Frontend(http.server.ThreadingHTTPServer):
@@ -97,16 +95,6 @@ def test_what_came_of_a_request(
     assert line["longest_answer"] == round(sum(gaps), 2)
 
 
-def test_an_answer_names_its_workers(frontend: Frontend, tmp_path: Path) -> None:
-    account = load.Account()
-    client = load.Client(account, f"http://127.0.0.1:{frontend.server_port}", "m", 2, tmp_path / "stop", keeps=False)
-    for events in ([FIRST, FIRST, DONE], [FIRST], [TOKEN, DONE], [DONE]):
-        frontend.events = events
-        client._ask([])
-        client._hang_up()
-    assert json.loads(account.line())["pairs"] == {"1a 2b": 2, "": 1}
-
-
 def test_how_long_requests_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     account = load.Account()
     times = iter((100.0, 107.25, 109.5))
@@ -163,77 +151,86 @@ def test_what_a_kept_connection_loses_is_asked_again(
     assert line["sent"] == 2
 
 
-def counters(counts: dict[tuple[str, str, str], int], **generations: str) -> Counters:
-    return Counters(None, generations, counts)  # type: ignore[arg-type]
+def received(second: int, request: str, component: str, generation: str) -> str:
+    """As Dynamo logs it on a terminal."""
+    span = f'component="{component}" endpoint="generate" namespace="n-demo-{generation}" instance_id=4041081686039738'
+    return (
+        f"\x1b[2m2026-11-30T20:41:{second:02}.291974Z\x1b[0m \x1b[32m INFO\x1b[0m handle_payload: request "
+        f'received \x1b[3mrequest_id\x1b[0m\x1b[2m=\x1b[0m{request} otel.kind="server" request_id="{request}" {span}\n'
+    )
+
+
+def answered(second: int, request: str, prefill: str, decode: str) -> str:
+    return received(second, request, "prefill", prefill) + received(second + 1, request, "backend", decode)
 
 
 def test_a_mixed_pair_is_counted() -> None:
-    old = {("prefill", "old", "p1"): 30, ("decode", "old", "d1"): 30}
-    new = {("prefill", "new", "p2"): 12, ("decode", "new", "d2"): 12}
-    made = counters(old | new, a1="old", a2="new", b1="old", b2="new")
-    alike = {"a1 b1": 30, "a2 b2": 12}
-    assert made.mixed(alike) == 0
-    # As many one way as the other, so that no worker counts one too many or too few.
-    assert made.mixed({**alike, "a1 b2": 2, "a2 b1": 2}) == 4
-    # A worker that no pod said was its own, and an answer that names none.
-    assert made.mixed({**alike, "a2 b3": 1, "a3 b3": 1, "": 1}) == 3
+    alike = answered(1, "a", "old", "old") + answered(3, "b", "new", "new")
+    assert mixed([alike], 2) == 0
+    # In whatever order the logs are read, and read twice.
+    assert mixed([*reversed(alike.splitlines(keepends=True)), alike], 2) == 0
+    assert mixed([alike, answered(5, "c", "old", "new"), answered(7, "d", "new", "old")], 4) == 2
 
 
-def test_a_mixed_pair_that_no_answer_names_is_counted() -> None:
-    old = {("prefill", "old", "p1"): 30, ("decode", "old", "d1"): 30}
-    new = {("prefill", "new", "p2"): 12, ("decode", "new", "d2"): 12}
-    # Two prompts of the old generation were answered by the new one.
-    crossed = {**old, **new, ("decode", "old", "d1"): 28, ("decode", "new", "d2"): 14}
-    assert counters(crossed).mixed({}) == 0, "no answer has moved: a busy machine read one worker later than another"
-    assert counters({**crossed, ("frontend", "", "f1"): 1}).mixed({}) == 1
-    mixed = counters({**crossed, ("frontend", "", "f1"): 5})
-    assert mixed.mixed({}) == 2
-    mixed.before = mixed.seen
-    assert mixed.mixed({}) == 0, "all of it before the case"
-    # The old prefill worker went with its last numbers.
-    assert counters({**old, **new, ("prefill", "old", "p1"): 27}).mixed({}) == 0
-    frontends = counters({("frontend", "", "f1"): 5} | old)
-    frontends.before = {("frontend", "", "f1"): 3}
-    assert frontends.moved() == 2
+def test_an_answer_that_moves_is_of_several_pairs() -> None:
+    moved = answered(1, "a", "old", "old") + answered(11, "a", "new", "new")
+    assert mixed([moved], 1) == 0
+    assert mixed([answered(1, "a", "old", "old"), received(11, "a", "backend", "new")], 1) == 1
+    assert mixed([answered(1, "a", "old", "new"), answered(11, "a", "new", "new")], 1) == 1
+    # Its first attempt never had a decode worker.
+    assert mixed([received(1, "a", "prefill", "old"), answered(11, "a", "new", "new")], 1) == 0
 
 
-METRICS = """dynamo_component_requests_total{dynamo_endpoint="generate",worker_id="%s"} %d\n"""
+def test_an_answer_of_unknown_workers_is_counted() -> None:
+    assert mixed([received(1, "a", "prefill", "old")], 1) == 1
+    assert mixed([received(1, "a", "backend", "old")], 1) == 1
+    assert mixed([], 3) == 3
 
 
-def pods_that_say(say: Callable[[str], str]) -> Counters:
-    """The counters of a release whose pods (prefill, decode, frontend) say these metrics."""
+METRICS = 'dynamo_frontend_model_migration_total{model="m"} %d\n'
+
+
+def pods_of(say: Callable[[], str], log: list[str], exit_code: int | None) -> Counters:
+    """The counters of a release of one pod a component, each log of which is the next of these."""
 
     def pods(_: str, instance: str, component: str) -> list[SimpleNamespace]:
-        labels = {GENERATION: "new"} if component != "frontend" else {}
-        return [SimpleNamespace(metadata=SimpleNamespace(name=component, labels=labels))]
+        metadata = SimpleNamespace(name=f"{instance}-{component}", labels={})
+        return [SimpleNamespace(metadata=metadata, status=SimpleNamespace(phase="Running"))]
 
     def pod(_: str, name: str, *where: Any, **options: Any) -> SimpleNamespace:
-        return SimpleNamespace(text=say(name), raise_for_status=lambda: None)
+        assert name == "demo-frontend"
+        return SimpleNamespace(text=say(), raise_for_status=lambda: None)
 
-    return Counters(SimpleNamespace(kube=SimpleNamespace(pods=pods, pod=pod), namespace="n", name="demo"))  # type: ignore[arg-type]
+    def following(_: str, name: str, container: str) -> contextlib.AbstractContextManager[Any]:
+        text = log.pop(0)
+        return contextlib.nullcontext(SimpleNamespace(exit_code=exit_code, said=lambda: text))
+
+    kube = SimpleNamespace(pods=pods, pod=pod, following=following)
+    return Counters(SimpleNamespace(kube=kube, namespace="n", name="demo"))  # type: ignore[arg-type]
 
 
-def test_a_worker_is_of_its_pods_generation() -> None:
-    made = pods_that_say(lambda name: METRICS % ({"frontend": "1f", "prefill": "1a", "decode": "2b"}[name], 3))
-    with made.going():
-        assert made.generations == {"1a": "new", "2b": "new"}
+def test_what_moved_is_counted_to_the_end() -> None:
+    moved, silent = 3, [False]
 
-
-def test_the_last_numbers_are_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "meanwhile", lambda *_: contextlib.nullcontext())
-    served, silent = 3, {"decode"}
-
-    def say(name: str) -> str:
-        if served > 3 and name in silent:
-            silent.remove(name)
+    def say() -> str:
+        if moved > 3 and not silent[0]:
+            silent[0] = True
             raise NoAnswerError("busy")
-        return METRICS % ("1a", served)
+        return METRICS % moved
 
-    made = pods_that_say(say)
+    made = pods_of(say, ["", ""], None)
     with made.going():
-        served = 7
-    assert not silent
-    assert {key[0]: count for key, count in made.seen.items() if key[1]} == {"prefill": 7, "decode": 7}
+        moved = 7
+    assert silent == [True]
+    assert made.moved() == 4
+
+
+def test_the_log_of_a_container_that_ended_is_followed_anew() -> None:
+    logs = [answered(second, name, "old", "old") for second, name in ((1, "a"), (3, "b"), (5, "c"), (7, "d"))]
+    made = pods_of(lambda: METRICS % 0, logs, 1)
+    with made.going():
+        wait_for("all logs are read", lambda: logs, lambda left: not left, 10, 0.1)
+    assert mixed(made.received, 4) == 0
 
 
 def outcome_of(case: str, mixed: int = 0, **failed: int) -> Outcome:

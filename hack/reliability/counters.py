@@ -1,0 +1,115 @@
+"""What a release's own pods say of the requests they had: how many moved, and which workers met."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import kubernetes
+from urllib3.exceptions import HTTPError
+
+from hack.base.process import Background
+from hack.base.wait import meanwhile, wait_for
+from hack.chart.manifests import RANK
+from hack.cluster.apiserver import NoAnswerError
+from hack.cluster.release import Release
+from hack.cluster.serving import HTTP_PORT
+
+MOVED = "dynamo_frontend_model_migration_total"
+CONTAINER = "engine"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Dynamo's name of the generation, which ends in its hash, is part of it.
+RECEIVED = re.compile(
+    r'^(\S+Z) .* request received .*\brequest_id="(.+?)" component="(.+?)" endpoint="generate" namespace="(.+?)"',
+    re.MULTILINE,
+)
+
+
+@dataclass
+class Counters:
+    """
+    Of each frontend the requests that it moved, read every second: one that has gone keeps its last number. Of each
+    worker its log.
+    """
+
+    release: Release
+    seen: dict[str, int] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)
+    logs: dict[str, list[Background]] = field(default_factory=dict)
+    received: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def going(self) -> Iterator[None]:
+        """Count from now on, as long as the block runs. Requests begin and end in it."""
+        self._read_all()
+        self.before = dict(self.seen)
+        with ExitStack() as programs:
+
+            def look() -> None:
+                # An API server that is away is one of the cases.
+                with contextlib.suppress(HTTPError, kubernetes.client.ApiException):
+                    self._follow(programs)
+                    self._read()
+
+            look()
+            with meanwhile(look, 1):
+                yield
+            self._read_all()
+            self.received = [log.said() for logs in self.logs.values() for log in logs]
+
+    def _follow(self, programs: ExitStack) -> None:
+        """A log ends with its container, or where a node does not answer."""
+        kube, namespace = self.release.kube, self.release.namespace
+        for component in ("prefill", "decode"):
+            for pod in kube.pods(namespace, instance=self.release.name, component=component):
+                # The first rank is the one that is asked.
+                name, runs = pod.metadata.name, pod.status.phase == "Running"
+                logs = self.logs.setdefault(name, [])
+                if runs and pod.metadata.labels.get(RANK) != "worker" and (not logs or logs[-1].exit_code is not None):
+                    logs.append(programs.enter_context(kube.following(namespace, name, CONTAINER)))
+
+    def _read_all(self) -> None:
+        wait_for("each frontend says what it has counted", self._read, lambda silent: not silent, 60, 1)
+
+    def _read(self) -> dict[str, str]:
+        """The frontends that do not answer, and why."""
+        silent = {}
+        kube, namespace = self.release.kube, self.release.namespace
+        for pod in kube.pods(namespace, instance=self.release.name, component="frontend"):
+            name = pod.metadata.name
+            try:
+                answer = kube.pod(namespace, name, HTTP_PORT, "metrics", timeout=2)
+                answer.raise_for_status()
+            except (OSError, NoAnswerError) as error:
+                # It starts, or has gone.
+                silent[name] = str(error)
+                continue
+            self.seen[name] = _total(MOVED, answer.text)
+        return silent
+
+    def moved(self) -> int:
+        """Requests that went on at another worker."""
+        return sum(count - self.before.get(name, 0) for name, count in self.seen.items())
+
+
+def mixed(logs: Iterable[str], right: int) -> int:
+    """
+    Answers, or parts of one that moved, of two generations: the worker that computed the prompt is the last one that
+    received the request before the worker that computed the tokens, by one clock, which the nodes of kind share. And
+    of the right answers those of which no log says so much.
+    """
+    events = sorted({event for log in logs for event in RECEIVED.findall(COLOURS.sub("", log))})
+    prompts: dict[str, str] = {}
+    known, met = set(), 0
+    for _, request, component, generation in events:
+        if component == "prefill":
+            prompts[request] = generation
+        elif request in prompts:
+            known.add(request)
+            met += prompts[request] != generation
+    return met + max(0, right - len(known))
+
+
+def _total(name: str, metrics: str) -> int:
+    return round(sum(map(float, re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", metrics, re.MULTILINE))))
