@@ -182,6 +182,8 @@ PLANNED: dict[str, Case] = {
     "a decode worker more, and less": Case(planned.scale("decode")),
     "a frontend more, and less": Case(planned.scale("frontend")),
     "kubectl scale, and an upgrade": Case(planned.kubectl_scale),
+    "a rotated token, and restarts": Case(planned.rotate_token),
+    "restarted LeaderWorkerSets": Case(planned.restart_groups, values=GROUPS, images=("lws",)),
     "a drained node": Case(planned.drain),
     "an uninstall, and an install": Case(planned.uninstall, loses=GONE),
 }

@@ -14,6 +14,8 @@ from hack.containers.build_images import images
 from hack.reliability import faults
 from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
 
+WORKERS = ("prefill", "decode")
+
 
 def stamp(*components: str) -> Values:
     """A change of the components' pods that changes nothing they do."""
@@ -80,6 +82,40 @@ def kubectl_scale(subject: Subject) -> None:
     subject.settle()
     for replicas in (3, 2):
         subject.upgrade({"decode": {"replicas": replicas}}, "--force-conflicts")
+
+
+def rotate_token(subject: Subject) -> None:
+    """A token for the hub, and after that the one that takes its place, as docs/runbook.md says."""
+    secret, where = "hub-token", ("--namespace", subject.release.namespace)
+
+    def write(token: str) -> None:
+        made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "stringData": {"HF_TOKEN": token}}
+        subject.kube.kubectl(*where, "apply", "--filename=-", stdin=json.dumps(made))
+
+    write("the old one")
+    subject.upgrade(nested("global.env.HF_TOKEN", {"secretKeyRef": {"name": secret, "key": "HF_TOKEN"}}))
+    write("the new one")
+    for role in WORKERS:
+        deployment = f"deployment/{subject.release.name}-{role}"
+        subject.kube.kubectl(*where, "rollout", "restart", deployment)
+        subject.kube.kubectl(*where, "rollout", "status", deployment, "--timeout=170s")
+        subject.settle()
+        for pod in subject.pods(role):
+            assert subject.kube.kubectl(*where, "exec", pod, "--", "printenv", "HF_TOKEN") == "the new one\n", pod
+
+
+def restart_groups(subject: Subject) -> None:
+    """All pods of LeaderWorkerSets anew, of the same generation, as docs/runbook.md says."""
+    wanted = {"restarted": "2026-11-30"}
+    before = {role: subject.generations(role) for role in WORKERS}
+    subject.upgrade({role: {"podAnnotations": wanted} for role in WORKERS})
+
+    def old() -> list[str]:
+        pods = [pod.metadata for role in WORKERS for pod in subject.running(role)]
+        return [pod.name for pod in pods if not wanted.items() <= (pod.annotations or {}).items()]
+
+    wait_for("all ranks are new ones", old, lambda names: not names, SETTLED_SECONDS, 1)
+    assert {role: subject.generations(role) for role in WORKERS} == before
 
 
 def uninstall(subject: Subject) -> None:

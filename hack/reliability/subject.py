@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hack.base.wait import wait_for
 from hack.chart.helm import Values
@@ -38,10 +39,18 @@ class Subject:
         name = f"{workload}/{self.release.name}-{component}"
         self.kube.kubectl("--namespace", self.release.namespace, "scale", name, f"--replicas={replicas}")
 
-    def pods(self, component: str) -> list[str]:
-        """Names of the pods of a component that are not on their way out."""
+    def running(self, component: str) -> list[Any]:
+        """The pods of a component that are not on their way out."""
         found = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
-        return [pod.metadata.name for pod in found if not pod.metadata.deletion_timestamp]
+        return [pod for pod in found if not pod.metadata.deletion_timestamp]
+
+    def pods(self, component: str) -> list[str]:
+        """Their names."""
+        return [pod.metadata.name for pod in self.running(component)]
+
+    def generations(self, role: str) -> set[str]:
+        """Of the workers of a role."""
+        return {pod.metadata.labels[GENERATION] for pod in self.running(role)}
 
     def delete(self, component: str, *options: str) -> None:
         """Delete one of its pods."""

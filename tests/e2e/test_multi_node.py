@@ -109,27 +109,31 @@ def prove(demo: Release, kube: Kube, controller: str) -> None:
         update_both(kube, demo, changed)
     else:
         # A StatefulSet's rank that starts in seconds, as here, may be ready with its old leader, and workers overlap.
-        update(kube, demo, 4 if controller == "lws" else 2, changed)
+        update(kube, demo, "prefill", 4 if controller == "lws" else 2, changed)
+    if controller == "lws":
+        # The only group of its role: releases before 0.9 replaced it never, where one might not be away.
+        update(kube, demo, "decode", 0, merged(changed, nested("decode.podLabels.version", "2")))
     assert "OK: 2 proved, 2 simulated" in demo.test()
     remove(demo)
 
 
-def update(kube: Kube, demo: Release, fewest: int, values: Any) -> None:
-    """Change the prefill pods: they are replaced while at least so many workers stay ready, and decode's are not."""
+def update(kube: Kube, demo: Release, role: str, fewest: int, values: Any) -> None:
+    """Change a role's pods: they are replaced while at least so many of its workers stay ready, the other's are not."""
     before = {name: pod.metadata.uid for name, pod in workers(kube, demo).items()}
     demo.install(values, files=FILES, wait=False)
     leaders: list[int] = []
 
     def to_come() -> list[str]:
-        now = {name: pod for name, pod in workers(kube, demo).items() if group(pod).startswith("prefill")}
+        now = {name: pod for name, pod in workers(kube, demo).items() if group(pod).startswith(role)}
         leaders.append(leaders_ready(now))
         renewed = {name for name, pod in now.items() if pod.metadata.uid != before.get(name) and ready(pod)}
-        return sorted(name for name in before if "-prefill-" in name and name not in renewed)
+        return sorted(name for name in before if f"-{role}-" in name and name not in renewed)
 
-    wait_for("every prefill pod is a new one and ready", to_come, lambda names: not names, 300)
+    wait_for(f"every {role} pod is a new one and ready", to_come, lambda names: not names, 300)
     assert min(leaders) >= fewest, f"leaders that were ready, over time: {leaders}"
     after = workers(kube, demo)
-    assert [name for name in before if "-decode-" in name and after[name].metadata.uid != before[name]] == []
+    others = [name for name in before if f"-{role}-" not in name]
+    assert [name for name in others if after[name].metadata.uid != before[name]] == []
 
 
 def update_both(kube: Kube, demo: Release, values: Any) -> None:

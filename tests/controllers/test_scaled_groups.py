@@ -1,0 +1,61 @@
+"""Workers of two pods whose number KEDA changes through the scale subresource of their LeaderWorkerSet."""
+
+import json
+from collections.abc import Callable
+
+from hack.base.wait import wait_for
+from hack.chart.manifests import RANK, merged
+from hack.cluster import lifecycle as cluster
+from hack.cluster import prometheus
+from hack.cluster.kube import Kube
+from hack.cluster.release import Release
+from hack.cluster.scalers import scalers
+from hack.reliability.cases import GROUPS
+from hack.reliability.clients import MODEL, asking, lost
+from hack.reliability.scaling import SIMULATED, TOKENS, WORDS
+from tests.clusterfixtures import remove
+from tests.controllers.conftest import load
+
+RANKS = 2
+SCALED = {
+    "decode": {"autoscaling": {"enabled": True, "maxReplicas": 2, "target": 10, "scaleDownSeconds": 15}},
+    "frontend": {"replicas": 2},
+}
+# Requests a second, and for how many seconds.
+BUSY, QUIET = (5.0, 150), (0.5, 150)
+
+
+def test_groups_come_and_go_as_groups(
+    release: Callable[..., Release], kube: Kube, running: cluster.Cluster, lws: None
+) -> None:
+    load(running, "prometheus")
+    demo = release()
+    server = prometheus.install(kube, demo.namespace)
+    scaled = merged(GROUPS, SCALED, {"autoscaling": {"prometheusUrl": server.url, "pollingSeconds": 5}})
+
+    def ranks() -> tuple[int, int]:
+        """Decode pods that are leaders, and that are not, all of them ready."""
+        pods = kube.pods(demo.namespace, instance=demo.name, component="decode")
+        ready = [
+            pod.metadata.labels[RANK]
+            for pod in pods
+            if any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions or [])
+        ]
+        return ready.count("leader"), ready.count("worker")
+
+    def counted() -> int:
+        """Workers, as the HorizontalPodAutoscaler that KEDA made sees them."""
+        where = ("--namespace", demo.namespace, f"keda-hpa-{demo.name}-decode", "--output=json")
+        return int(json.loads(kube.kubectl("get", "horizontalpodautoscaler", *where))["status"]["currentReplicas"])
+
+    with scalers(kube):
+        demo.install(merged(SIMULATED, scaled), timeout=240)
+        wait_for("a group of decode is ready", ranks, lambda seen: seen == (1, RANKS - 1), 120)
+        demo.endpoint.wait_for_model(MODEL)
+        phases = [f"{rate:g}x{seconds:g}" for rate, seconds in (BUSY, QUIET)]
+        with asking(demo, "waves", [str(WORDS), str(TOKENS), *phases]) as clients:
+            wait_for("a second group is ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), BUSY[1])
+            assert wait_for("the scaler counts groups", counted, lambda seen: seen == 2, 30) == 2
+            wait_for("it has gone", ranks, lambda seen: seen == (1, RANKS - 1), BUSY[1] + QUIET[1])
+            assert [lost(phase) for phase in clients.ended(QUIET[1] + 60)] == [0, 0]
+        remove(demo)
