@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-E2E, TOOLING = "tests/e2e/", "tests/tooling/"
+E2E = "tests/e2e/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
 # They measure what clients wait for, which a busy machine changes: two processes test these when the others
@@ -39,11 +39,8 @@ def holds(file: str) -> tuple[int, ...]:
 
 
 def rank(scope: str) -> int:
-    """
-    When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, beside the last of
-    those what needs no cluster, and what is timed.
-    """
-    for turn, beginning in {0: "alone", 3: TOOLING, 4: "timed"}.items():
+    """When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed."""
+    for turn, beginning in {0: "alone", 3: "timed"}.items():
         if scope.startswith(beginning):
             return turn
     return 2 if scope.startswith(E2E) and fcntl.LOCK_SH in holds(scope) else 1

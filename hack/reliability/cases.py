@@ -163,6 +163,12 @@ PLANNED: dict[str, Case] = {
         values=GROUPS,
         images=("lws",),
     ),
+    "another block size, a DisaggregatedSet": Case(
+        lambda subject: subject.upgrade(nested("global.kvCache.blockSize", 64)),
+        loses=ACTIVATION,
+        values=merged(GROUPS, nested("global.multiNode.controller", "disaggregatedset")),
+        images=("lws",),
+    ),
     "another dtype": Case(
         lambda subject: subject.upgrade(nested("global.engine.args", {"dtype": "float16"})), loses=ACTIVATION
     ),

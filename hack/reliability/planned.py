@@ -12,9 +12,7 @@ from hack.chart.manifests import merged, nested
 from hack.cluster.load import CTR
 from hack.containers.build_images import images
 from hack.reliability import faults
-from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, Subject
-
-WORKERS = ("prefill", "decode")
+from hack.reliability.subject import COMPONENTS, SETTLED_SECONDS, WORKERS, Subject
 
 
 def stamp(*components: str) -> Values:

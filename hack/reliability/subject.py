@@ -1,6 +1,7 @@
 """A release that something happens to."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from hack.cluster.release import Release
 
 # Less than a command of Helm may take.
 SETTLED_SECONDS = 330
-COMPONENTS = ("frontend", "prefill", "decode")
+WORKERS = ("prefill", "decode")
+COMPONENTS = ("frontend", *WORKERS)
 PEERS = ("etcd", "nats")
 
 
@@ -41,8 +43,10 @@ class Subject:
 
     def running(self, component: str) -> list[Any]:
         """The pods of a component that are not on their way out."""
-        found = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
-        return [pod for pod in found if not pod.metadata.deletion_timestamp]
+        return [pod for pod in self._pods(component) if not pod.metadata.deletion_timestamp]
+
+    def _pods(self, component: str) -> list[Any]:
+        return self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
 
     def pods(self, component: str) -> list[str]:
         """Their names."""
@@ -75,27 +79,20 @@ class Subject:
         return int(gpus // self.values["global"].get("hardwareSpec", {}).get("gpusPerNode", gpus))
 
     def _old(self) -> list[str]:
-        """Pods of another generation than their LeaderWorkerSet."""
+        """Pods of another generation than the release's groups are to have."""
         where = ("--namespace", self.release.namespace, f"--selector=app.kubernetes.io/instance={self.release.name}")
-        sets = json.loads(self.kube.kubectl("get", "leaderworkersets", *where, "--output=json"))["items"]
-        wanted = {
-            item["metadata"]["labels"]["app.kubernetes.io/component"]: item["spec"]["leaderWorkerTemplate"][
-                "workerTemplate"
-            ]["metadata"]["labels"][GENERATION]
-            for item in sets
-        }
-        return [
-            pod.metadata.name
-            for component, generation in wanted.items()
-            for pod in self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
-            if pod.metadata.labels[GENERATION] != generation
-        ]
+        sets = json.loads(self.kube.kubectl("get", "leaderworkersets,disaggregatedsets", *where, "--output=json"))
+        # A DisaggregatedSet has LeaderWorkerSets of its own, of each generation.
+        ours = [item["spec"] for item in sets["items"] if "ownerReferences" not in item["metadata"]]
+        (wanted,) = set(re.findall(rf'"{GENERATION}": "(\w+)"', json.dumps(ours)))
+        pods = [pod.metadata for role in WORKERS for pod in self._pods(role)]
+        return [pod.name for pod in pods if pod.labels[GENERATION] != wanted]
 
     def _ready(self, components: Iterable[str]) -> dict[str, int]:
         """Ready pods of each component; -1 while one is on its way out."""
         counts = {}
         for component in components:
-            pods = self.kube.pods(self.release.namespace, instance=self.release.name, component=component)
+            pods = self._pods(component)
             leaving = any(pod.metadata.deletion_timestamp for pod in pods)
             ready = [c for pod in pods for c in pod.status.conditions or [] if (c.type, c.status) == ("Ready", "True")]
             counts[component] = -1 if leaving else len(ready)
