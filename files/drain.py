@@ -61,7 +61,7 @@ def drain(url: str, least: float, quiet: float, most: float) -> tuple[bool, str]
     """Wait; whether requests are still in flight, and why it ended."""
     started = busy = time.monotonic()
     failures = 0
-    while time.monotonic() < started + most:
+    while True:
         try:
             with OPENER.open(url, timeout=2) as answer:
                 count = in_flight(answer.read().decode())
@@ -76,8 +76,11 @@ def drain(url: str, least: float, quiet: float, most: float) -> tuple[bool, str]
                 busy = now
             elif now >= started + least and now >= busy + quiet:
                 return False, "nothing is in flight"
-        time.sleep(INTERVAL)
-    return True, f"requests were in flight for all of {most:g} s"
+        # Looked at once more at the end, which may be as early as <least>.
+        left = started + most - time.monotonic()
+        if left <= 0:
+            return True, f"requests were in flight for all of {most:g} s"
+        time.sleep(min(INTERVAL, left))
 
 
 def main(url: str, *arguments: str) -> None:

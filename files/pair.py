@@ -18,13 +18,18 @@ import socket
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-MARKER = Path("/tmp/dynamo-disagg-paired")
 SECONDS = 3
 # A proxy for the hub (HTTP_PROXY) is none for the pods.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def marker(environment: Mapping[str, str]) -> Path:
+    """The pod's own: /tmp may be a volume on which those of pods before it are left."""
+    return Path(f"/tmp/dynamo-disagg-paired-{environment.get('POD_UID') or socket.gethostname()}")
 
 
 def fetch(address: str, path: str) -> tuple[int, str]:
@@ -54,21 +59,21 @@ def matches(address: str, generation: str) -> bool:
     return bool(of_generation) and fetch(address, "/health")[0] == 200
 
 
-def problem(worker: str, others: str, generation: str, marker: Path) -> str:
+def problem(worker: str, others: str, generation: str, paired: Path) -> str:
     """Why the worker is not ready, or nothing."""
     status, text = fetch(worker, "/health")
     if status != 200:
         return f"{worker} is not healthy: {status or text}"
-    if not others or marker.exists():
+    if not others or paired.exists():
         return ""
     found = addresses(others)
     with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool:
         if not any(pool.map(lambda address: matches(address, generation), found)):
             return f"none of {len(found)} pods of {others.split(':')[0]} is healthy and of generation {generation} yet"
-    marker.touch()
+    paired.touch()
     return ""
 
 
 if __name__ == "__main__":
     worker, others = [*map(os.path.expandvars, sys.argv[1:]), ""][:2]
-    sys.exit(problem(worker, others, os.environ.get("DYN_NAMESPACE_WORKER_SUFFIX", ""), MARKER) or None)
+    sys.exit(problem(worker, others, os.environ.get("DYN_NAMESPACE_WORKER_SUFFIX", ""), marker(os.environ)) or None)

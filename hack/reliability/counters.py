@@ -85,7 +85,11 @@ class Counters:
                 # It starts, or has gone.
                 silent[name] = str(error)
                 continue
-            self.seen[name] = _total(MOVED, answer.text)
+            now = _total(MOVED, answer.text)
+            # A process that was killed begins anew.
+            if now < self.seen.get(name, 0):
+                self.before[name] = self.before.get(name, 0) - self.seen[name]
+            self.seen[name] = now
         return silent
 
     def moved(self) -> int:
@@ -97,7 +101,7 @@ def mixed(logs: Iterable[str], right: int) -> int:
     """
     Answers, or parts of one that moved, of two generations: the worker that computed the prompt is the last one that
     received the request before the worker that computed the tokens, by one clock, which the nodes of kind share. And
-    of the right answers those of which no log says so much.
+    as many right answers as there are more than requests of which the logs say so much.
     """
     events = sorted({event for log in logs for event in RECEIVED.findall(COLOURS.sub("", log))})
     prompts: dict[str, str] = {}

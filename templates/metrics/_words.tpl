@@ -18,9 +18,7 @@ transferGBps: {{ (include "dynamo-disagg.verify.floor" . | fromYaml).floor }}
 {{- define "dynamo-disagg.metrics.startupSeconds" -}}
 {{- $longest := 0 }}
 {{- range include "common.pools" . | fromJsonArray }}
-{{- $pool := get $.Subcharts . }}
-{{- $deadline := include "common.progressDeadline" (dict "root" $pool "model" (include "common.model" $pool | fromJson)) }}
-{{- $longest = max $longest (add $deadline (include "common.startupBudget" $pool)) }}
+{{- $longest = max $longest (include "common.worker.untilHealthy" (get $.Subcharts .)) }}
 {{- end }}
 {{- $longest }}
 {{- end }}

@@ -22,8 +22,8 @@
 {{- if include "common.isSet" $ }}
 {{ $component }}.autoscaling.enabled: the number of a role's workers is the DisaggregatedSet's own, which no scaler may change before LeaderWorkerSet 0.10: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
 {{- end }}
-{{- if and (eq $component "decode") (gt (int .target) 100) }}
-decode.autoscaling.target: {{ .target }} percent of a KV cache are never in use: write 100 or less
+{{- if and (eq $component "decode") (gt (int .target) 90) }}
+decode.autoscaling.target: a worker is added when the load is a tenth above the target, and more than 100 percent of a KV cache are never in use: write 90 or less
 {{- end }}
 {{- if and .otherRolePerWorker (eq $.Values.global.serving "aggregated") }}
 decode.autoscaling.otherRolePerWorker: aggregated serving has no other role: remove it

@@ -32,7 +32,7 @@ frontend.streamTimeoutSeconds is {{ $timeout }}: an answer that has stood still 
 {{- with get $.Subcharts $role }}
 {{- $needs := include "common.startupBudget" . | int }}
 {{- if gt $needs $start }}
-{{ $role }}.probes.startup.budgetSeconds gives a worker {{ $needs }} s, and a frontend counts as failed after {{ $start }} s without one: set frontend.probes.startup.budgetSeconds={{ $needs }}.
+{{ $role }}.probes.startup.budgetSeconds gives a worker {{ $needs }} s once it is placed, and a frontend {{ $start }} s: it counts as failed without one. Set frontend.probes.startup.budgetSeconds={{ $needs }}.
 {{- end }}
 {{- if and (include "common.worker.runByLws" .) (not (include "common.isSet" .)) (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxUnavailable) (list "0" "0%")) }}
 {{ $role }}.rollingUpdate.maxUnavailable is 0: LeaderWorkerSet before 0.9 never replaces the last worker then, and an update does not end. With such a version leave rollingUpdate out, or set 1.

@@ -51,8 +51,8 @@ global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and o
 {{ if eq $domain "kubernetes.io/hostname" }}{{ include "validate.nics" (dict "root" . "roles" $roles) }}{{ end }}
 {{- /* New workers wait for each other, so that an update needs room for one of each role that has a new one first. */}}
 {{- range $surges }}
-{{- if and (eq $domain "kubernetes.io/hostname") (le (int $gpus) $perNode) (gt (add $gpus $more | int) $perNode) }}
-{{ .role }}.rollingUpdate.maxSurge: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for one more{{ if le (add $gpus .gpus | int) $perNode }} of each role, which wait for each other{{ end }}, so an update would wait for ever: set maxSurge=0 and maxUnavailable=1
+{{- if and (eq $domain "kubernetes.io/hostname") (le (int $most) $perNode) (gt (add $most $more | int) $perNode) }}
+{{ .role }}.rollingUpdate.maxSurge: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for one more{{ if le (add $most .gpus | int) $perNode }} of each role, which wait for each other{{ end }}, so an update would wait for ever: set maxSurge=0 and maxUnavailable=1
 {{- end }}
 {{- end }}
 {{- range $role, $context := $roles }}
@@ -115,7 +115,7 @@ prefill.env.UCX_TLS, decode.env.UCX_TLS: {{ $of.prefill | default "unset" }} and
 {{- $has := include "common.hardware" .root | fromJson }}
 {{- range $role, $of := .roles }}
 {{- range $device, $count := (include "common.hardware" $of | fromJson).extendedResources }}
-{{- $_ := set $asked $device (add (get $asked $device | default 0) (mul $count $of.Values.replicas)) }}
+{{- $_ := set $asked $device (add (get $asked $device | default 0) (mul $count (ternary $of.Values.autoscaling.maxReplicas $of.Values.replicas $of.Values.autoscaling.enabled))) }}
 {{- end }}
 {{- end }}
 {{- $short := list }}

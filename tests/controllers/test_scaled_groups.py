@@ -48,10 +48,23 @@ def test_groups_come_and_go_as_groups(
         where = ("--namespace", demo.namespace, f"keda-hpa-{demo.name}-decode", "--output=json")
         return int(json.loads(kube.kubectl("get", "horizontalpodautoscaler", *where))["status"]["currentReplicas"])
 
+    def wanted() -> int:
+        """Groups, by their LeaderWorkerSet."""
+        return int(json.loads(kube.kubectl("get", *named, "--output=json"))["spec"]["replicas"])
+
+    named = (f"leaderworkerset/{demo.name}-decode-group", "--namespace", demo.namespace)
     with scalers(kube):
+        demo.install(merged(SIMULATED, GROUPS, {"decode": {"replicas": 2}}), timeout=240)
+        wait_for("two groups of decode are ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), 120)
+        # As docs/autoscaling.md says, or Helm would leave one.
+        mine = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
+        mine |= {"metadata": {"name": f"{demo.name}-decode-group"}, "spec": {"replicas": 2}}
+        owner = ("apply", "--namespace", demo.namespace, "--server-side", "--field-manager=scaler", "--filename=-")
+        kube.kubectl(*owner, stdin=json.dumps(mine))
         demo.install(merged(SIMULATED, scaled), timeout=240)
-        wait_for("a group of decode is ready", ranks, lambda seen: seen == (1, RANKS - 1), 120)
+        assert wanted() == 2
         demo.endpoint.wait_for_model(MODEL)
+        wait_for("one goes, as there is nothing to do", ranks, lambda seen: seen == (1, RANKS - 1), 240)
         phases = [f"{rate:g}x{seconds:g}" for rate, seconds in (BUSY, QUIET)]
         with asking(demo, "waves", [str(WORDS), str(TOKENS), *phases]) as clients:
             wait_for("a second group is ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), BUSY[1])

@@ -80,6 +80,12 @@ def test_an_idle_pod_waits_for_others_to_see_it_go(server: Server) -> None:
     assert 1 <= wait(server, busy=0, least=1)[0] < 1.9
 
 
+def test_an_idle_pod_that_has_no_more_time_than_the_least_is_idle(server: Server) -> None:
+    seconds, why = wait(server, busy=0, least=1, most=1)
+    assert 1 <= seconds < 1.9
+    assert why == "nothing is in flight"
+
+
 def test_the_wait_goes_on_after_the_last_answer(server: Server) -> None:
     assert 1.4 <= wait(server, busy=0.5, quiet=1)[0] < 2.4
 

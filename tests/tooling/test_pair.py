@@ -1,6 +1,7 @@
 """The probe by which a new worker waits for one of the other role, against servers that answer as workers do."""
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,6 +80,12 @@ def test_once_ready_it_needs_the_other_role_no_more(marker: Path) -> None:
         with worker() as decode:
             assert problem(prefill, decode, marker) == ""
         assert problem(prefill, decode, marker) == ""
+
+
+def test_a_pod_before_it_on_the_same_volume_does_not_count() -> None:
+    one, other = ({"POD_UID": uid} for uid in ("2e4a", "9b1c"))
+    assert pair.marker(one) == pair.marker(one) != pair.marker(other)
+    assert socket.gethostname() in str(pair.marker({}))
 
 
 def test_a_proxy_is_not_for_pods(monkeypatch: pytest.MonkeyPatch) -> None:

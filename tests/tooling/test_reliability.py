@@ -225,6 +225,20 @@ def test_what_moved_is_counted_to_the_end() -> None:
     assert made.moved() == 4
 
 
+def test_what_a_killed_frontend_counted_is_kept() -> None:
+    told = iter((3, 3, 9, 0, 2))
+    last = [0]
+
+    def say() -> str:
+        last[0] = next(told, last[0])
+        return METRICS % last[0]
+
+    made = pods_of(say, ["", ""], None)
+    with made.going():
+        wait_for("all is told", lambda: last, lambda seen: seen == [2], 10, 0.1)
+    assert made.moved() == (9 - 3) + 2
+
+
 def test_the_log_of_a_container_that_ended_is_followed_anew() -> None:
     logs = [answered(second, name, "old", "old") for second, name in ((1, "a"), (3, "b"), (5, "c"), (7, "d"))]
     made = pods_of(lambda: METRICS % 0, logs, 1)

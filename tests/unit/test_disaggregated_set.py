@@ -80,9 +80,9 @@ def test_the_preflight_asks_for_both_kinds(render: Render) -> None:
 
 def test_the_notes_wait_for_what_the_controller_makes() -> None:
     text = chart.notes(merged(SET, {"prefill": {"probes": {"startup": {"budgetSeconds": 7200}}}}))
-    assert (
-        "wait leaderworkerset -l disaggregatedset.x-k8s.io/name=demo --for=condition=Available --timeout=7200s" in text
-    )
+    # Ten minutes more for the node and the image.
+    wanted = "wait leaderworkerset -l disaggregatedset.x-k8s.io/name=demo --for=condition=Available --timeout=7800s"
+    assert wanted in text
     assert "helm --wait does not wait for LeaderWorkerSets" in text
 
 

@@ -73,6 +73,11 @@ def generation(render: Render, *values: Any, **options: Any) -> str:
         # Workers that do not find each other.
         ({}, {"global": {"discovery": {"backend": "etcd"}}, "etcd": {"enabled": True, "replicas": 3}}),
         ({}, {"global": {"requestPlane": "nats"}, "nats": {"enabled": True}}),
+        (
+            {"global": {"discovery": {"backend": "etcd", "etcdEndpoints": ["http://a:2379"]}}},
+            nested("global.discovery.etcdEndpoints", ["http://b:2379"]),
+        ),
+        ({"global": {"requestPlane": "nats", "natsUrl": "nats://a:4222"}}, nested("global.natsUrl", "nats://b:4222")),
         # Other GPUs: an engine chooses the attention backend by them, and with it the layout.
         ({}, nested("global.hardware", "infiniband")),
         ({}, nested("global.hardwareSpec", {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-B200"}})),
@@ -186,6 +191,26 @@ def test_it_waits_as_long_as_the_slower_role_may_take(render: Render) -> None:
         probe = pod.container("engine").spec["startupProbe"]
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 5600
         assert pod.owner["spec"]["progressDeadlineSeconds"] > 5600
+
+
+@pytest.mark.parametrize(("surge", "placed"), [(1, 600), (0, 600 + 7200)])
+def test_it_waits_for_the_gpus_of_a_worker_that_stops(render: Render, surge: int, placed: int) -> None:
+    """Prefill as long as decode, because decode's new worker has no GPUs before the old one has gone."""
+    rolling = {"maxSurge": surge, "maxUnavailable": 1 - surge}
+    probes = {"startup": {"budgetSeconds": 100, "periodSeconds": 1}}
+    manifests = render(
+        {
+            "prefill": {"probes": probes},
+            "decode": {"probes": probes, "terminationGracePeriodSeconds": 7200, "rollingUpdate": rolling},
+        }
+    )
+    deadlines = {}
+    for role in ("prefill", "decode"):
+        pod = manifests.pod(role)
+        assert pod.container("engine").spec["startupProbe"]["failureThreshold"] == placed + 100
+        deadlines[role] = pod.owner["spec"]["progressDeadlineSeconds"]
+    assert deadlines["prefill"] > 600 + placed + 100
+    assert deadlines["decode"] > placed + placed + 100
 
 
 def test_the_old_generation_stays_until_both_roles_are_seen_to_be_ready(render: Render) -> None:

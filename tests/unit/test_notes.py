@@ -168,7 +168,7 @@ SCALED = {"autoscaling": {"prometheusUrl": "http://p:9090"}, "decode": {"autosca
         (
             {"prefill": {"probes": {"startup": {"budgetSeconds": 7200}}}},
             {"frontend": {"probes": {"startup": {"budgetSeconds": 7200}}}},
-            "set frontend.probes.startup.budgetSeconds=7200",
+            "Set frontend.probes.startup.budgetSeconds=7200",
         ),
         (
             {"decode": LWS | {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}},

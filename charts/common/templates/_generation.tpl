@@ -47,16 +47,23 @@ and the model, with the volume that it is read from; and how workers are found a
 {{- $volume := ternary dict ($model.weights | default $model.volume) (hasKey $model "download") }}
 {{- dict "role" .Chart.Name "arguments" $arguments "raw" .Values.extraArgs "config" $config "variables" $variables
          "image" (printf "%s@%s" $image.repository ($image.digest | default $image.tag))
-         "found" .Values.global.discovery.backend "asked" .Values.global.requestPlane
+         "found" (prepend .Values.global.discovery.etcdEndpoints .Values.global.discovery.backend | join " ")
+         "asked" (list .Values.global.requestPlane .Values.global.natsUrl | join " " | trim)
          "nodes" $hardware.nodeSelector
          "model" (dict "path" $model.path "content" ($model.wait | default dict).expected "volume" $volume) | toJson }}
 {{- end }}
 
 {{/*
-common.worker.untilHealthy: seconds until a worker of the pool is healthy, from the moment that its pod is created.
-in: component context
+common.worker.placed: seconds until a pod of the pool runs, from the moment that it is created: where an update ends a worker before
+it starts one, the old one's GPUs are free when it has stopped. in: component context
 */}}
-{{- define "common.worker.untilHealthy" -}}
+{{- define "common.worker.placed" -}}
 {{- $model := include "common.model" . | fromJson }}
-{{- add (include "common.progressDeadline" (dict "root" . "model" $model)) (include "common.startupBudget" .) }}
+{{- $leaves := ternary 0 (int64 .Values.terminationGracePeriodSeconds) (eq (include "common.worker.surges" .) "true") }}
+{{- add (include "common.progressDeadline" (dict "root" . "model" $model)) $leaves }}
+{{- end }}
+
+{{/* common.worker.untilHealthy: and until the worker is healthy. in: component context */}}
+{{- define "common.worker.untilHealthy" -}}
+{{- add (include "common.worker.placed" .) (include "common.startupBudget" .) }}
 {{- end }}

@@ -18,7 +18,7 @@ spec:
   minReadySeconds: {{ include "common.worker.minReadySeconds" .root }}
   # Longer than minReadySeconds, or the API server refuses it.
   {{- $pair := .root.pair | default (dict "seconds" (include "common.startupBudget" .root)) }}
-  progressDeadlineSeconds: {{ add 60 (include "common.worker.apart" .root) (include "common.progressDeadline" (dict "root" .root "model" (include "common.model" .root | fromJson))) $pair.seconds }}
+  progressDeadlineSeconds: {{ add 60 (include "common.worker.apart" .root) (include "common.worker.placed" .root) $pair.seconds }}
   strategy:
     rollingUpdate: {{ include "common.worker.rollingUpdate" .root }}
   selector:
