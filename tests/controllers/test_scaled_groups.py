@@ -57,8 +57,12 @@ def test_groups_come_and_go_as_groups(
         demo.install(merged(SIMULATED, GROUPS, {"decode": {"replicas": 2}}), timeout=240)
         wait_for("two groups of decode are ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), 120)
         # As docs/autoscaling.md says, or Helm would leave one.
-        mine = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
-        mine |= {"metadata": {"name": f"{demo.name}-decode-group"}, "spec": {"replicas": 2}}
+        mine = {
+            "apiVersion": "leaderworkerset.x-k8s.io/v1",
+            "kind": "LeaderWorkerSet",
+            "metadata": {"name": f"{demo.name}-decode-group"},
+            "spec": {"replicas": 2},
+        }
         owner = ("apply", "--namespace", demo.namespace, "--server-side", "--field-manager=scaler", "--filename=-")
         kube.kubectl(*owner, stdin=json.dumps(mine))
         demo.install(merged(SIMULATED, scaled), timeout=240)
