@@ -1,7 +1,6 @@
 """Workers of two pods whose number KEDA changes through the scale subresource of their LeaderWorkerSet."""
 
 import json
-from collections.abc import Callable
 
 from hack.base.wait import wait_for
 from hack.chart.manifests import RANK, merged
@@ -12,8 +11,8 @@ from hack.cluster.release import Release
 from hack.cluster.scalers import scalers
 from hack.reliability.cases import GROUPS
 from hack.reliability.clients import MODEL, asking, lost
+from hack.reliability.place import place
 from hack.reliability.scaling import SIMULATED, TOKENS, WORDS
-from tests.clusterfixtures import remove
 from tests.controllers.conftest import load
 
 RANKS = 2
@@ -25,11 +24,15 @@ SCALED = {
 BUSY, QUIET = (5.0, 150), (0.5, 150)
 
 
-def test_groups_come_and_go_as_groups(
-    release: Callable[..., Release], kube: Kube, running: cluster.Cluster, lws: None
-) -> None:
+def test_groups_come_and_go_as_groups(kube: Kube, running: cluster.Cluster, lws: None) -> None:
     load(running, "prometheus")
-    demo = release()
+    # Prometheus goes with its namespace.
+    with scalers(kube), place(kube, "scaled-groups") as demo:
+        follow(kube, demo)
+
+
+def follow(kube: Kube, demo: Release) -> None:
+    """Two groups, given to the scaler; one, as nobody asks; two, while many do; and one again."""
     server = prometheus.install(kube, demo.namespace)
     scaled = merged(GROUPS, SCALED, {"autoscaling": {"prometheusUrl": server.url, "pollingSeconds": 5}})
 
@@ -53,26 +56,24 @@ def test_groups_come_and_go_as_groups(
         return int(json.loads(kube.kubectl("get", *named, "--output=json"))["spec"]["replicas"])
 
     named = (f"leaderworkerset/{demo.name}-decode-group", "--namespace", demo.namespace)
-    with scalers(kube):
-        demo.install(merged(SIMULATED, GROUPS, {"decode": {"replicas": 2}}), timeout=240)
-        wait_for("two groups of decode are ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), 120)
-        # As docs/autoscaling.md says, or Helm would leave one.
-        mine = {
-            "apiVersion": "leaderworkerset.x-k8s.io/v1",
-            "kind": "LeaderWorkerSet",
-            "metadata": {"name": f"{demo.name}-decode-group"},
-            "spec": {"replicas": 2},
-        }
-        owner = ("apply", "--namespace", demo.namespace, "--server-side", "--field-manager=scaler", "--filename=-")
-        kube.kubectl(*owner, stdin=json.dumps(mine))
-        demo.install(merged(SIMULATED, scaled), timeout=240)
-        assert wanted() == 2
-        demo.endpoint.wait_for_model(MODEL)
-        wait_for("one goes, as there is nothing to do", ranks, lambda seen: seen == (1, RANKS - 1), 240)
-        phases = [f"{rate:g}x{seconds:g}" for rate, seconds in (BUSY, QUIET)]
-        with asking(demo, "waves", [str(WORDS), str(TOKENS), *phases]) as clients:
-            wait_for("a second group is ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), BUSY[1])
-            assert wait_for("the scaler counts groups", counted, lambda seen: seen == 2, 30) == 2
-            wait_for("it has gone", ranks, lambda seen: seen == (1, RANKS - 1), BUSY[1] + QUIET[1])
-            assert [lost(phase) for phase in clients.ended(QUIET[1] + 60)] == [0, 0]
-        remove(demo)
+    demo.install(merged(SIMULATED, GROUPS, {"decode": {"replicas": 2}}), timeout=240)
+    wait_for("two groups of decode are ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), 120)
+    # As docs/autoscaling.md says, or Helm would leave one.
+    mine = {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": f"{demo.name}-decode-group"},
+        "spec": {"replicas": 2},
+    }
+    owner = ("apply", "--namespace", demo.namespace, "--server-side", "--field-manager=scaler", "--filename=-")
+    kube.kubectl(*owner, stdin=json.dumps(mine))
+    demo.install(merged(SIMULATED, scaled), timeout=240)
+    assert wanted() == 2
+    demo.endpoint.wait_for_model(MODEL)
+    wait_for("one goes, as there is nothing to do", ranks, lambda seen: seen == (1, RANKS - 1), 240)
+    phases = [f"{rate:g}x{seconds:g}" for rate, seconds in (BUSY, QUIET)]
+    with asking(demo, "waves", [str(WORDS), str(TOKENS), *phases]) as clients:
+        wait_for("a second group is ready", ranks, lambda seen: seen == (2, 2 * (RANKS - 1)), BUSY[1])
+        assert wait_for("the scaler counts groups", counted, lambda seen: seen == 2, 30) == 2
+        wait_for("it has gone", ranks, lambda seen: seen == (1, RANKS - 1), BUSY[1] + QUIET[1])
+        assert [lost(phase) for phase in clients.ended(QUIET[1] + 60)] == [0, 0]
