@@ -123,7 +123,9 @@ def test_one_download_serves_all_pods_and_outlives_the_release(
 ) -> None:
     demo.install(VALUES, wait=False)
     wait_for("all pods wait", lambda: waiting(kube, demo), lambda now: now == each("running"), 120)
-    assert "kubectl -n" in log(kube, demo, "decode", "wait-for-model")
+    # A container runs a moment before it says anything.
+    said = lambda: log(kube, demo, "decode", "wait-for-model")  # noqa: E731
+    wait_for("a pod says whom to ask", said, lambda text: "kubectl -n" in text, 30)
     start_hub()
     wait_for("no pod waits any more", lambda: waiting(kube, demo), lambda now: now == each("done 0"), 180)
     for component in COMPONENTS:
