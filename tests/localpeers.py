@@ -19,6 +19,9 @@ from tests.prometheus import free_port
 
 MOUNTED = "/etc/dynamo-tls"
 
+# Their ports are open sooner, before etcd has read its certificates.
+SERVES = {"etcd": "serving client traffic", "nats": "Server is ready"}
+
 
 @dataclass
 class Peers:
@@ -62,7 +65,7 @@ class Peers:
         client, peer = f"{scheme}://127.0.0.1:{self.etcd}", f"{scheme}://127.0.0.1:{free_port()}"
         listen = [f"--listen-client-urls={client}", f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}"]
         first = [f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}", f"--data-dir={data}"]
-        self._start("etcd", [*listen, *first, *own], self.etcd)
+        self._start("etcd", [*listen, *first, *own])
 
     def start_nats(self) -> None:
         """The chart's configuration and flags, with ports of this machine."""
@@ -77,13 +80,15 @@ class Peers:
         for name, value in container.env().items():
             if name != "POD_NAME":
                 args = [a.replace(f"$({name})", self._filled(value)) for a in args]
-        self._start("nats", args, self.nats)
+        self._start("nats", args)
 
-    def _start(self, name: str, args: list[str], port: int) -> None:
+    def _start(self, name: str, args: list[str]) -> None:
         binary = STAND_INS[name].build() / {"etcd": "etcd", "nats": "nats-server"}[name]
-        with (self.folder.parent / f"{name}.log").open("ab") as log:
+        file = self.folder.parent / f"{name}.log"
+        with file.open("ab") as log:
+            before = log.tell()
             self.processes[name] = subprocess.Popen([binary, *args], stdout=log, stderr=log, env={"PATH": os.defpath})
-        wait_for(f"{name} listens", lambda: socket.create_connection(("127.0.0.1", port)).close(), lambda _: True, 30)
+        wait_for(f"{name} serves", lambda: file.read_text()[before:], lambda text: SERVES[name] in text, 30)
 
     def reload_nats(self) -> None:
         """What `nats-server --signal reload` sends."""
