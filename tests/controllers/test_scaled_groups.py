@@ -3,7 +3,7 @@
 import json
 
 from hack.base.wait import wait_for
-from hack.chart.manifests import RANK, merged
+from hack.chart.manifests import merged
 from hack.cluster import lifecycle as cluster
 from hack.cluster import prometheus
 from hack.cluster.kube import Kube
@@ -14,6 +14,7 @@ from hack.reliability.clients import MODEL, asking, lost
 from hack.reliability.place import place
 from hack.reliability.scaling import SIMULATED, TOKENS, WORDS
 from tests.controllers.conftest import load
+from tests.e2e.test_multi_node import is_leader, ready
 
 RANKS = 2
 SCALED = {
@@ -39,12 +40,8 @@ def follow(kube: Kube, demo: Release) -> None:
     def ranks() -> tuple[int, int]:
         """Decode pods that are leaders, and that are not, all of them ready."""
         pods = kube.pods(demo.namespace, instance=demo.name, component="decode")
-        ready = [
-            pod.metadata.labels[RANK]
-            for pod in pods
-            if any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions or [])
-        ]
-        return ready.count("leader"), ready.count("worker")
+        found = [is_leader(pod) for pod in pods if ready(pod)]
+        return found.count(True), found.count(False)
 
     def counted() -> int:
         """Workers, as the HorizontalPodAutoscaler that KEDA made sees them."""
