@@ -20,9 +20,9 @@ class Loss:
     why: str = ""
     most: Mapping[str, int] | None = field(default_factory=dict)
 
-    def covers(self, failed: Mapping[str, int]) -> bool:
-        """Whether nothing else failed, and nothing more often, than is known to."""
-        return self.most is None or Counter(failed) <= Counter(self.most)
+    def covers(self, lost: Mapping[str, int]) -> bool:
+        """Whether nothing else was lost, and nothing more often, than is known to."""
+        return self.most is None or Counter(lost) <= Counter(self.most)
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,19 @@ class Case:
     outage: bool = False
 
 
+ALONE = "decode alone"
+# Each of these moments takes milliseconds, and a client asks once in it: all of them, at worst.
+CLIENTS = 8
 ACTIVATION = Loss(
     "503 for some milliseconds, from a new generation's last worker to the activation of its prefill router in the "
-    "frontend ([Dynamo 1.6.1](../findings/dynamo-ready-before-its-prefill-router.sh)): clients or a gateway ask again",
-    {"503": 2},
+    "frontend ([Dynamo 1.6.1](../findings/dynamo-ready-before-its-prefill-router.sh)): clients or a gateway ask again; "
+    "and a decode worker is asked alone by requests on their way when the old generation's last prefill worker goes "
+    "([Dynamo 1.6.1](../findings/dynamo-last-prefill-worker-is-left-out.sh))",
+    {"503": CLIENTS, ALONE: CLIENTS},
 )
 ROLLBACK = Loss(
     f"{ACTIVATION.why}; and 500 when a generation's last worker goes, in whatever order they do here",
-    {"503": 2, "500": 1},
+    {"503": CLIENTS, ALONE: CLIENTS, "500": 1},
 )
 # Half of the eight clients, by how far their requests were.
 STREAMS = dict.fromkeys(("no end marker", "ConnectionResetError", "RemoteDisconnected"), 4)

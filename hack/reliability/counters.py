@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import kubernetes
 from urllib3.exceptions import HTTPError
@@ -18,12 +19,26 @@ from hack.cluster.serving import HTTP_PORT
 
 MOVED = "dynamo_frontend_model_migration_total"
 CONTAINER = "engine"
+# A log arrives a moment after its line was written.
+LOGS_SECONDS = 60
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Dynamo's name of the generation, which ends in its hash, is part of it.
 RECEIVED = re.compile(
     r'^(\S+Z) .* request received .*\brequest_id="(.+?)" component="(.+?)" endpoint="generate" namespace="(.+?)"',
     re.MULTILINE,
 )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """
+    Who computed prompts and tokens: so many requests had a decode worker. `mixed`: the prompt was another generation's,
+    in an answer or a part of one that moved. `alone`: no worker was asked for the prompt before.
+    """
+
+    requests: int = 0
+    mixed: int = 0
+    alone: int = 0
 
 
 @dataclass
@@ -37,13 +52,15 @@ class Counters:
     seen: dict[str, int] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
     logs: dict[str, list[Background]] = field(default_factory=dict)
-    received: list[str] = field(default_factory=list)
+    since: str = ""
 
     @contextmanager
     def going(self) -> Iterator[None]:
         """Count from now on, as long as the block runs. Requests begin and end in it."""
         self._read_all()
         self.before = dict(self.seen)
+        # By the clock of the nodes of kind, which is this machine's.
+        self.since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         with ExitStack() as programs:
 
             def look() -> None:
@@ -56,7 +73,6 @@ class Counters:
             with meanwhile(look, 1):
                 yield
             self._read_all()
-            self.received = [log.said() for logs in self.logs.values() for log in logs]
 
     def _follow(self, programs: ExitStack) -> None:
         """A log ends with its container, or where a node does not answer."""
@@ -92,27 +108,45 @@ class Counters:
             self.seen[name] = now
         return silent
 
+    def pairs(self, right: int) -> Pairs:
+        """Who answered, while the logs are followed. Raises NotReachedError where they know less than the clients."""
+        return wait_for(
+            f"the workers' logs name the workers of {right} right answers",
+            lambda: pairs((log.said() for logs in self.logs.values() for log in logs), self.since),
+            lambda found: found.requests >= right,
+            LOGS_SECONDS,
+            1,
+        )
+
     def moved(self) -> int:
         """Requests that went on at another worker."""
         return sum(count - self.before.get(name, 0) for name, count in self.seen.items())
 
 
-def mixed(logs: Iterable[str], right: int) -> int:
+def pairs(logs: Iterable[str], since: str = "") -> Pairs:
     """
-    Answers, or parts of one that moved, of two generations: the worker that computed the prompt is the last one that
-    received the request before the worker that computed the tokens, by one clock, which the nodes of kind share. And
-    as many right answers as there are more than requests of which the logs say so much.
+    Of the requests whose first worker had them at that time or later, by one clock, which the nodes of kind share: the
+    worker that computed the prompt is the last one that received the request before the worker that computed the
+    tokens.
     """
     events = sorted({event for log in logs for event in RECEIVED.findall(COLOURS.sub("", log))})
+    begun: dict[str, str] = {}
     prompts: dict[str, str] = {}
-    known, met = set(), 0
-    for _, request, component, generation in events:
+    answered: set[str] = set()
+    alone: set[str] = set()
+    mixed = 0
+    for at, request, component, generation in events:
+        if begun.setdefault(request, at) < since:
+            continue
         if component == "prefill":
             prompts[request] = generation
-        elif request in prompts:
-            known.add(request)
-            met += prompts[request] != generation
-    return met + max(0, right - len(known))
+            continue
+        answered.add(request)
+        if request not in prompts:
+            alone.add(request)
+        elif prompts[request] != generation:
+            mixed += 1
+    return Pairs(len(answered), mixed, len(alone))
 
 
 def _total(name: str, metrics: str) -> int:

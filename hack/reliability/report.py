@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hack.base.paths import ROOT
 from hack.docs.pages import inserted, table
-from hack.reliability.cases import CASES
+from hack.reliability.cases import ALONE, CASES
 from hack.reliability.trial import Outcome
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -23,6 +23,7 @@ COLUMNS = (
     "longest stall",
     "right again",
     "mixed pairs",
+    ALONE,
 )
 
 
@@ -32,12 +33,13 @@ def row(outcome: Outcome) -> list[str]:
     failed = ", ".join(f"{count} x {what}" for what, count in sorted(outcome.failed.items())) or "0"
     counts = [str(clients[name]) for name in COUNTS]
     stall = f"{clients['longest_stall']} s"
-    return [outcome.case, *counts, failed, str(outcome.moved), stall, f"{outcome.seconds:.0f} s", str(outcome.mixed)]
+    pairs = [str(outcome.pairs.mixed), str(outcome.pairs.alone)]
+    return [outcome.case, *counts, failed, str(outcome.moved), stall, f"{outcome.seconds:.0f} s", *pairs]
 
 
 def why(outcome: Outcome) -> str:
     """Why clients lost something, and how long an outage lasted."""
-    reason = outcome.loses.why if outcome.clients["failed"] else ""
+    reason = outcome.loses.why if outcome.clients["failed"] or outcome.pairs.alone else ""
     if outcome.expected is not None:
         reason += f": {outcome.clients['failing_seconds']} s, {outcome.expected:.1f} s by the release's own pods"
     return reason

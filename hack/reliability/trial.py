@@ -19,9 +19,9 @@ from hack.chart.manifests import merged
 from hack.cluster import controllers, scalers
 from hack.cluster.release import Release
 from hack.reliability import outage
-from hack.reliability.cases import Case, Loss
+from hack.reliability.cases import ALONE, Case, Loss
 from hack.reliability.clients import MODEL, load
-from hack.reliability.counters import Counters, mixed
+from hack.reliability.counters import Counters, Pairs
 from hack.reliability.subject import Subject
 
 KIND = re.compile(r" data:|\{")
@@ -43,7 +43,7 @@ class Outcome:
     clients: dict[str, Any]
     seconds: float
     moved: int
-    mixed: int
+    pairs: Pairs
     loses: Loss
     expected: float | None = None
 
@@ -57,8 +57,12 @@ class Outcome:
 
     @property
     def lost(self) -> bool:
-        """Whether a client got less than it asked for, and more so than is known, or for longer; or generations met."""
-        return bool(not self.loses.covers(self.failed) or self.clients["wrong"] or self.mixed or self.unexpected)
+        """
+        Whether a client got less than it asked for, and more so than is known, or for longer; or generations met, or
+        prefill workers were left out.
+        """
+        covered = self.loses.covers(self.failed + Counter({ALONE: self.pairs.alone}))
+        return bool(not covered or self.clients["wrong"] or self.pairs.mixed or self.unexpected)
 
     @property
     def unexpected(self) -> bool:
@@ -102,6 +106,7 @@ def _trial(release: Release, name: str, case: Case, requests: int) -> Outcome:
         pause(AFTER_SECONDS)
         wait_for(f"{requests} requests", clients.sent, lambda sent: sent >= requests, 600, 1)
         account = clients.finish()
+        pairs = counters.pairs(account["right"])
     if by_another:
         # The next case begins with a release of its own.
         _uninstall(release)
@@ -110,7 +115,7 @@ def _trial(release: Release, name: str, case: Case, requests: int) -> Outcome:
         account,
         round(seconds),
         counters.moved(),
-        mixed(counters.received, account["right"]),
+        pairs,
         case.loses,
         expected,
     )

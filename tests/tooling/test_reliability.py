@@ -6,7 +6,8 @@ import http.server
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,15 +18,15 @@ import pytest
 
 from hack.base.log import UserError
 from hack.base.paths import ROOT
-from hack.base.wait import wait_for
+from hack.base.wait import NotReachedError, wait_for
 from hack.chart.manifests import merged
 from hack.chart.render import render
 from hack.cluster.apiserver import NoAnswerError
 from hack.containers import runtimes
 from hack.data import load
-from hack.reliability import cuts, faults, outage, planned, report, trial
+from hack.reliability import counters, cuts, faults, outage, planned, report, trial
 from hack.reliability.cases import CASES
-from hack.reliability.counters import Counters, mixed
+from hack.reliability.counters import Counters, Pairs, pairs
 from hack.reliability.trial import Outcome
 
 TOKEN = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
@@ -166,25 +167,32 @@ def answered(second: int, request: str, prefill: str, decode: str) -> str:
 
 def test_a_mixed_pair_is_counted() -> None:
     alike = answered(1, "a", "old", "old") + answered(3, "b", "new", "new")
-    assert mixed([alike], 2) == 0
+    assert pairs([alike]) == Pairs(2)
     # In whatever order the logs are read, and read twice.
-    assert mixed([*reversed(alike.splitlines(keepends=True)), alike], 2) == 0
-    assert mixed([alike, answered(5, "c", "old", "new"), answered(7, "d", "new", "old")], 4) == 2
+    assert pairs([*reversed(alike.splitlines(keepends=True)), alike]) == Pairs(2)
+    assert pairs([alike, answered(5, "c", "old", "new"), answered(7, "d", "new", "old")]) == Pairs(4, mixed=2)
 
 
 def test_an_answer_that_moves_is_of_several_pairs() -> None:
     moved = answered(1, "a", "old", "old") + answered(11, "a", "new", "new")
-    assert mixed([moved], 1) == 0
-    assert mixed([answered(1, "a", "old", "old"), received(11, "a", "backend", "new")], 1) == 1
-    assert mixed([answered(1, "a", "old", "new"), answered(11, "a", "new", "new")], 1) == 1
+    assert pairs([moved]) == Pairs(1)
+    assert pairs([answered(1, "a", "old", "old"), received(11, "a", "backend", "new")]) == Pairs(1, mixed=1)
+    assert pairs([answered(1, "a", "old", "new"), answered(11, "a", "new", "new")]) == Pairs(1, mixed=1)
     # Its first attempt never had a decode worker.
-    assert mixed([received(1, "a", "prefill", "old"), answered(11, "a", "new", "new")], 1) == 0
+    assert pairs([received(1, "a", "prefill", "old"), answered(11, "a", "new", "new")]) == Pairs(1)
 
 
-def test_an_answer_of_unknown_workers_is_counted() -> None:
-    assert mixed([received(1, "a", "prefill", "old")], 1) == 1
-    assert mixed([received(1, "a", "backend", "old")], 1) == 1
-    assert mixed([], 3) == 3
+def test_an_answer_of_a_decode_worker_alone_is_counted() -> None:
+    assert pairs([received(1, "a", "prefill", "old")]) == Pairs()
+    assert pairs([received(1, "a", "backend", "old")]) == Pairs(1, alone=1)
+    assert pairs([received(1, "a", "backend", "old"), answered(2, "a", "old", "old")]) == Pairs(1, alone=1)
+
+
+def test_requests_from_before_the_load_are_not_counted() -> None:
+    log = answered(1, "a", "old", "old") + answered(3, "b", "old", "old")
+    assert pairs([log], "2026-11-30T20:41:02.000000Z") == Pairs(1)
+    # Nor what moved after its beginning.
+    assert pairs([log + received(5, "a", "backend", "new")], "2026-11-30T20:41:02.000000Z") == Pairs(1)
 
 
 METRICS = 'dynamo_frontend_model_migration_total{model="m"} %d\n'
@@ -244,29 +252,46 @@ def test_the_log_of_a_container_that_ended_is_followed_anew() -> None:
     made = pods_of(lambda: METRICS % 0, logs, 1)
     with made.going():
         wait_for("all logs are read", lambda: logs, lambda left: not left, 10, 0.1)
-    assert mixed(made.received, 4) == 0
+        made.since = ""
+        assert made.pairs(4) == Pairs(4)
 
 
-def outcome_of(case: str, mixed: int = 0, **failed: int) -> Outcome:
+def test_logs_that_know_less_than_the_clients_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "LOGS_SECONDS", 0)
+    made = pods_of(lambda: METRICS % 0, [answered(1, "a", "old", "old"), ""], None)
+    with made.going():
+        made.since = ""
+        with pytest.raises(NotReachedError, match=r"workers of 2 right answers.*requests=1, mixed=0, alone=0"):
+            made.pairs(2)
+
+
+ALIKE, NONE = Pairs(7), Counter[str]()
+
+
+def outcome_of(case: str, failed: Mapping[str, int] = NONE, pairs: Pairs = ALIKE) -> Outcome:
     clients = {"sent": 9, "right": 7, "wrong": 0, "shed": 1, "asked_again": 2, "failed": failed, "longest_stall": 0.5}
-    return Outcome(case, clients, 12, 3, mixed, CASES[case].loses)
+    return Outcome(case, clients, 12, 3, pairs, CASES[case].loses)
 
 
 def test_a_row_says_what_was_lost() -> None:
-    outcome = outcome_of("a deleted decode pod", e503=1)
-    numbers = ["9", "7", "0", "1", "2", "1 x e503", "3", "0.5 s", "12 s", "0"]
+    outcome = outcome_of("a deleted decode pod", {"e503": 1})
+    numbers = ["9", "7", "0", "1", "2", "1 x e503", "3", "0.5 s", "12 s", "0", "0"]
     assert report.row(outcome) == ["a deleted decode pod", *numbers]
     assert outcome.lost
     assert not outcome_of("a deleted decode pod").lost
-    assert outcome_of("a deleted decode pod", mixed=1).lost
-    assert outcome_of("another block size", mixed=1).lost
+    for name in ("a deleted decode pod", "another block size"):
+        assert outcome_of(name, pairs=Pairs(7, mixed=1)).lost
+    assert outcome_of("a deleted decode pod", pairs=Pairs(7, alone=1)).lost
+    assert not outcome_of("another block size", pairs=Pairs(7, alone=8)).lost
+    assert outcome_of("another block size", pairs=Pairs(7, alone=9)).lost
+    assert report.row(outcome_of("another block size", pairs=Pairs(7, 3, 2)))[-2:] == ["3", "2"]
 
 
 @pytest.mark.parametrize(
     ("case", "failed", "lost"),
     [
-        ("another block size", {'503 {"message": 1}': 1, '503 {"message": 2}': 1}, False),
-        ("another block size", {'503 {"message": 1}': 1, '503 {"message": 2}': 2}, True),
+        ("another block size", {'503 {"message": 1}': 4, '503 {"message": 2}': 4}, False),
+        ("another block size", {'503 {"message": 1}': 4, '503 {"message": 2}': 5}, True),
         ("another block size", {"404": 1}, True),
         ("a killed frontend process", {"no end marker": 2, "ConnectionRefusedError": 6}, False),
         ("a frontend pod deleted by force", {"ConnectionRefusedError": 1}, True),
@@ -275,7 +300,7 @@ def test_a_row_says_what_was_lost() -> None:
     ],
 )
 def test_no_more_is_lost_than_its_reason_says(case: str, failed: dict[str, int], lost: bool) -> None:
-    assert outcome_of(case, **failed).lost == lost
+    assert outcome_of(case, failed).lost == lost
 
 
 def test_what_is_lost_without_a_limit_is_an_outage() -> None:
@@ -291,12 +316,12 @@ def test_what_is_lost_without_a_limit_is_an_outage() -> None:
 
 def test_errors_are_counted_by_their_kind() -> None:
     failed = {'503 {"message": 1}': 2, '503 {"message": 2}': 1, "404": 4, 'error event data: {"error": 1}': 1}
-    assert "4 x 404, 3 x 503, 1 x error event" in report.row(outcome_of("another block size", **failed))
+    assert "4 x 404, 3 x 503, 1 x error event" in report.row(outcome_of("another block size", failed))
 
 
 @pytest.mark.parametrize(("seconds", "unexpected"), [(89, True), (91, False), (109, False), (111, True)])
 def test_an_outage_is_as_long_as_its_pods_said(seconds: float, unexpected: bool) -> None:
-    outcome = outcome_of("an upgrade of the only workers", e404=3)
+    outcome = outcome_of("an upgrade of the only workers", {"e404": 3})
     outcome.clients["failing_seconds"] = seconds
     told = replace(outcome, expected=100)
     assert told.lost == unexpected
@@ -394,8 +419,8 @@ def test_the_page_keeps_the_cases_that_did_not_run(tmp_path: Path, monkeypatch: 
     page = tmp_path / "reliability.md"
     page.write_text("# Page\n<!-- Cases: begin -->\n<!-- Cases: end -->\nEnd\n")
     monkeypatch.setattr(report, "PAGE", page)
-    page.write_text(report.page([outcome_of("another block size", e503=1), outcome_of("a drained node")]))
-    page.write_text(report.page([outcome_of("a drained node", e500=4)]))
+    page.write_text(report.page([outcome_of("another block size", {"e503": 1}), outcome_of("a drained node")]))
+    page.write_text(report.page([outcome_of("a drained node", {"e500": 4})]))
     lines = page.read_text().splitlines()
     assert [line.split("|")[1].strip() for line in lines[4:6]] == ["another block size", "a drained node"]
     assert "1 x e503" in lines[4]
