@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hack.base.wait import wait_for
 from hack.chart.helm import Helm
-from hack.chart.manifests import merged
+from hack.chart.manifests import merged, nested
 from hack.chart.scenarios import SIMULATE
 from hack.cluster.release import Release
 from hack.cluster.serving import difference
@@ -12,6 +12,7 @@ from hack.containers.build_images import loaded
 from tests.e2e.quick import QUICK
 
 QWEN = "Qwen/Qwen3-0.6B"
+RANKS = {"global": {"multiNode": {"controller": "statefulset"}}, "decode": {"parallelism": {"tensor": 16}}}
 
 MakeRelease = Callable[..., Release]
 
@@ -48,6 +49,16 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease) -> None:
     demo.install(merged(QUICK, values), files=[SIMULATE])
     assert "OK: 2 proved, 2 simulated" in demo.test()
     assert totals(ask(demo, QWEN, 10)) == {"prefill": 10, "decode": 10}
+    # What no rollout can do is refused while its workers serve.
+    for change, says in (
+        (nested("global.discovery.backend", "kubernetes"), "find the running workers by etcd"),
+        (nested("global.serving", "aggregated"), "global.serving: Deployment demo-prefill serves"),
+        (RANKS, "decode.parallelism, global.multiNode.controller: Deployment demo-decode serves"),
+    ):
+        done = demo.attempt("upgrade", demo.name, demo.chart, "--reuse-values", values=change)
+        assert done.code == 1, done.stdout
+        assert says in done.stderr
+    assert totals(ask(demo, QWEN, 2)) == {"prefill": 2, "decode": 2}
 
 
 def test_the_default_values_by_helm_3(release: MakeRelease) -> None:
