@@ -72,8 +72,13 @@ def meanwhile(act: Callable[[], object], interval: float) -> Iterator[None]:
         done = thread.submit(go_on)
         try:
             yield
-        finally:
+        except BaseException as error:
             stop.set()
+            # What was missed may be its doing.
+            if also := done.exception():
+                error.add_note(f"what ran meanwhile had ended: {also!r}")
+            raise
+        stop.set()
     done.result()
 
 

@@ -10,7 +10,7 @@ from hack.chart.helm import Values
 from hack.chart.manifests import merged, nested
 from hack.containers.build_images import images, loaded
 from hack.reliability import cuts, faults, planned
-from hack.reliability.subject import COMPONENTS, Subject
+from hack.reliability.subject import COMPONENTS, MEANT, Subject
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,6 @@ NATS: Values = merged(
         "nats": {"enabled": True, "replicas": 3, "image": loaded("nats"), "resources": SMALL},
     },
 )
-# The chart refuses upgrades that are outages while workers serve.
-MEANT = nested("global.clusterChecks", False)
 PREVIOUS = loaded("sim-runtime-previous")
 FIRST_STAGE = "d377e51"
 

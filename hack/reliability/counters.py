@@ -20,7 +20,7 @@ from hack.cluster.serving import HTTP_PORT
 MOVED = "dynamo_frontend_model_migration_total"
 CONTAINER = "engine"
 # A log arrives a moment after its line was written.
-LOGS_SECONDS = 60
+LAG_SECONDS, LOGS_SECONDS = 2, 60
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # Dynamo's name of the generation, which ends in its hash, is part of it.
 RECEIVED = re.compile(
@@ -32,8 +32,9 @@ RECEIVED = re.compile(
 @dataclass(frozen=True)
 class Pairs:
     """
-    Who computed prompts and tokens: so many requests had a decode worker. `mixed`: the prompt was another generation's,
-    in an answer or a part of one that moved. `alone`: no worker was asked for the prompt before.
+    Who computed prompts and tokens of a disaggregated release: so many requests had a decode worker. `mixed`: those
+    whose prompt was another generation's, in whole or in a part that moved. `alone`: those for whose prompt no worker
+    was asked before.
     """
 
     requests: int = 0
@@ -94,6 +95,9 @@ class Counters:
         kube, namespace = self.release.kube, self.release.namespace
         for pod in kube.pods(namespace, instance=self.release.name, component="frontend"):
             name = pod.metadata.name
+            # One that was evicted says nothing more.
+            if pod.status.phase in {"Failed", "Succeeded"}:
+                continue
             try:
                 answer = kube.pod(namespace, name, HTTP_PORT, "metrics", timeout=2)
                 answer.raise_for_status()
@@ -109,14 +113,23 @@ class Counters:
         return silent
 
     def pairs(self, right: int) -> Pairs:
-        """Who answered, while the logs are followed. Raises NotReachedError where they know less than the clients."""
+        """
+        Who answered, while the logs are followed. Raises NotReachedError where they know of fewer requests than were
+        answered right; a request that failed at a decode worker may stand for one that they lack.
+        """
+        seen: list[Pairs] = []
+
+        def look() -> list[Pairs]:
+            seen.append(pairs((log.said() for logs in self.logs.values() for log in logs), self.since))
+            return seen[-2:]
+
         return wait_for(
-            f"the workers' logs name the workers of {right} right answers",
-            lambda: pairs((log.said() for logs in self.logs.values() for log in logs), self.since),
-            lambda found: found.requests >= right,
+            f"the workers' logs name the workers of {right} right answers, and nothing new",
+            look,
+            lambda last: last[-1].requests >= right and last.count(last[-1]) == 2,
             LOGS_SECONDS,
-            1,
-        )
+            LAG_SECONDS,
+        )[-1]
 
     def moved(self) -> int:
         """Requests that went on at another worker."""
@@ -129,13 +142,14 @@ def pairs(logs: Iterable[str], since: str = "") -> Pairs:
     worker that computed the prompt is the last one that received the request before the worker that computed the
     tokens.
     """
-    events = sorted({event for log in logs for event in RECEIVED.findall(COLOURS.sub("", log))})
+    events = {event for log in logs for event in RECEIVED.findall(COLOURS.sub("", log))}
     begun: dict[str, str] = {}
     prompts: dict[str, str] = {}
     answered: set[str] = set()
     alone: set[str] = set()
-    mixed = 0
-    for at, request, component, generation in events:
+    mixed: set[str] = set()
+    # Of the same microsecond the prompt was first.
+    for at, request, component, generation in sorted(events, key=lambda event: (event[0], event[2] != "prefill")):
         if begun.setdefault(request, at) < since:
             continue
         if component == "prefill":
@@ -145,8 +159,8 @@ def pairs(logs: Iterable[str], since: str = "") -> Pairs:
         if request not in prompts:
             alone.add(request)
         elif prompts[request] != generation:
-            mixed += 1
-    return Pairs(len(answered), mixed, len(alone))
+            mixed.add(request)
+    return Pairs(len(answered), len(mixed), len(alone))
 
 
 def _total(name: str, metrics: str) -> int:

@@ -14,6 +14,8 @@ from hack.cluster.release import Release
 
 # Less than a command of Helm may take.
 SETTLED_SECONDS = 330
+# The chart refuses upgrades that are outages while workers serve.
+MEANT: Values = {"global": {"clusterChecks": False}}
 WORKERS = ("prefill", "decode")
 COMPONENTS = ("frontend", *WORKERS)
 PEERS = ("etcd", "nats")
@@ -30,6 +32,10 @@ class Subject:
     def kube(self) -> Kube:
         """Its cluster."""
         return self.release.kube
+
+    def prepare(self) -> None:
+        """Its values, whatever the release was before: nobody is served yet."""
+        self.release.install(merged(self.values, MEANT), timeout=SETTLED_SECONDS)
 
     def upgrade(self, change: Values, *options: str) -> None:
         """`helm upgrade` with a change that stays."""

@@ -90,7 +90,7 @@ def _trial(release: Release, name: str, case: Case, requests: int) -> Outcome:
         _uninstall(release)
     with chart_of(case.commit) as chart:
         subject = Subject(replace(release, helm=Helm(case.helm), chart=chart), merged(VALUES, case.values))
-        subject.upgrade({})
+        subject.prepare()
     subject.settle()
     release.endpoint.wait_for_model(MODEL)
     counters = Counters(release)

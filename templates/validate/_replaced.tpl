@@ -1,39 +1,51 @@
 {{/*
-validate.replaced: an upgrade that no rollout can do, because Helm removes what serves when it has made what does not yet:
-workers of another kind of object, prefill workers that are no more, another discovery. docs/adr/0006-generations-of-workers.md
+validate.replaced: an upgrade that no rollout can do, because Helm removes what serves when it has made what does not yet: another
+name, workers of another kind of object, parts that are no more, another discovery (docs/adr/0006-generations-of-workers.md).
+By the pods that are ready: who installs may list these, and not always the objects of LeaderWorkerSet.
 */}}
 {{- define "validate.replaced" -}}
 {{- if include "validate.seesCluster" . }}
 {{- $fix := "which is an outage: put a second release beside this one, or, if an outage is meant, set global.clusterChecks=false" }}
-{{- $apis := dict "Deployment" "apps/v1" "StatefulSet" "apps/v1" "LeaderWorkerSet" "leaderworkerset.x-k8s.io/v1" "DisaggregatedSet" "disaggregatedset.x-k8s.io/v1" }}
+{{- $values := dict "prefill" "global.serving" "encode" "encode.replicas" "etcd" "etcd.enabled" "nats" "nats.enabled" }}
 {{- $kinds := dict "deployment" "Deployment" "statefulset" "StatefulSet" "lws" "LeaderWorkerSet" }}
-{{- $pools := include "common.pools" . | fromJsonArray }}
-{{- range $role := append $pools "prefill" | uniq }}
-{{- $name := include "common.name" (dict "root" $ "component" $role) }}
-{{- $names := dict "Deployment" $name "StatefulSet" (printf "%s-rank-0" $name) "LeaderWorkerSet" (printf "%s-group" $name) "DisaggregatedSet" (include "common.fullname" $) }}
-{{- $new := "" }}
-{{- if has $role $pools }}
-{{- $new = get $kinds (include "common.worker.kind" (get $.Subcharts $role)) }}
-{{- if include "common.isSet" $ }}{{ $new = "DisaggregatedSet" }}{{ end }}
+{{- range (lookup "v1" "Pod" .Release.Namespace "").items }}
+{{- $labels := .metadata.labels | default dict }}
+{{- $component := get $labels "app.kubernetes.io/component" }}
+{{- $ready := false }}
+{{- range dig "status" "conditions" list . }}{{ if and (eq .type "Ready") (eq .status "True") }}{{ $ready = true }}{{ end }}{{ end }}
+{{- if and $ready (eq (get $labels "app.kubernetes.io/instance") (include "common.fullname" $)) (not .metadata.deletionTimestamp) }}
+{{- if has $component (include "common.pools" $ | fromJsonArray) }}
+{{- with get $.Subcharts $component }}
+{{- $new := ternary "DisaggregatedSet" (get $kinds (include "common.worker.kind" .)) (eq "true" (include "common.isSet" $)) }}
+{{- $old := ternary "StatefulSet" "Deployment" (hasKey $labels "statefulset.kubernetes.io/pod-name") }}
+{{- with get $labels "leaderworkerset.sigs.k8s.io/name" }}
+{{- $old = ternary "LeaderWorkerSet" "DisaggregatedSet" (eq . (printf "%s-%s-group" (include "common.fullname" $) $component)) }}
 {{- end }}
-{{- range $kind, $old := omit $names $new }}
-{{- $api := get $apis $kind }}
-{{- if or (eq $api "apps/v1") ($.Capabilities.APIVersions.Has (printf "%s/%s" $api $kind)) }}
-{{- with lookup $api $kind $.Release.Namespace $old }}
-{{- /* What serves nobody may go. */}}
-{{- if or (eq $kind "DisaggregatedSet") (dig "status" "readyReplicas" 0 . | int) }}
-{{ ternary (printf "%s.parallelism, global.multiNode.controller" $role) "global.serving" (ne $new "") }}: {{ $kind }} {{ $old }} serves, and with these values {{ with $new }}a {{ . }} takes its place{{ else }}it goes{{ end }} before the new workers are ready, {{ $fix }}
+{{- $nodes := include "common.worker.nodes" . | int }}
+{{- if ne $old $new }}
+{{ $component }}.parallelism, global.multiNode.controller, global.hardware: a {{ $old }} runs the {{ $component }} workers, and with these values a {{ $new }}: Helm removes the old workers before the new ones are ready, {{ $fix }}
+{{- else if and (eq $old "StatefulSet") (ge (get $labels "dynamo-disagg/rank-number" | int) $nodes) }}
+{{ $component }}.parallelism, global.hardware: {{ $component }} workers run on more nodes than with these values ({{ $nodes }}): Helm removes the other ranks of all of them at once, {{ $fix }}
 {{- end }}
 {{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- $frontend := lookup "apps/v1" "Deployment" .Release.Namespace (include "common.name" (dict "root" . "component" "frontend")) }}
-{{- if dig "status" "readyReplicas" 0 $frontend | int }}
-{{- range (first $frontend.spec.template.spec.containers).env }}
+{{- else if and (hasKey $values $component) (not (has $component (include "common.components" $ | fromJsonArray))) }}
+{{ get $values $component }}: {{ $component }} pods serve, and with these values there are none: Helm removes them before the new workers are ready, {{ $fix }}
+{{- else if eq $component "frontend" }}
+{{- range (first .spec.containers).env }}
 {{- if and (eq .name "DYN_DISCOVERY_BACKEND") (ne .value $.Values.global.discovery.backend) }}
 global.discovery.backend: the frontends find the running workers by {{ .value }}, and with {{ $.Values.global.discovery.backend }} they lose them before the new ones are ready, {{ $fix }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- /* Where the chart is a part of another one, its release may have several of it. */}}
+{{- range ternary (lookup "apps/v1" "Deployment" .Release.Namespace "").items list (default false .Chart.IsRoot) }}
+{{- $labels := .metadata.labels | default dict }}
+{{- $isOurs := and (eq (get $labels "app.kubernetes.io/name") "dynamo-disagg") (eq (get $labels "app.kubernetes.io/component") "frontend") (eq (dig "annotations" "meta.helm.sh/release-name" "" .metadata) $.Release.Name) }}
+{{- $instance := get $labels "app.kubernetes.io/instance" }}
+{{- if and $isOurs (ne $instance (include "common.fullname" $)) (dig "status" "readyReplicas" 0 .) }}
+global.nameOverride, global.fullnameOverride: the release serves under the name {{ $instance }}, and with these values it is {{ include "common.fullname" $ }}: Helm removes everything of the old name before the new workers are ready, {{ $fix }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -52,8 +52,8 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease) -> None:
     # What no rollout can do is refused while its workers serve.
     for change, says in (
         (nested("global.discovery.backend", "kubernetes"), "find the running workers by etcd"),
-        (nested("global.serving", "aggregated"), "global.serving: Deployment demo-prefill serves"),
-        (RANKS, "decode.parallelism, global.multiNode.controller: Deployment demo-decode serves"),
+        (nested("global.serving", "aggregated"), "global.serving: prefill pods serve"),
+        (RANKS, "a Deployment runs the decode workers, and with these values a StatefulSet"),
     ):
         done = demo.attempt("upgrade", demo.name, demo.chart, "--reuse-values", values=change)
         assert done.code == 1, done.stdout

@@ -57,8 +57,9 @@ def test_what_is_done_meanwhile_does_not_fail_in_silence() -> None:
 
     with pytest.raises(ValueError, match="not a number"), meanwhile(fail, 0):
         assert done.wait(10)
-    with pytest.raises(UserError, match="of the block"), meanwhile(fail, 0):
+    with pytest.raises(UserError, match="of the block") as both, meanwhile(fail, 0):
         raise UserError("of the block")
+    assert both.value.__notes__ == ["what ran meanwhile had ended: ValueError('not a number')"]
 
 
 def test_a_program_that_fails_says_so_in_its_own_words() -> None:

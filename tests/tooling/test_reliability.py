@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -171,6 +172,9 @@ def test_a_mixed_pair_is_counted() -> None:
     # In whatever order the logs are read, and read twice.
     assert pairs([*reversed(alike.splitlines(keepends=True)), alike]) == Pairs(2)
     assert pairs([alike, answered(5, "c", "old", "new"), answered(7, "d", "new", "old")]) == Pairs(4, mixed=2)
+    # In one microsecond, and an answer that was mixed twice.
+    assert pairs([received(1, "a", "backend", "old"), received(1, "a", "prefill", "old")]) == Pairs(1)
+    assert pairs([answered(1, "a", "old", "new"), received(3, "a", "backend", "new")]) == Pairs(1, mixed=1)
 
 
 def test_an_answer_that_moves_is_of_several_pairs() -> None:
@@ -199,18 +203,26 @@ METRICS = 'dynamo_frontend_model_migration_total{model="m"} %d\n'
 
 
 def pods_of(say: Callable[[], str], log: list[str], exit_code: int | None) -> Counters:
-    """The counters of a release of one pod a component, each log of which is the next of these."""
+    """
+    The counters of a release of one pod a component, and of a frontend that was evicted; each log is the next of these.
+    """
 
     def pods(_: str, instance: str, component: str) -> list[SimpleNamespace]:
-        metadata = SimpleNamespace(name=f"{instance}-{component}", labels={})
-        return [SimpleNamespace(metadata=metadata, status=SimpleNamespace(phase="Running"))]
+        phases = {"": "Running", **({"-evicted": "Failed"} if component == "frontend" else {})}
+        return [
+            SimpleNamespace(
+                metadata=SimpleNamespace(name=f"{instance}-{component}{suffix}", labels={}),
+                status=SimpleNamespace(phase=phase),
+            )
+            for suffix, phase in phases.items()
+        ]
 
     def pod(_: str, name: str, *where: Any, **options: Any) -> SimpleNamespace:
         assert name == "demo-frontend"
         return SimpleNamespace(text=say(), raise_for_status=lambda: None)
 
     def following(_: str, name: str, container: str) -> contextlib.AbstractContextManager[Any]:
-        text = log.pop(0)
+        text = log.pop(0) if log else ""
         return contextlib.nullcontext(SimpleNamespace(exit_code=exit_code, said=lambda: text))
 
     kube = SimpleNamespace(pods=pods, pod=pod, following=following)
@@ -256,8 +268,24 @@ def test_the_log_of_a_container_that_ended_is_followed_anew() -> None:
         assert made.pairs(4) == Pairs(4)
 
 
+def test_a_log_that_lags_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "LAG_SECONDS", 0)
+    late = iter(["", received(1, "a", "prefill", "old")])
+    logs = {"prefill": "", "decode": received(2, "a", "backend", "old")}
+
+    def said(name: str) -> str:
+        if name == "prefill":
+            logs[name] = next(late, logs[name])
+        return logs[name]
+
+    made = Counters(SimpleNamespace())  # type: ignore[arg-type]
+    made.logs = {name: [SimpleNamespace(said=partial(said, name))] for name in logs}  # type: ignore[list-item]
+    assert made.pairs(1) == Pairs(1)
+
+
 def test_logs_that_know_less_than_the_clients_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counters, "LOGS_SECONDS", 0)
+    monkeypatch.setattr(counters, "LOGS_SECONDS", 0.1)
+    monkeypatch.setattr(counters, "LAG_SECONDS", 0)
     made = pods_of(lambda: METRICS % 0, [answered(1, "a", "old", "old"), ""], None)
     with made.going():
         made.since = ""

@@ -1,5 +1,7 @@
-"""Upgrades that no rollout can do: the chart asks before the running workers go."""
+"""Upgrades that no rollout can do: the chart asks before what serves goes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -8,84 +10,164 @@ from hack.chart.manifests import merged, nested
 from hack.chart.renderer import Cluster, Renderer
 
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
-LWS, SET = "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet", "disaggregatedset.x-k8s.io/v1/DisaggregatedSet"
+KINDS = ("leaderworkerset.x-k8s.io/v1/LeaderWorkerSet", "disaggregatedset.x-k8s.io/v1/DisaggregatedSet")
 ONE_NODE: dict[str, Any] = {}
-RANKS = merged(nested("global.multiNode.controller", "statefulset"), {"decode": {"parallelism": {"tensor": 16}}})
+FOUR_NODES = merged(nested("global.multiNode.controller", "statefulset"), {"decode": {"parallelism": {"tensor": 32}}})
+RANKS = merged(FOUR_NODES, {"decode": {"parallelism": {"tensor": 16}}})
 GROUPS = merged(RANKS, nested("global.multiNode.controller", "lws"))
 AS_SET = merged(RANKS, nested("global.multiNode.controller", "disaggregatedset"))
 AGGREGATED = nested("global.serving", "aggregated")
 ETCD = {"global": {"discovery": {"backend": "etcd"}}, "etcd": {"enabled": True}}
-OBJECTS = {
-    "demo-prefill": "apps/v1/Deployment",
-    "demo-decode": "apps/v1/Deployment",
-    "demo-decode-rank-0": "apps/v1/StatefulSet",
-    "demo-decode-group": LWS,
-    "demo": SET,
+OTHER_ETCD = {"global": {"discovery": {"backend": "etcd", "etcdEndpoints": ["http://etcd:2379"]}}}
+NATS = {"global": {"requestPlane": "nats"}, "nats": {"enabled": True}}
+LWS = "leaderworkerset.sigs.k8s.io/name"
+
+
+def pod(component: str, labels: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """One of the release that is ready, as Kubernetes shows it."""
+    ours = {"app.kubernetes.io/instance": "demo", "app.kubernetes.io/component": component}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"demo-{component}-0", "namespace": "default", "labels": {**ours, **labels}},
+        "spec": {"containers": [{"env": [{"name": "DYN_DISCOVERY_BACKEND", "value": "kubernetes"}]}]},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def of_set(component: str, rank: int = 0) -> dict[str, Any]:
+    """One of a StatefulSet, as the chart makes one for each rank."""
+    return pod(component, {"statefulset.kubernetes.io/pod-name": "a", "dynamo-disagg/rank-number": str(rank)})
+
+
+def of_group(component: str, name: str) -> dict[str, Any]:
+    """One of a LeaderWorkerSet, which also is one of a StatefulSet."""
+    return pod(component, {LWS: name, "statefulset.kubernetes.io/pod-name": "a"})
+
+
+def error(render: Renderer, values: dict[str, Any], *running: Any) -> str:
+    return render(values, cluster=Cluster((ACCOUNT, *running), KINDS)).error
+
+
+CHANGES = {
+    "to several nodes": (
+        pod("decode"),
+        RANKS,
+        "a Deployment runs the decode workers, and with these values a StatefulSet",
+    ),
+    "to groups": (
+        pod("decode"),
+        GROUPS,
+        "a Deployment runs the decode workers, and with these values a LeaderWorkerSet",
+    ),
+    "to a set": (
+        pod("decode"),
+        AS_SET,
+        "a Deployment runs the decode workers, and with these values a DisaggregatedSet",
+    ),
+    "to one node": (
+        of_set("decode"),
+        ONE_NODE,
+        "a StatefulSet runs the decode workers, and with these values a Deployment",
+    ),
+    "of ranks to groups": (of_set("decode"), GROUPS, "a StatefulSet runs the decode workers"),
+    "of groups to a set": (
+        of_group("decode", "demo-decode-group"),
+        AS_SET,
+        "a LeaderWorkerSet runs the decode workers",
+    ),
+    "of groups to ranks": (of_group("decode", "demo-decode-group"), RANKS, "a LeaderWorkerSet runs the decode workers"),
+    "of a set to groups": (of_group("decode", "demo-decode-1-a"), GROUPS, "a DisaggregatedSet runs the decode workers"),
+    "to fewer nodes": (of_set("decode", 2), RANKS, "run on more nodes than with these values (2)"),
+    "to aggregated": (
+        pod("prefill"),
+        AGGREGATED,
+        "global.serving: prefill pods serve, and with these values there are none",
+    ),
+    "to no encoder": (pod("encode"), ONE_NODE, "encode.replicas: encode pods serve"),
+    "to another etcd": (pod("etcd"), OTHER_ETCD, "etcd.enabled: etcd pods serve"),
+    "to no NATS": (pod("nats"), ONE_NODE, "nats.enabled: nats pods serve"),
+    "to another discovery": (
+        pod("frontend"),
+        ETCD,
+        "global.discovery.backend: the frontends find the running workers by",
+    ),
 }
 
 
-def running(*names: str, ready: int = 1) -> Cluster:
-    """A cluster with these workloads of the release, of which so many pods are ready."""
-    objects = []
-    for name in names:
-        version, _, kind = OBJECTS[name].rpartition("/")
-        metadata = {"name": name, "namespace": "default"}
-        status = {} if kind == "DisaggregatedSet" else {"readyReplicas": ready}
-        spec: dict[str, Any] = {"template": {"spec": {}}}
-        objects.append({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec, "status": status})
-    return Cluster((ACCOUNT, *objects), (LWS, SET))
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_would_go_too_soon_is_named(render_fast: Renderer, change: str) -> None:
+    runs, values, says = CHANGES[change]
+    found = error(render_fast, values, runs, runs)
+    assert "1 problem(s)" in found
+    assert says in found
+    assert "which is an outage: put a second release beside this one" in found
+    assert error(render_fast, merged(values, nested("global.clusterChecks", False)), runs) == ""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_serves_nobody_may_go(render_fast: Renderer, change: str) -> None:
+    runs, values, _ = CHANGES[change]
+    ended = merged(runs, {"metadata": {"deletionTimestamp": "2026-12-01T00:00:00Z"}})
+    starting = merged(runs, {"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
+    others = merged(runs, {"metadata": {"labels": {"app.kubernetes.io/instance": "other"}}})
+    assert error(render_fast, values, ended, starting, merged(runs, {"status": {"conditions": []}}), others) == ""
 
 
 @pytest.mark.parametrize(
-    ("runs", "values", "where"),
+    ("running", "values"),
     [
-        ("demo-decode", RANKS, "decode.parallelism, global.multiNode.controller: Deployment demo-decode"),
-        ("demo-decode", GROUPS, "decode.parallelism, global.multiNode.controller: Deployment demo-decode"),
-        ("demo-decode", AS_SET, "decode.parallelism, global.multiNode.controller: Deployment demo-decode"),
-        ("demo-decode-rank-0", ONE_NODE, "global.multiNode.controller: StatefulSet demo-decode-rank-0"),
-        ("demo-decode-rank-0", GROUPS, "global.multiNode.controller: StatefulSet demo-decode-rank-0"),
-        ("demo-decode-group", AS_SET, "global.multiNode.controller: LeaderWorkerSet demo-decode-group"),
-        ("demo-decode-group", RANKS, "global.multiNode.controller: LeaderWorkerSet demo-decode-group"),
-        ("demo", GROUPS, "global.multiNode.controller: DisaggregatedSet demo serves"),
-        ("demo-prefill", AGGREGATED, "global.serving: Deployment demo-prefill serves, and with these values it goes"),
-    ],
-)
-def test_workers_that_would_go_are_named(render_fast: Renderer, runs: str, values: dict[str, Any], where: str) -> None:
-    error = render_fast(values, cluster=running(runs)).error
-    assert where in error
-    assert "which is an outage: put a second release beside this one" in error
-    assert "is an outage" not in render_fast(values, cluster=running(runs, ready=0)).error or runs == "demo"
-    assert render_fast(merged(values, nested("global.clusterChecks", False)), cluster=running(runs)).error == ""
-
-
-@pytest.mark.parametrize(
-    ("runs", "values"),
-    [
-        (("demo-prefill", "demo-decode"), ONE_NODE),
-        (("demo-prefill", "demo-decode-rank-0"), RANKS),
-        (("demo-prefill", "demo-decode-group"), GROUPS),
-        (("demo",), AS_SET),
-        (("demo-decode",), AGGREGATED),
+        ((pod("prefill"), pod("decode"), pod("frontend"), pod("load")), ONE_NODE),
+        ((pod("prefill"), of_set("decode", 0), of_set("decode", 1)), RANKS),
+        # More nodes are more StatefulSets, and the others go on.
+        ((pod("prefill"), of_set("decode", 0), of_set("decode", 1)), FOUR_NODES),
+        ((pod("prefill"), of_group("decode", "demo-decode-group")), GROUPS),
+        ((of_group("prefill", "demo-prefill-1-a"), of_group("decode", "demo-decode-1-a")), AS_SET),
+        ((pod("decode"),), AGGREGATED),
         # What becomes disaggregated has its workers until the new pair serves.
-        (("demo-decode",), ONE_NODE),
+        ((pod("decode"),), ONE_NODE),
+        ((pod("etcd"),), ETCD),
+        ((pod("nats"),), NATS),
     ],
 )
-def test_workers_that_a_rollout_replaces_are_not(
-    render_fast: Renderer, runs: tuple[str, ...], values: dict[str, Any]
+def test_what_a_rollout_replaces_is_not(
+    render_fast: Renderer, running: tuple[Any, ...], values: dict[str, Any]
 ) -> None:
-    assert render_fast(values, cluster=running(*runs)).error == ""
+    assert error(render_fast, values, *running) == ""
 
 
-def test_another_discovery_is_noticed(render_fast: Renderer) -> None:
-    """By the frontend as the chart renders it."""
+@pytest.mark.parametrize(
+    ("release", "component", "ready", "refused"),
+    [
+        ("demo", "frontend", 1, True),
+        ("demo", "frontend", 0, False),
+        ("two", "frontend", 1, False),
+        ("demo", "etcd", 1, False),
+    ],
+)
+def test_another_name_is_noticed(
+    render_fast: Renderer, release: str, component: str, ready: int, refused: bool
+) -> None:
+    labels = pod(component)["metadata"]["labels"] | {"app.kubernetes.io/name": "dynamo-disagg"}
+    metadata = {"name": "demo-a", "namespace": "default", "labels": labels}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata | {"annotations": {"meta.helm.sh/release-name": release}},
+        "spec": {"template": {"spec": {}}},
+        "status": {"readyReplicas": ready},
+    }
+    for key in ("nameOverride", "fullnameOverride"):
+        found = error(render_fast, nested(f"global.{key}", "other"), deployment)
+        assert ("the release serves under the name demo, and with these values it is" in found) == refused
+    assert error(render_fast, {}, deployment) == ""
 
-    def frontend(values: dict[str, Any], ready: int) -> Cluster:
-        made = render_fast(values).manifests.one("Deployment", name="demo-frontend")
-        metadata = {"name": "demo-frontend", "namespace": "default"}
-        return Cluster((ACCOUNT, {**made, "metadata": metadata, "status": {"readyReplicas": ready}}))
 
-    error = render_fast(ETCD, cluster=frontend({}, 1)).error
-    assert "global.discovery.backend: the frontends find the running workers by kubernetes, and with etcd they" in error
-    assert "by etcd, and with kubernetes" in render_fast({}, cluster=frontend(ETCD, 1)).error
-    for values, cluster in ((ETCD, frontend({}, 0)), (ETCD, frontend(ETCD, 1)), ({}, frontend({}, 1))):
-        assert render_fast(values, cluster=cluster).error == ""
+def test_pods_are_as_the_chart_labels_them(render_fast: Renderer) -> None:
+    """What is looked up is what the chart renders."""
+    made = render_fast(RANKS, cluster=Cluster((ACCOUNT,), KINDS)).manifests
+    for component in ("frontend", "prefill", "decode"):
+        expected = pod(component)["metadata"]["labels"]
+        assert all(expected.items() <= one.labels.items() for one in made.pods(component))
+    assert {rank.labels["dynamo-disagg/rank-number"] for rank in made.pods("decode")} == {"0", "1"}
+    assert made.pod("frontend").container().env()["DYN_DISCOVERY_BACKEND"] == "kubernetes"
