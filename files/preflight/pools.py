@@ -122,12 +122,14 @@ def check_pool(
         detail += f"; {reason.of(count)}"
     for who, key in (("the pods of a worker", pool["exclusiveTopologyKey"]), ("all workers", together)):
         detail += f"; {who} must be in one {key}" if key else ""
-    nearest = None if matching else _nearest(nodes, pod["spec"])
-    return Check(FAIL, name, f"{detail}: {_fix(pool, nodes, nearest, short, needs)}")
+    nearest = [] if matching else _nearest(nodes, pod["spec"])
+    why_not = Counter(filter(None, (unfit(node, pod["spec"]) for node in nearest))).most_common(1)
+    fix = _change(name, why_not[0][0], nearest, nodes) if why_not else _more(name, nodes, short, needs)
+    return Check(FAIL, name, f"{detail}: {fix}")
 
 
-def _nearest(nodes: list[Node], spec: Object) -> Reason | None:
-    """Why the nodes that have most of what a pod wants do not fit: the reason worth changing."""
+def _nearest(nodes: list[Node], spec: Object) -> list[Node]:
+    """The nodes that have most of what a pod wants, of those that lack something: the ones worth a change."""
 
     def nearness(node: Node) -> tuple[int, int]:
         reason = unfit(node, spec)
@@ -137,8 +139,14 @@ def _nearest(nodes: list[Node], spec: Object) -> Reason | None:
         return past_labels + (cause is Cause.TAINT), len(fitting)
 
     best = max(map(nearness, nodes), default=None)
-    reasons = Counter(unfit(node, spec) for node in nodes if nearness(node) == best)
-    return reasons.most_common(1)[0][0] if reasons else None
+    return [node for node in nodes if nearness(node) == best]
+
+
+def _seen(label: str, nodes: list[Node], most: int = 6) -> str:
+    """The values that nodes have for a label, and on how many: `h100 on 2, b200 on 1, and 3 other values`."""
+    values = Counter(node.labels[label] for node in nodes if label in node.labels).most_common()
+    named = [f"{value} on {count}" for value, count in values[:most]]
+    return ", ".join([*named, f"and {len(values) - most} other values"] if len(values) > most else named)
 
 
 def _folded(names: list[str]) -> list[str]:
@@ -149,25 +157,25 @@ def _folded(names: list[str]) -> list[str]:
     return [found[0] if len(found) == 1 else f"{kind} ({len(found)})" for kind, found in kinds.items()]
 
 
-def _fix(pool: Object, nodes: list[Node], nearest: Reason | None, short: Counter[Reason], needs: Object) -> str:
-    """What to do: about why the nearest node does not match, or about what is short on the nodes that match."""
-    name = pool["component"]
+def _change(name: str, why: Reason, nearest: list[Node], nodes: list[Node]) -> str:
+    """What to do about the reason why most of the nearest nodes do not match."""
+    if why.cause is Cause.LABEL:
+        seen = _seen(why.name, nearest) or _seen(why.name, nodes)
+        there = f" (the label is {seen})" if seen else " (no node has the label)"
+        return f"set global.hardware to the machine type of the nodes, or {name}.nodeSelector{there}"
+    if why.cause is Cause.ARCHITECTURE:
+        return "set global.hardwareSpec.arch to that of the nodes, and an image for it"
+    if why.cause is Cause.TAINT:
+        return f"add the taint to {name}.tolerations"
+    if why.cause is Cause.NODE_AFFINITY:
+        return f"change {name}.affinity, or add nodes, or lower {name}.replicas"
+    return "wait for the nodes, or uncordon them"
+
+
+def _more(name: str, nodes: list[Node], short: Counter[Reason], needs: Object) -> str:
+    """What to do about what is short on the nodes that match."""
     if not nodes:
         return "the cluster has no nodes, or they may not be read"
-    more = f"add nodes, or lower {name}.replicas"
-    if nearest:
-        if nearest.cause is Cause.LABEL:
-            there = Counter(node.labels[nearest.name] for node in nodes if nearest.name in node.labels)
-            values = ", ".join(f"{value} on {count}" for value, count in there.most_common(4))
-            seen = f" (the label is {values})" if values else " (no node has the label)"
-            return f"set global.hardware to the machine type of the nodes, or {name}.nodeSelector{seen}"
-        if nearest.cause is Cause.ARCHITECTURE:
-            return "set global.hardwareSpec.arch to that of the nodes, and an image for it"
-        if nearest.cause is Cause.TAINT:
-            return f"add the taint to {name}.tolerations"
-        if nearest.cause is Cause.NODE_AFFINITY:
-            return f"change {name}.affinity, or {more}"
-        return "wait for the nodes, or uncordon them"
     causes = {reason.cause for reason in short}
     if causes == {Cause.ABSENT}:
         what = next(iter(short)).name
@@ -178,7 +186,7 @@ def _fix(pool: Object, nodes: list[Node], nearest: Reason | None, short: Counter
         return f"install the device plugin or driver of {what}, or set global.rdma.enabled=false (slow KV transfer)"
     if causes == {Cause.TOO_SMALL} and len(short) == 1:
         return f"lower {name}.resources, or use larger nodes"
-    return more + ", or free what other pods hold"
+    return f"add nodes, or lower {name}.replicas, or free what other pods hold"
 
 
 def check_surge(pools: list[Object], plan: Plan) -> list[Check]:

@@ -250,6 +250,17 @@ def test_the_advice_is_for_the_nodes_that_have_most_of_what_is_wanted() -> None:
     )
 
 
+def test_a_label_is_shown_as_the_nearest_nodes_have_it() -> None:
+    others = [node(f"other-{number}", labels={"gpu": f"gpu-{number}"}) for number in range(8)]
+    near = node("near", labels={"gpu": "h100", "team": "llm"})
+    wanted = needs(pool(nodeSelector={"gpu": "h200", "team": "llm"}))
+    assert detail(wanted, nodes=[*others, near]).endswith("decode.nodeSelector (the label is h100 on 1)")
+    seen = detail(wanted, nodes=others)
+    assert seen.endswith(
+        "(the label is gpu-0 on 1, gpu-1 on 1, gpu-2 on 1, gpu-3 on 1, gpu-4 on 1, gpu-5 on 1, and 2 other values)"
+    )
+
+
 def test_no_nodes() -> None:
     assert "the cluster has no nodes, or they may not be read" in detail(needs(pool()))
 
