@@ -82,8 +82,8 @@ alerts: python ## Which alerts fire in which fault, on a cluster of `make cluste
 verify: python ## Prove a running release: answer, pods, KV transport, no second prefill (RELEASE=demo NAMESPACE=llm)
 	@$(RUN) verify $(or $(RELEASE),demo) $(if $(NAMESPACE),-n $(NAMESPACE))
 
-.PHONY: check
-check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluster)
+.PHONY: lint
+lint: tools ## Formats, types, what is generated, and the chart by Helm's own lint
 	@$(RUN) schema bundle --check
 	@$(RUN) docs --check
 	@$(VENV)/ruff check hack tests files
@@ -91,13 +91,17 @@ check: tools ## Fast tiers: lint, types, schema, unit, golden, policy (no cluste
 	@$(VENV)/mypy
 	@$(VENV)/yamllint --strict .
 	@.tools/bin/helm lint --strict --quiet .
-	@$(VENV)/pytest -n auto tests/unit tests/schema tests/golden tests/policy $(PYTEST_ARGS)
+
+FAST := tests/unit tests/schema tests/golden tests/policy
+
+.PHONY: check
+check: lint ## The fast tiers: lint, unit, schema, golden, policy (no cluster)
+	@$(VENV)/pytest -n auto $(FAST) $(PYTEST_ARGS)
 
 .PHONY: test
-test: python ## Everything: the fast tiers, a release against a real registry, then scheduling and end to end on kind
-	@$(MAKE) --no-print-directory check PYTEST_ARGS="--hypothesis-profile=ci $(PYTEST_ARGS)"
+test: lint ## Everything: the fast tiers, a release against a real registry, scheduling and end to end on kind
 	@$(RUN) tools crane cosign registry actionlint
-	@$(VENV)/pytest -n 3 --dist loadfile tests/tooling tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
+	@$(VENV)/pytest -n 4 --dist loadfile --hypothesis-profile=ci $(FAST) tests/tooling tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
 
 .PHONY: controllers
 controllers: tools ## Groups of pods and queues by the controllers of LeaderWorkerSet and Kueue themselves, on kind

@@ -4,8 +4,12 @@ One kind cluster serves the whole run; every test has a namespace of its own. `-
 which is used as it is.
 """
 
+import fcntl
+import os
 import secrets
+import tempfile
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,8 @@ CLUSTER = "dynamo-disagg-e2e"
 TIERS = {"scheduling", "e2e", "controllers"}
 # Whether this run made the cluster.
 MADE = pytest.StashKey[bool]()
+# Where several processes test, one makes the cluster meanwhile, and holds this file until it is there or says why not.
+MAKING = pytest.StashKey[tuple[Future[None], Path]]()
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -35,7 +41,12 @@ def running(pytestconfig: pytest.Config) -> cluster.Cluster:
     """The kind cluster: two workers that look like A3 Ultra nodes, eight faked GPUs each, all images loaded."""
     if given := pytestconfig.getoption("kubeconfig"):
         return cluster.Cluster("", Path(given).resolve(), "", "")
-    if not hasattr(pytestconfig, "workerinput"):
+    if worker := getattr(pytestconfig, "workerinput", None):
+        with open(worker["cluster"]) as making:
+            fcntl.flock(making, fcntl.LOCK_SH)
+            if why_not := making.read():
+                raise UserError(why_not)
+    else:
         capture = pytestconfig.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():  # building it takes minutes: show the progress
             make_cluster(pytestconfig)
@@ -55,12 +66,35 @@ def make_cluster(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Where several processes test, the one that shows the progress makes the cluster, if their tiers need it."""
-    if not config.getoption("kubeconfig") and any(TIERS & set(Path(path).parts) for path in config.args):
-        make_cluster(config)
+    if config.getoption("kubeconfig") or not any(TIERS & set(Path(path).parts) for path in config.args):
+        return
+    descriptor, name = tempfile.mkstemp(prefix="dynamo-disagg-cluster-")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    def make() -> None:
+        try:
+            make_cluster(config)
+        except BaseException as error:
+            os.write(descriptor, f"{CLUSTER}: {error}".encode())
+            raise
+        finally:
+            os.close(descriptor)
+
+    config.stash[MAKING] = ThreadPoolExecutor(1).submit(make), Path(name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process which file to wait for."""
+    if making := node.config.stash.get(MAKING, None):
+        node.workerinput["cluster"] = str(making[1])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Of those processes the one that made the cluster removes it, when the others have ended."""
+    if making := session.config.stash.get(MAKING, None):
+        wait([making[0]])
+        making[1].unlink()
     if session.config.stash.get(MADE, False):
         cluster.down(CLUSTER)
 

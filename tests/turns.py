@@ -10,15 +10,15 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 E2E = "tests/e2e/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
-# They measure what clients wait for, which a busy machine changes: two processes test these when the others
+# They measure what clients wait for, which a busy machine changes: three processes test these when the others
 # have ended.
-TIMED = (("reliability", "front_door"), ("tls_renewal", "monitoring"))
+TIMED = (("reliability",), ("front_door", "monitoring"), ("tls_renewal",))
 # They need no pods on the nodes.
 APART = ("dry_run", "openapi", "preflight")
 
 
 def scope_of(file: str) -> str:
-    """What counts as one file to the scheduler: "alone", "timed 0", "timed 1", or each other one."""
+    """What counts as one file to the scheduler: "alone", "timed 0", "timed 1", ..., or each other one."""
     name = PurePath(file).stem.removeprefix("test_")
     if file.startswith(E2E):
         for scope, names in {"alone": ALONE, **{f"timed {number}": each for number, each in enumerate(TIMED)}}.items():

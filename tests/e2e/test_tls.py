@@ -15,6 +15,11 @@ from tests.certificates import secret
 from tests.e2e import strangers
 from tests.e2e.quick import QUICK
 
+PEERS: dict[str, Any] = {
+    "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"},
+    "etcd": {"enabled": True, "image": loaded("etcd")},
+    "nats": {"enabled": True, "image": loaded("nats")},
+}
 # Prints what came of a handshake without a certificate, by address:port. NATS greets in the clear first. A server's
 # refusal comes with the first byte read.
 SHAKE = """
