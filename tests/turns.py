@@ -1,7 +1,8 @@
 """Which process tests what where several test at once, and how they share the nodes of the cluster."""
 
 import fcntl
-from pathlib import PurePath
+import os
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -15,16 +16,25 @@ ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
 TIMED = (("reliability",), ("front_door", "monitoring"), ("tls_renewal",))
 # They need no pods on the nodes.
 APART = ("dry_run", "openapi", "preflight")
+# What their tests share takes long to make. Any process may test one of the other files' tests.
+TOGETHER = ("benchmark", "registry")
+# Tests without a cluster, on the same processors, give way to those in which clients and probes wait for an answer.
+CLUSTER = {"scheduling", "e2e"}
+YIELDING = 10
 
 
-def scope_of(file: str) -> str:
-    """What counts as one file to the scheduler: "alone", "timed 0", "timed 1", ..., or each other one."""
-    name = PurePath(file).stem.removeprefix("test_")
-    if file.startswith(E2E):
-        for scope, names in {"alone": ALONE, **{f"timed {number}": each for number, each in enumerate(TIMED)}}.items():
-            if name in names:
-                return scope
-    return file
+def subject(nodeid: str) -> str:
+    """What a test's file is about: `tests/e2e/test_tls.py::test_x` is about "tls"."""
+    return PurePath(nodeid.partition("::")[0]).stem.removeprefix("test_")
+
+
+def scope_of(nodeid: str) -> str:
+    """What one process tests: "alone", "timed 0", "timed 1", ..., a file, or a test on its own."""
+    file, about = nodeid.partition("::")[0], subject(nodeid)
+    if not file.startswith(E2E) or about in APART or about in TOGETHER:
+        return file
+    scopes = {"alone": ALONE, **{f"timed {number}": each for number, each in enumerate(TIMED)}}
+    return next((scope for scope, those in scopes.items() if about in those), nodeid)
 
 
 def holds(file: str) -> tuple[int, ...]:
@@ -32,25 +42,29 @@ def holds(file: str) -> tuple[int, ...]:
     How a file of tests/e2e holds the nodes, step by step as flock has it: alone, shared with others, or not at all.
     What is timed comes last: it waits until it could have them alone.
     """
-    scope = scope_of(file)
-    if scope != file:
-        return (fcntl.LOCK_EX,) if scope == "alone" else (fcntl.LOCK_EX, fcntl.LOCK_UN)
-    return (fcntl.LOCK_UN if PurePath(file).stem.removeprefix("test_") in APART else fcntl.LOCK_SH,)
+    about = subject(file)
+    if about in ALONE:
+        return (fcntl.LOCK_EX,)
+    if any(about in each for each in TIMED):
+        return (fcntl.LOCK_EX, fcntl.LOCK_UN)
+    return (fcntl.LOCK_UN if about in APART else fcntl.LOCK_SH,)
 
 
 def rank(scope: str) -> int:
     """When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed."""
-    for turn, beginning in {0: "alone", 3: "timed"}.items():
+    for turn, beginning in {0: "alone", 4: "timed"}.items():
         if scope.startswith(beginning):
             return turn
-    return 2 if scope.startswith(E2E) and fcntl.LOCK_SH in holds(scope) else 1
+    if not scope.startswith(E2E) or subject(scope) in APART:
+        return 1
+    return 2 if subject(scope) in TOGETHER else 3
 
 
-class ByFile(LoadFileScheduling):  # type: ignore[misc]
-    """With `--dist loadfile`: files as `scope_of` has them, in the order of `rank`."""
+class InTurn(LoadFileScheduling):  # type: ignore[misc]
+    """With `--dist loadfile`: as `scope_of` has them, in the order of `rank`."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return scope_of(super()._split_scope(nodeid))
+        return scope_of(nodeid)
 
     def _assign_work_unit(self, node: Any) -> None:
         self.workqueue.move_to_end(min(self.workqueue, key=rank), last=False)
@@ -60,4 +74,11 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Which process tests what."""
-    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+    return InTurn(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """One of several processes gives way from its first test without a cluster on."""
+    if hasattr(item.config, "workerinput") and not CLUSTER & set(Path(item.path).parts) and not os.nice(0):
+        os.nice(YIELDING)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+
 from hack.base.wait import pause, wait_for
 from hack.chart.manifests import RANK
 from hack.cluster.kube import Kube
@@ -29,7 +31,7 @@ class Answer:
 
 
 class RequestFailedError(AssertionError):
-    """The frontend answered with an HTTP error."""
+    """The frontend answered with an HTTP error, or its stream ended early."""
 
     def __init__(self, status: int, body: str) -> None:
         self.status = status
@@ -75,7 +77,10 @@ class Endpoint:
         if response.status_code != 200:
             raise RequestFailedError(response.status_code, response.text)
         if stream:
-            return _streamed(_events(response.iter_lines()), started)
+            try:
+                return _streamed(_events(response.iter_lines()), started)
+            except requests.RequestException as error:
+                raise RequestFailedError(response.status_code, f"the stream ended early: {error}") from error
         whole = response.json()
         choice = whole["choices"][0]
         seconds = time.monotonic() - started
