@@ -101,7 +101,7 @@ check: lint ## The fast tiers: lint, unit, schema, golden, policy (no cluster)
 .PHONY: test
 test: lint ## Everything: the fast tiers, a release against a real registry, scheduling and end to end on kind
 	@$(RUN) tools crane cosign registry actionlint
-	@$(VENV)/pytest -n 4 --dist loadfile --hypothesis-profile=ci $(FAST) tests/tooling tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
+	@$(VENV)/pytest -n 5 --dist loadfile --hypothesis-profile=ci $(FAST) tests/tooling tests/release tests/scheduling tests/e2e $(PYTEST_ARGS)
 
 .PHONY: controllers
 controllers: tools ## Groups of pods and queues by the controllers of LeaderWorkerSet and Kueue themselves, on kind

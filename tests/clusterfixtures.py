@@ -163,6 +163,8 @@ def release(kube: Kube, namespace: str, request: pytest.FixtureRequest) -> Itera
     yield make
     if getattr(request.node, "failed_phase", None):
         print(namespace_report(kube, namespace))
+        # A hook that failed stays, for its log, which is in the report.
+        kube.batch.delete_collection_namespaced_job(namespace, propagation_policy="Background")
     remove(*made)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hack.containers.build_images import loaded
+
 # A rollout waits for some probes of each worker, and of decode for a quarter of the time of a hung prompt.
 SOON = {"probes": {"readiness": {"periodSeconds": 1}}}
 SHORT_PROMPTS = {"streamTimeoutSeconds": 20}
@@ -10,3 +12,9 @@ QUICK: dict[str, Any] = {
     "frontend": SHORT_PROMPTS,
     **dict.fromkeys(("prefill", "decode"), SOON),
 }
+
+
+def peers(*names: str, replicas: int = 1) -> dict[str, Any]:
+    """etcd or NATS in the release, small: those of several tests share a node."""
+    small = {"enabled": True, "replicas": replicas, "resources": {"requests": {"cpu": "20m"}}}
+    return {name: {**small, "image": loaded(name)} for name in names}

@@ -12,10 +12,9 @@ from hack.cluster import enforcer
 from hack.cluster import lifecycle as cluster
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
-from hack.containers.build_images import loaded
 from tests.clusterfixtures import RESTRICTED, new_namespace
 from tests.e2e import strangers
-from tests.e2e.quick import QUICK
+from tests.e2e.quick import QUICK, peers
 
 MODEL = "Qwen/Qwen3-0.6B"
 # Enforcers follow the cluster within a second or two.
@@ -90,8 +89,7 @@ def test_etcd_and_nats_are_for_the_release_only(release: MakeRelease, kube: Kube
     demo = release()
     values = {
         "global": {"discovery": {"backend": "etcd"}, "requestPlane": "nats", "eventPlane": "nats"},
-        "etcd": {"enabled": True, "image": loaded("etcd")},
-        "nats": {"enabled": True, "image": loaded("nats")},
+        **peers("etcd", "nats"),
         # It alone asks the API server, under a policy that is there before it.
         "preflight": {"enabled": True},
     }

@@ -12,8 +12,7 @@ from hack.chart.scenarios import SIMULATE
 from hack.cluster import leftovers
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
-from hack.containers.build_images import loaded
-from tests.e2e.quick import QUICK
+from tests.e2e.quick import QUICK, peers
 
 ALLOWED = ("list pods", "watch endpointslices.discovery.k8s.io", "create dynamoworkermetadatas.nvidia.com")
 REFUSED = (
@@ -73,7 +72,7 @@ def test_the_administrator_of_a_namespace_installs_it(release: MakeRelease, kube
     assert not can(kube, "installer", demo.namespace, "list nodes", demo.namespace)
     values = {
         "global": {"discovery": {"backend": "etcd"}},
-        "etcd": {"enabled": True, "image": loaded("etcd")},
+        **peers("etcd"),
         "preflight": {"enabled": True, "clusterWide": False},
     }
     options = ("--skip-crds", f"--kube-as-user=system:serviceaccount:{demo.namespace}:installer")

@@ -8,8 +8,7 @@ from hack.chart.manifests import merged, nested
 from hack.chart.scenarios import SIMULATE
 from hack.cluster.release import Release
 from hack.cluster.serving import difference
-from hack.containers.build_images import loaded
-from tests.e2e.quick import QUICK
+from tests.e2e.quick import QUICK, peers
 
 QWEN = "Qwen/Qwen3-0.6B"
 RANKS = {"global": {"multiNode": {"controller": "statefulset"}}, "decode": {"parallelism": {"tensor": 16}}}
@@ -44,7 +43,7 @@ def test_etcd_discovery_and_nats_planes(release: MakeRelease) -> None:
             "eventPlane": "nats",
             "router": {"mode": "kv"},
         },
-        **{name: {"enabled": True, "image": loaded(name)} for name in ("etcd", "nats")},
+        **peers("etcd", "nats"),
     }
     demo.install(merged(QUICK, values), files=[SIMULATE])
     assert "OK: 2 proved, 2 simulated" in demo.test()

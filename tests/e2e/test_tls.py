@@ -10,15 +10,13 @@ from hack.chart.scenarios import SIMULATE
 from hack.cluster import leftovers
 from hack.cluster.kube import Kube
 from hack.cluster.release import Release
-from hack.containers.build_images import loaded
 from tests.certificates import secret
 from tests.e2e import strangers
-from tests.e2e.quick import QUICK
+from tests.e2e.quick import QUICK, peers
 
 PEERS: dict[str, Any] = {
     "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"},
-    "etcd": {"enabled": True, "image": loaded("etcd")},
-    "nats": {"enabled": True, "image": loaded("nats")},
+    **peers("etcd", "nats"),
 }
 # Prints what came of a handshake without a certificate, by address:port. NATS greets in the clear first. A server's
 # refusal comes with the first byte read.
@@ -65,12 +63,10 @@ def secured(kube: Kube, demo: Release, authority: trustme.CA, *, name: str = "de
 
 def test_a_stranger_without_a_certificate_is_refused(release: Callable[..., Release], kube: Kube) -> None:
     demo = release()
-    # Three of each, which must take each other's certificate, too.
-    members = {"enabled": True, "replicas": 3, "resources": {"requests": {"cpu": "20m"}}}
     values = {
         "global": {"discovery": {"backend": "etcd"}, "eventPlane": "nats"},
-        "etcd": {**members, "image": loaded("etcd")},
-        "nats": {**members, "image": loaded("nats")},
+        # Three of each, which must take each other's certificate, too.
+        **peers("etcd", "nats", replicas=3),
         # Reads the Secret, and shakes hands in memory.
         "preflight": {"enabled": True, "clusterWide": False},
     }

@@ -17,6 +17,8 @@ from tests.scripts import script
 
 drain = script("drain")
 
+# Well before `most`, also on a busy machine.
+SOON = 4
 METRICS = """# TYPE dynamo_frontend_inflight_requests gauge
 dynamo_frontend_inflight_requests{model="a b"} %d
 dynamo_frontend_requests_total{model="a b"} 9
@@ -29,9 +31,12 @@ class Server(http.server.ThreadingHTTPServer):
     """Serves METRICS with a number of requests in flight that falls to 0 at a time."""
 
     idle_at = 0.0
+    last_busy = 0.0
 
     def metrics(self) -> bytes:
-        return f"x_inflight_requests {int(time.monotonic() < self.idle_at)}\n".encode()
+        if busy := (now := time.monotonic()) < self.idle_at:
+            self.last_busy = now
+        return f"x_inflight_requests {int(busy)}\n".encode()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,27 +77,28 @@ def test_all_that_is_in_flight_counts() -> None:
 
 def test_it_waits_for_the_last_answer_and_no_longer(server: Server) -> None:
     seconds, why = wait(server, busy=1)
-    assert 1 <= seconds < 1.9
+    assert 1 <= seconds < SOON
     assert why == "nothing is in flight"
 
 
 def test_an_idle_pod_waits_for_others_to_see_it_go(server: Server) -> None:
-    assert 1 <= wait(server, busy=0, least=1)[0] < 1.9
+    assert 1 <= wait(server, busy=0, least=1)[0] < SOON
 
 
 def test_an_idle_pod_that_has_no_more_time_than_the_least_is_idle(server: Server) -> None:
     seconds, why = wait(server, busy=0, least=1, most=1)
-    assert 1 <= seconds < 1.9
+    assert 1 <= seconds < SOON
     assert why == "nothing is in flight"
 
 
 def test_the_wait_goes_on_after_the_last_answer(server: Server) -> None:
-    assert 1.4 <= wait(server, busy=0.5, quiet=1)[0] < 2.4
+    assert wait(server, busy=0.5, quiet=1)[0] < SOON
+    assert time.monotonic() - server.last_busy >= 1
 
 
 def test_it_ends_though_requests_go_on(server: Server) -> None:
     seconds, why = wait(server, busy=60, most=1)
-    assert 1 <= seconds < 1.9
+    assert 1 <= seconds < SOON
     assert why == "requests were in flight for all of 1 s"
 
 
