@@ -11,13 +11,15 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 E2E = "tests/e2e/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
-# They measure what clients wait for, which a busy machine changes: three processes test these when the others
+# They measure what clients wait for, which a busy machine changes: two processes test these when the others
 # have ended.
-TIMED = (("reliability",), ("front_door", "monitoring"), ("tls_renewal",))
+TIMED = (("reliability", "front_door"), ("tls_renewal", "monitoring"))
 # They need no pods on the nodes.
 APART = ("dry_run", "openapi", "preflight")
 # What their tests share takes long to make. Any process may test one of the other files' tests.
 TOGETHER = ("benchmark", "registry")
+# It begins before other tests that share the nodes.
+LONGEST = "benchmark"
 # Tests without a cluster, on the same processors, give way to those in which clients and probes wait for an answer.
 CLUSTER = {"scheduling", "e2e"}
 YIELDING = 10
@@ -29,7 +31,7 @@ def subject(nodeid: str) -> str:
 
 
 def scope_of(nodeid: str) -> str:
-    """What one process tests: "alone", "timed 0", "timed 1", ..., a file, or a test on its own."""
+    """What one process tests: "alone", "timed 0", "timed 1", a file, or a test on its own."""
     file, about = nodeid.partition("::")[0], subject(nodeid)
     if not file.startswith(E2E) or about in APART or about in TOGETHER:
         return file
@@ -57,7 +59,7 @@ def rank(scope: str) -> int:
             return turn
     if not scope.startswith(E2E) or subject(scope) in APART:
         return 1
-    return 2 if subject(scope) in TOGETHER else 3
+    return 2 if subject(scope) == LONGEST else 3
 
 
 class InTurn(LoadFileScheduling):  # type: ignore[misc]
