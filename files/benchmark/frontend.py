@@ -12,6 +12,8 @@ from collections import Counter
 from .plan import FailedError, Plan
 
 REQUESTS = re.compile(r"^dynamo_frontend_requests_total\{(.*)\} (\S+)$", re.MULTILINE)
+# A proxy for the hub (HTTP_PROXY) is none for the pods.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -58,6 +60,6 @@ def _frontends(plan: Plan) -> list[str]:
 
 
 def _get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with OPENER.open(url, timeout=10) as response:
         text: str = response.read().decode()
         return text

@@ -88,9 +88,16 @@ in: root context; out: YAML list of
 {{- if eq .Values.global.discovery.backend "kubernetes" }}
 - {from: [{{ $dynamo }}], to: [apiServer]}
 {{- end }}
-{{- /* Encoders fetch the images of requests, and the benchmark a tokenizer that is no folder. */}}
+{{- /* Images of requests are fetched by encoders or, without any, by workers, or by frontends that decode them; a tokenizer that is no folder by the benchmark. */}}
+{{- $fetch := ternary (list "encode") list (gt (int .Values.encode.replicas) 0) }}
+{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- $of := (include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name "known" $.knownFlags) | fromJson).values }}
+{{- $takesImages := or (eq (get $of "enable-multimodal") "true") (eq (get $of "modality") "multimodal") }}
+{{- if and $takesImages (not $.Values.encode.replicas) }}{{ $fetch = append $fetch $role }}{{ end }}
+{{- if eq (get $of "frontend-decoding") "true" }}{{ $fetch = append $fetch "frontend" }}{{ end }}
+{{- end }}
 {{- $hubTokenizer := and .Values.benchmark.tokenizer (not (hasPrefix "/" .Values.benchmark.tokenizer)) }}
-- {from: [model{{ if .Values.encode.replicas }}, encode{{ end }}{{ if $model.fetches }}, {{ $dynamo }}{{ end }}{{ if or $model.fetches $hubTokenizer }}, benchmark{{ end }}], to: [downloads]}
+- {from: [model{{ range uniq $fetch }}, {{ . }}{{ end }}{{ if $model.fetches }}, {{ $dynamo }}{{ end }}{{ if or $model.fetches $hubTokenizer }}, benchmark{{ end }}], to: [downloads]}
 {{- range $index, $server := $model.servers }}
 - {from: [benchmark, {{ $dynamo }}], to: [server{{ $index }}]}
 {{- end }}

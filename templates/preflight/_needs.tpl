@@ -24,9 +24,7 @@ in:  root context
 {{- if and $before $keys }}{{ $_ := set $before "keys" $keys }}{{ end }}
 {{- $_ := set $objects $key (merge $before .) }}
 {{- end }}
-{{- /* The pods' volumes name it, and the release makes it. */}}
-{{- $claim := (include "common.model" . | fromJson).claim | default dict }}
-{{- with $claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
+{{- with (include "common.model" . | fromJson).claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
 {{- if eq .Values.global.discovery.backend "kubernetes" }}{{ $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}{{ end }}
 {{- $files := dict
       "frontend" (list "deployment" "httproute" "ingress") "prefill" list "decode" list "encode" list
@@ -76,10 +74,6 @@ in:  root context
 {{- end }}
 {{- range $found }}
 {{- $pods = append $pods (include "dynamo-disagg.preflight.pod" . | fromJson) }}
-{{- range include "dynamo-disagg.preflight.references" (dict "spec" .template.spec "component" $part.component) | fromJsonArray }}
-{{- $key := printf "%s/%s" .kind .name }}
-{{- if not (or (hasKey $objects $key) (eq $key (printf "PersistentVolumeClaim/%s" $claim.name))) }}{{ $_ := set $objects $key . }}{{ end }}
-{{- end }}
 {{- $rolling := ($spec.strategy).rollingUpdate | default ($spec.rolloutStrategy).rollingUpdateConfiguration | default dict }}
 {{- $exclusive := dig "metadata" "annotations" "leaderworkerset.sigs.k8s.io/exclusive-topology" "" $object }}
 {{- $pool = dict
@@ -119,21 +113,6 @@ in:  root context
 {{- range .template.spec.initContainers }}{{ $init = append $init (pick . "name" "resources" "restartPolicy") }}{{ end }}
 {{- with $init }}{{ $_ := set $spec "initContainers" . }}{{ end }}
 {{- dict "count" .count "metadata" (pick .template.metadata "labels") "spec" (set $spec "containers" $containers) | toJson }}
-{{- end }}
-
-{{/*
-dynamo-disagg.preflight.references: the claims a pod cannot start without.
-in:  dict "spec" {} "component" string; out: JSON list as "objects" of dynamo-disagg.preflight.needs
-*/}}
-{{- define "dynamo-disagg.preflight.references" -}}
-{{- $found := list }}
-{{- $component := .component }}
-{{- range .spec.volumes }}
-{{- with .persistentVolumeClaim }}
-{{- $found = append $found (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.volumes" $component)) }}
-{{- end }}
-{{- end }}
-{{- toJson $found }}
 {{- end }}
 
 {{/*

@@ -73,7 +73,7 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: 5
 securityContext: {{ include "common.podSecurityContext" (dict "root" $root) }}
-{{- with include "common.model.placement" (dict "root" $frontend "model" dict "values" $frontend.Values) | trim }}
+{{- with include "common.model.placement" (dict "root" $frontend "model" dict "values" $frontend.Values "apart" true) | trim }}
 {{ . }}
 {{- end }}
 containers:

@@ -7,6 +7,7 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{- $pod := include "common.podSecurityContext" $of | fromJson }}
 {{- $taken := list "engine" "frontend" "wait-for-model" "rendezvous" }}
 {{- $ports := ternary (dict (printf "%s/TCP" (include "common.port.http" .context)) "the frontend") (dict (printf "%s/TCP" (include "common.port.system" .context)) "the engine") (eq .component "frontend") }}
+{{- $portNames := list (ternary "http" "system" (eq .component "frontend")) }}
 {{- range $index, $container := .containers }}
 {{- $where := printf "%s.initContainers[%d]" $.component $index }}
 {{- if has .name $taken }}
@@ -79,6 +80,10 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{ $where }}.ports: the containers of a pod share its network, and {{ get $ports $port }} listens at {{ .containerPort }}: choose another port
 {{- end }}
 {{- if $stays }}{{ $_ := set $ports $port $container.name }}{{ end }}
+{{- if and .name (has .name $portNames) }}
+{{ $where }}.ports.{{ .name }}: whoever asks for a port of the pod by this name gets another container's, too: choose another name
+{{- end }}
+{{- with .name }}{{ $portNames = append $portNames . }}{{ end }}
 {{- if and $.context.Values.hostNetwork .hostPort (ne (int .hostPort) (int .containerPort)) }}
 {{ $where }}.ports: with {{ $.component }}.hostNetwork a container's port is the node's, and {{ .hostPort }} is not {{ .containerPort }}: remove hostPort
 {{- end }}

@@ -98,9 +98,24 @@ in: root chart's context
 {{- $pods := 0 }}{{ $nodes := 1 }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
-{{- $pods = add $pods .Values.replicas }}
+{{- $pods = add $pods (ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled) }}
 {{- $nodes = max $nodes (include "common.worker.nodes" .) }}
 {{- end }}
 {{- end }}
 {{- if gt (int $nodes) 1 }}nodes{{ else if and (gt (int $pods) 1) (ne .Values.global.colocation.topologyKey "kubernetes.io/hostname") }}pods{{ end }}
+{{- end }}
+
+{{/* validate.warnings.claim: a claim on one node, and an only worker that an upgrade starts beside the old one. in: root chart's context */}}
+{{- define "validate.warnings.claim" -}}
+{{- with (include "common.model" . | fromJson).claim }}
+{{- $isShared := or (eq (first .accessModes) "ReadWriteMany") (eq $.Values.global.colocation.topologyKey "kubernetes.io/hostname") }}
+{{- if not (or $isShared (include "validate.spreadReason" $)) }}
+{{- $where := .where }}
+{{- range $role := include "common.pools" $ | fromJsonArray }}
+{{- if include "common.worker.surges" (get $.Subcharts $role) }}
+{{ $where }}.create.accessModes: an upgrade starts a {{ $role }} worker beside the old one, maybe on another node than the claim, for which it would wait for ever: set [ReadWriteMany], or {{ $role }}.rollingUpdate.maxSurge=0 and maxUnavailable=1.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}

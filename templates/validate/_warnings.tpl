@@ -19,8 +19,12 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and (include "common.worker.runByLws" .) (hasKey .Values.podLabels "kueue.x-k8s.io/queue-name") }}
-{{ $role }}.podLabels.kueue.x-k8s.io/queue-name: Kueue admits a LeaderWorkerSet by its own label; of pods alone it admits each by itself, so half a worker may hold its quota: write {{ $role }}.labels.
+{{- if include "common.worker.runByLws" . }}
+{{- range $where, $labels := dict (printf "%s.podLabels" $role) .Values.podLabels "global.labels" .Values.global.labels }}
+{{- if hasKey $labels "kueue.x-k8s.io/queue-name" }}
+{{ $where }}.kueue.x-k8s.io/queue-name: Kueue admits a LeaderWorkerSet by its own label; of pods alone it admits each by itself, so half a worker may hold its quota: write {{ $role }}.labels.
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if .Values.hostNetwork }}
 {{ $role }}.hostNetwork: a worker has its node's network, and so the node's ports (9090 among them) to itself, and is reached past every NetworkPolicy. The namespace must allow privileged pods.
@@ -38,6 +42,7 @@
 {{- end }}
 {{- end }}
 {{ include "validate.warnings.encoders" . }}
+{{ include "validate.warnings.claim" . }}
 {{- if eq .Values.global.router.mode "direct" }}
 global.router.mode is direct: a request must name its worker, and those of `helm test` name none, so that it fails. Ask through what chooses the workers.
 {{- end }}

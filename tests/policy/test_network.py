@@ -120,6 +120,24 @@ def test_the_matrix_of_the_defaults_with_an_api_server_of_known_address() -> Non
     }
 
 
+@pytest.mark.parametrize(
+    ("args", "encoders", "fetch"),
+    [
+        ({}, 0, set()),
+        ({"enable-multimodal": True}, 0, {"decode"}),
+        ({}, 1, {"encode"}),
+        ({"frontend-decoding": True}, 1, {"encode", "frontend"}),
+    ],
+)
+def test_who_fetches_the_images_of_requests_may(args: dict[str, Any], encoders: int, fetch: set[str]) -> None:
+    source = {"type": "pvc", "pvc": {"claimName": "weights"}}
+    model = {"name": "Qwen/Qwen2.5-VL-7B-Instruct", "sizeGiB": 16, "source": source}
+    images = {"serving": "aggregated", "model": model, "engine": {"args": args}}
+    to = {"apiServer": {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [6443]}}
+    found = matrix(closed("defaults", networkPolicy=to, encode={"replicas": encoders}, **{"global": images}))
+    assert {name for name, reached in found.items() if "public addresses" in reached} == fetch
+
+
 def test_the_matrix_of_everything() -> None:
     """etcd and NATS in the release, weights in a claim: no pod has a way out but DNS."""
     own = {**DYNAMO, "etcd": [2379], "nats": [4222]}

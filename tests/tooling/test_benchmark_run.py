@@ -95,6 +95,16 @@ def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not (tmp_path / "none" / "result.json").exists()
 
 
+def test_the_hubs_proxy_is_not_asked_for_the_release(
+    dynamo: Dynamo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr("hack.verbs.benchmarks.WAIT_SECONDS", 1)
+    monkeypatch.setattr("tests.tooling.test_benchmark_run.MODEL", "other")
+    with pytest.raises(UserError, match="does not serve other after 1 s: it lists m"):
+        bench(dynamo.url, dynamo.folder, tmp_path / "proxied")
+
+
 def test_no_worker_is_ready(dynamo: Dynamo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hack.verbs.benchmarks.WAIT_SECONDS", 1)
     monkeypatch.setattr("tests.tooling.test_benchmark_run.MODEL", "other")

@@ -117,6 +117,14 @@ def test_the_tokenizer_is_where_the_weights_are(render: Render) -> None:
     assert plan(render(values(tokenizer="/opt/tokenizer"))).tokenizer == "/opt/tokenizer"
 
 
+def test_the_hubs_cache_of_the_workers_is_not_waited_for(render: Render) -> None:
+    """A ReadWriteOnce claim is where they are; the benchmark, as the frontends, fetches the tokenizer alone."""
+    cache = {"create": {"enabled": True, "size": "100Gi"}}
+    manifests = render(merged(values(), {"global": {"model": {"source": {"huggingface": {"cache": cache}}}}}))
+    assert pod(manifests).volumes()["model-cache"] == manifests.pod("frontend").volumes()["model-cache"]
+    assert "persistentVolumeClaim" in manifests.pod("decode").volumes()["model-cache"]
+
+
 def test_a_bucket_is_read_as_by_the_workers(render: Render) -> None:
     """Its driver asks for a token of the pod's account; the pod has none."""
     source = {"type": "gcsfuse", "gcsfuse": {"bucket": "weights"}}

@@ -8,6 +8,7 @@ import pytest
 from hack.chart import scenarios
 from hack.chart.manifests import merged, nested
 from hack.chart.renderer import Cluster, Renderer
+from hack.chart.scenarios import BENCHMARK
 
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
 SECRET = {
@@ -205,6 +206,31 @@ def test_secrets_that_are_taken_as_a_whole_must_be_there(
     assert f'{where}: there is no Secret "s3"' in render_fast(values, cluster=Cluster((ACCOUNT,))).error
     other = {**SECRET, "metadata": {"name": "s3", "namespace": "default"}, "data": {}}
     assert render_fast(values, cluster=Cluster((ACCOUNT, other))).error == ""
+
+
+MOUNTED = {"mountPath": "/data", "source": {"persistentVolumeClaim": {"claimName": "data"}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        (nested("decode.volumes.data", MOUNTED), "decode.volumes.data.source.persistentVolumeClaim"),
+        ({"benchmark": {**BENCHMARK, "claimName": "data"}}, "benchmark.claimName"),
+    ],
+)
+def test_claims_that_pods_mount_must_be_there(render_fast: Renderer, values: dict[str, Any], where: str) -> None:
+    assert (
+        f'{where}: there is no PersistentVolumeClaim "data"' in render_fast(values, cluster=Cluster((ACCOUNT,))).error
+    )
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "default"}}
+    assert render_fast(values, cluster=Cluster((ACCOUNT, claim))).error == ""
+
+
+def test_a_claim_that_the_chart_makes_need_not_be_there(render_fast: Renderer) -> None:
+    cache = {"cache": {"create": {"enabled": True, "size": "100Gi", "accessModes": ["ReadWriteMany"]}}}
+    volume = {"mountPath": "/data", "source": {"persistentVolumeClaim": {"claimName": "demo-model"}}}
+    values = merged(nested("global.model.source.huggingface", cache), nested("decode.volumes.data", volume))
+    assert render_fast(values, cluster=Cluster((ACCOUNT,))).error == ""
 
 
 def test_a_secret_that_a_variable_can_do_without_may_be_missing(render_fast: Renderer) -> None:

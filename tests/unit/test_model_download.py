@@ -10,6 +10,7 @@ from hack.base.paths import ROOT
 from hack.chart.helm import HelmError
 from hack.chart.manifests import Container, Manifests, is_hook, merged, nested
 from hack.chart.render import Render
+from hack.chart.renderer import Renderer
 from hack.chart.scenarios import OVERLAY
 from hack.chart.scenarios import model as source
 
@@ -200,8 +201,36 @@ def test_one_worker_is_on_one_node(render: Render) -> None:
     alone = {"global": {"serving": "aggregated"}}
     assert render(merged(download(ONE_NODE), alone)).one("PersistentVolumeClaim")
     two = {"global": {"serving": "aggregated"}, "decode": {"replicas": 2}}
-    with pytest.raises(HelmError, match=r"cache\.create\.accessModes: the workers may be on several nodes"):
-        render(merged(download(ONE_NODE), two))
+    scaled = {"autoscaling": {"enabled": True, "maxReplicas": 2}, "rollingUpdate": {"maxSurge": 0}}
+    may = {"global": {"serving": "aggregated", "router": {"mode": "kv"}}, "decode": scaled}
+    prometheus = {"autoscaling": {"prometheusUrl": "http://prometheus:9090"}}
+    for several in (two, merged(may, prometheus)):
+        with pytest.raises(HelmError, match=r"cache\.create\.accessModes: the workers may be on several nodes"):
+            render(merged(download(ONE_NODE), several))
+
+
+def test_a_worker_that_an_upgrade_starts_on_another_node_than_its_claim_is_warned_of(render_fast: Renderer) -> None:
+    alone = merged(download(ONE_NODE), {"global": {"serving": "aggregated"}})
+    warned = "cache.create.accessModes: an upgrade starts a decode worker beside the old one"
+    assert warned in render_fast(alone).notes
+    steps = {"decode": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}
+    many = nested("global.model.source.huggingface.cache.create.accessModes", ["ReadWriteMany"])
+    for calm in (steps, many, COLOCATED):
+        assert warned not in render_fast(merged(alone, calm)).notes
+
+
+def test_the_download_asks_the_hub_whatever_the_others_may(render: Render) -> None:
+    """What the rule about HF_HUB_OFFLINE advises must work."""
+    env = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": "/models", "HTTPS_PROXY": "http://proxy:3128"}
+    manifests = render(merged(download(), {"global": {"env": env}}))
+    found = job_of(manifests).env()
+    assert {name: found.get(name) for name in env} == {
+        "HF_HUB_OFFLINE": None,
+        "TRANSFORMERS_OFFLINE": None,
+        "HF_HOME": "/tmp/huggingface",
+        "HTTPS_PROXY": "http://proxy:3128",
+    }
+    assert manifests.pod("decode").container().env()["HF_HUB_OFFLINE"] == "1"
 
 
 def test_a_worker_of_several_nodes_needs_a_claim_for_several(render: Render) -> None:

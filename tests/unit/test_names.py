@@ -57,6 +57,7 @@ def test_labels_and_annotations_of_the_release_are_on_everything(render: Render)
         assert item["metadata"]["annotations"]["example.com/owner"] == "search", object_id(item)
     for pod in manifests.pods():
         assert pod.labels["team"] == "search", pod.id
+        assert pod.metadata["annotations"]["example.com/owner"] == "search", pod.id
 
 
 def test_a_queue_reads_the_workload_and_not_its_pods(render: Render, role: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hack.chart.manifests import merged, nested
 from hack.chart.render import Render
 from hack.chart.renderer import Renderer
+from hack.chart.scenarios import BENCHMARK
 
 SIMULATED = nested("global.simulation.enabled", True)
 CONTAINER = {"name": "warm", "image": "registry.example.com/tools:1"}
@@ -72,6 +73,30 @@ def test_a_queue_that_admits_half_a_worker_is_warned_of(render_fast: Renderer, r
     assert warned in render_fast({role: WIDE | {"podLabels": QUEUE}}).notes
     for calm in (WIDE | {"labels": QUEUE}, {"podLabels": QUEUE}):
         assert warned not in render_fast({role: calm}).notes
+    everywhere = {"global": {"labels": QUEUE}}
+    assert warned.replace(f"{role}.podLabels", "global.labels") in render_fast(everywhere | {role: WIDE}).notes
+    assert "Kueue admits" not in render_fast(everywhere).notes
+
+
+def test_how_frontends_stand_to_each_other_is_no_rule_for_jobs(render: Render) -> None:
+    own = {"matchLabels": {"app.kubernetes.io/component": "frontend"}}
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": own}
+    apart: dict[str, Any] = {
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+        "nodeSelector": {"pool": "cpu"},
+    }
+    jobs = {name: {"enabled": True} for name in ("preflight", "canary")}
+    manifests = render({"frontend": apart, "benchmark": BENCHMARK, **jobs})
+    assert "podAntiAffinity" in manifests.pod("frontend").spec["affinity"]
+    for component in ("preflight", "canary", "test", "benchmark"):
+        for pod in manifests.pods(component):
+            assert pod.spec["nodeSelector"]["pool"] == "cpu", pod.id
+            assert pod.spec.get("affinity", {}).keys() <= {"nodeAffinity"}, pod.id
+            assert "topologySpreadConstraints" not in pod.spec, pod.id
+        assert list(manifests.pods(component))
 
 
 def test_the_download_writes_as_whoever_may(render: Render) -> None:

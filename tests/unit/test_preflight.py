@@ -127,7 +127,11 @@ def test_secrets_and_claims_are_those_of_the_model_and_of_the_pods(render: Rende
         "pull": {"kind": "Secret", "name": "pull", "pull": True, "value": "global.imagePullSecrets"},
         "keys": {"kind": "Secret", "name": "keys", "keys": ["api"], "value": "decode.env.API_KEY"},
         "files": {"kind": "Secret", "name": "files", "value": "decode.volumes.a.source.secret"},
-        "data": {"kind": "PersistentVolumeClaim", "name": "data", "value": "decode.volumes"},
+        "data": {
+            "kind": "PersistentVolumeClaim",
+            "name": "data",
+            "value": "decode.volumes.b.source.persistentVolumeClaim",
+        },
     }
 
 

@@ -60,11 +60,15 @@ a YAML list, or nothing. in:  dict "root" <component context> "model" common.mod
 {{/*
 common.model.placement: placement of pods that use the worker image but no GPU (frontend, Jobs, test): same CPU
 architecture, preferably not on GPU nodes. If the model claim fits one node only, they run with the workers.
-in:  dict "root" <component context> "model" common.model "values" {nodeSelector, tolerations, ...}
+in:  dict "root" <component context> "model" common.model "values" {nodeSelector, tolerations, ...} ["apart" true: of another
+component, whose rules about its own pods (away from each other, spread) are none for this one]
 */}}
 {{- define "common.model.placement" -}}
 {{- $machine := include "common.hardware" .root | fromJson }}
-{{- $hardware := pick $machine "arch" }}{{ $affinity := .values.affinity | default dict }}
+{{- $hardware := pick $machine "arch" }}{{ $affinity := .values.affinity | default dict }}{{ $values := .values }}
+{{- if .apart }}
+{{- $affinity = pick $affinity "nodeAffinity" }}{{ $values = omit $values "affinity" "topologySpreadConstraints" }}
+{{- end }}
 {{- with get .values.nodeSelector "kubernetes.io/arch" }}{{ $_ := set $hardware "arch" . }}{{ end }}
 {{- if .model.oneNode }}
 {{- $_ := set $hardware "tolerations" $machine.tolerations }}
@@ -80,7 +84,7 @@ in:  dict "root" <component context> "model" common.model "values" {nodeSelector
 {{- $affinity = merge (dict "nodeAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) $affinity }}
 {{- end }}
 {{- end }}
-{{- include "common.pod.placement" (dict "context" .root "values" .values "hardware" $hardware "affinity" $affinity) }}
+{{- include "common.pod.placement" (dict "context" .root "values" $values "hardware" $hardware "affinity" $affinity) }}
 {{- end }}
 
 {{/* common.modelSource: the type of the model's source. */}}

@@ -13,18 +13,23 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 {{- with .Values.global.natsSecret }}
 {{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.natsSecret" "keys" (list "username" "password") "command" (printf "kubectl -n %s create secret generic %s --from-literal=username=... --from-literal=password=..." $.Release.Namespace .)) }}
 {{- end }}
+{{- if .Values.benchmark.enabled }}
+{{- with .Values.benchmark.claimName }}{{ $needs = append $needs (dict "kind" "PersistentVolumeClaim" "name" . "value" "benchmark.claimName") }}{{ end }}
+{{- end }}
 {{- toJson (concat $needs (include "common.needs.named" . | fromJsonArray)) }}
 {{- end }}
 
-{{/* common.needs.named: Secrets that variables and volumes of the values name; a pod would not start without. in, out: as common.needs */}}
+{{/* common.needs.named: Secrets and claims that variables and volumes of the values name; a pod would not start without. in, out: as common.needs */}}
 {{- define "common.needs.named" -}}
 {{- $needs := list }}
+{{- $made := (include "common.model" . | fromJson).claim | default dict }}
 {{- range $component := include "common.components" . | fromJsonArray }}
 {{- $values := (get $.Subcharts $component).Values }}
 {{- $whole := list }}
 {{- range $name, $volume := $values.volumes }}
 {{- $where := printf "%s.volumes.%s.source" $component $name }}
 {{- with ($volume | default dict).source }}
+{{- with .persistentVolumeClaim }}{{ if ne .claimName ($made.name | default "") }}{{ $needs = append $needs (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.persistentVolumeClaim" $where)) }}{{ end }}{{ end }}
 {{- with .secret }}{{ $whole = append $whole (dict "of" . "name" .secretName "value" (printf "%s.secret" $where)) }}{{ end }}
 {{- range (.projected | default dict).sources }}{{ with .secret }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.projected" $where)) }}{{ end }}{{ end }}
 {{- end }}
