@@ -9,6 +9,8 @@ import pytest
 from xdist.scheduler.loadfile import LoadFileScheduling
 
 E2E = "tests/e2e/"
+# One process tests all of it: what a second one found there, such as a kind, would go when the first one ends.
+SCHEDULING = "tests/scheduling/"
 # They take every GPU of the nodes, make other machines of them or break their services: one process tests these, first.
 ALONE = ("multi_node", "scenarios", "gpus", "network", "preflight_hook")
 # They measure what clients wait for, which a busy machine changes: two processes test these when the others
@@ -31,8 +33,10 @@ def subject(nodeid: str) -> str:
 
 
 def scope_of(nodeid: str) -> str:
-    """What one process tests: "alone", "timed 0", "timed 1", a file, or a test on its own."""
+    """What one process tests: "alone", "timed 0", "timed 1", a folder, a file, or a test on its own."""
     file, about = nodeid.partition("::")[0], subject(nodeid)
+    if file.startswith(SCHEDULING):
+        return SCHEDULING
     if not file.startswith(E2E) or about in APART or about in TOGETHER:
         return file
     scopes = {"alone": ALONE, **{f"timed {number}": each for number, each in enumerate(TIMED)}}
@@ -54,12 +58,12 @@ def holds(file: str) -> tuple[int, ...]:
 
 def rank(scope: str) -> int:
     """When a scope's turn comes: what needs the nodes alone, beside it what needs none, the others, what is timed."""
-    for turn, beginning in {0: "alone", 4: "timed"}.items():
+    for turn, beginning in {0: "alone", 1: SCHEDULING, 5: "timed"}.items():
         if scope.startswith(beginning):
             return turn
     if not scope.startswith(E2E) or subject(scope) in APART:
-        return 1
-    return 2 if subject(scope) == LONGEST else 3
+        return 2
+    return 3 if subject(scope) == LONGEST else 4
 
 
 class InTurn(LoadFileScheduling):  # type: ignore[misc]
