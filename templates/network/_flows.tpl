@@ -92,9 +92,12 @@ in: root context; out: YAML list of
 {{- $fetch := ternary (list "encode") list (gt (int .Values.encode.replicas) 0) }}
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- $of := (include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name "known" $.knownFlags) | fromJson).values }}
-{{- $takesImages := or (eq (get $of "enable-multimodal") "true") (eq (get $of "modality") "multimodal") }}
-{{- if and $takesImages (not $.Values.encode.replicas) }}{{ $fetch = append $fetch $role }}{{ end }}
-{{- if eq (get $of "frontend-decoding") "true" }}{{ $fetch = append $fetch "frontend" }}{{ end }}
+{{- range $who, $flags := include (printf "common.engine.%s.images" $.Values.global.engine.name) $ | fromYaml }}
+{{- range $flag, $value := $flags }}
+{{- $name := ternary $role $who (eq $who "worker") }}
+{{- if and (eq (get $of $flag) $value) (not (and (eq $who "worker") $.Values.encode.replicas)) }}{{ $fetch = append $fetch $name }}{{ end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- $hubTokenizer := and .Values.benchmark.tokenizer (not (hasPrefix "/" .Values.benchmark.tokenizer)) }}
 - {from: [model{{ range uniq $fetch }}, {{ . }}{{ end }}{{ if $model.fetches }}, {{ $dynamo }}{{ end }}{{ if or $model.fetches $hubTokenizer }}, benchmark{{ end }}], to: [downloads]}

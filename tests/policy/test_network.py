@@ -121,18 +121,22 @@ def test_the_matrix_of_the_defaults_with_an_api_server_of_known_address() -> Non
 
 
 @pytest.mark.parametrize(
-    ("args", "encoders", "fetch"),
+    ("engine", "args", "encoders", "fetch"),
     [
-        ({}, 0, set()),
-        ({"enable-multimodal": True}, 0, {"decode"}),
-        ({}, 1, {"encode"}),
-        ({"frontend-decoding": True}, 1, {"encode", "frontend"}),
+        ("vllm", {}, 0, set()),
+        ("vllm", {"enable-multimodal": True}, 0, {"decode"}),
+        ("sglang", {"enable-multimodal": True}, 0, {"decode"}),
+        ("trtllm", {"modality": "multimodal"}, 0, {"decode"}),
+        ("vllm", {}, 1, {"encode"}),
+        ("vllm", {"frontend-decoding": True}, 1, {"encode", "frontend"}),
     ],
 )
-def test_who_fetches_the_images_of_requests_may(args: dict[str, Any], encoders: int, fetch: set[str]) -> None:
+def test_who_fetches_the_images_of_requests_may(
+    engine: str, args: dict[str, Any], encoders: int, fetch: set[str]
+) -> None:
     source = {"type": "pvc", "pvc": {"claimName": "weights"}}
     model = {"name": "Qwen/Qwen2.5-VL-7B-Instruct", "sizeGiB": 16, "source": source}
-    images = {"serving": "aggregated", "model": model, "engine": {"args": args}}
+    images = {"serving": "aggregated", "model": model, "engine": {"name": engine, "args": args}}
     to = {"apiServer": {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [6443]}}
     found = matrix(closed("defaults", networkPolicy=to, encode={"replicas": encoders}, **{"global": images}))
     assert {name for name, reached in found.items() if "public addresses" in reached} == fetch

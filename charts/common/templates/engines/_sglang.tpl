@@ -98,6 +98,11 @@ SGLANG_DISAGGREGATION_NIXL_BACKEND_PARAMS: {{ toJson . | quote }}
 
 {{- define "common.engine.sglang.traces" -}}otlp-traces-endpoint{{- end }}
 
+{{- define "common.engine.sglang.images" -}}
+worker: {enable-multimodal: "true"}
+frontend: {frontend-decoding: "true"}
+{{- end }}
+
 {{- define "common.engine.sglang.variables" -}}
 DYN_SGL
 {{- end }}

@@ -158,6 +158,11 @@ ssh-keygen -t ed25519 -N '' -f id && kubectl -n {{ .root.Release.Namespace }} cr
 
 {{- define "common.engine.trtllm.traces" -}}trtllm.otlp_traces_endpoint{{- end }}
 
+{{- define "common.engine.trtllm.images" -}}
+worker: {modality: multimodal}
+frontend: {frontend-decoding: "true"}
+{{- end }}
+
 {{- define "common.engine.trtllm.variables" -}}
 DYN_TRTLLM
 {{- end }}

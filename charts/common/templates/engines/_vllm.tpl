@@ -13,6 +13,7 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
             process numbers), "namespace" (one PID namespace), or nothing where it was not run; in: component context
   .moves  how the KV cache gets to decode, as NIXL calls it: READ, decode fetches it, or WRITE, prefill sends it
   .traces  the flag that names the collector of its own traces
+  .images  flag -> value with which a component ("worker", "frontend") fetches the images of requests. out: YAML map by component
   .tuning  a YAML map: flags, and a.b for the key b of the file's map a, that change neither the KV cache nor the model's card
           (common.worker.identity; the mocker's card was taken with others of the kind, 2026-11-29), and the variables, a
           pattern, that may
@@ -145,6 +146,11 @@ out from --node-rank, and the experts are spread over all of them (engine/arg_ut
 {{- define "common.engine.vllm.cudaIpc" -}}numbers{{- end }}
 
 {{- define "common.engine.vllm.traces" -}}otlp-traces-endpoint{{- end }}
+
+{{- define "common.engine.vllm.images" -}}
+worker: {enable-multimodal: "true"}
+frontend: {frontend-decoding: "true"}
+{{- end }}
 
 {{- define "common.engine.vllm.variables" -}}
 DYN_VLLM
