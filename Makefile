@@ -153,7 +153,7 @@ requirements: python ## Pin the dependencies (of this project and of the runtime
 		--no-header --no-annotate --no-emit-index-url --no-deps requirements.in -o requirements.txt
 	@cd hack/data/aiperf && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --excludes excludes.txt requirements.in -o requirements.txt
-	@cd tests/tooling/nixl && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@cd tests/tooling/kv_probe && $(CURDIR)/$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-deps requirements.in -o requirements.txt
 
 # For publish and verify-release; docs/releasing.md says what each variable is.

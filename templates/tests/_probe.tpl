@@ -1,5 +1,5 @@
 {{/*
-dynamo-disagg.probe: one Job whose two pods measure a KV transfer with files/kv_probe.py, with a GPU each. Both are as a
+dynamo-disagg.probe: one Job whose two pods measure a KV transfer with files/kv_probe, with a GPU each. Both are as a
 decode worker's pod: its machine, devices, environment and privileges, without the engine and the model. Hooks run one
 after another, so the two have to be one Job. Where the launcher gives the roles different process numbers, the probe's
 two pods have different ones too.
@@ -27,18 +27,24 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 {{- range $device, $count := $hardware.extendedResources }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
 {{- $resources := dict "requests" (merge (dict "cpu" "500m" "memory" "2Gi") $devices) "limits" (merge (dict "memory" "8Gi") $devices) }}
 {{- with $engine.resources.claims }}{{ $_ := set $resources "claims" . }}{{ end }}
+{{- $moves := list }}
+{{- range include (printf "common.engine.%s.moves" $root.Values.global.engine.name) (dict "root" $root "decode" $decode) | fromYamlArray }}
+{{- $moves = append $moves (quote .) }}
+{{- end }}
 {{- $volumes := list }}{{ $mounts := list }}
 {{- range $worker.spec.volumes }}{{ if or (eq .name "dshm") (hasKey $hardware.hostPaths .name) }}{{ $volumes = append $volumes . }}{{ end }}{{ end }}
 {{- range $engine.volumeMounts }}{{ if or (eq .name "dshm") (hasKey $hardware.hostPaths .name) }}{{ $mounts = append $mounts . }}{{ end }}{{ end }}
 {{- $volumes = append $volumes (dict "name" "probe" "configMap" (dict "name" $name)) }}
-{{- $mounts = append $mounts (dict "name" "probe" "mountPath" "/opt/probe" "readOnly" true) }}
+{{- $mounts = append $mounts (dict "name" "probe" "mountPath" "/opt/kv_probe" "readOnly" true) }}
 apiVersion: v1
 kind: ConfigMap
 metadata:
   {{- include "common.metadata" $first | nindent 2 }}
 data:
-  kv_probe.py: |-
-    {{- $root.Files.Get "files/kv_probe.py" | trim | nindent 4 }}
+  {{- range $path, $text := $root.Files.Glob "files/kv_probe/*.py" }}
+  {{ base $path }}: |-
+    {{- toString $text | trim | nindent 4 }}
+  {{- end }}
 ---
 apiVersion: v1
 kind: Service
@@ -85,8 +91,9 @@ spec:
       containers:
         - name: probe
           {{- pick $engine "image" "imagePullPolicy" "securityContext" | toYaml | nindent 10 }}
-          command: [python3, /opt/probe/kv_probe.py, pod, {{ $name }}-0.{{ $name }}.{{ $root.Release.Namespace }}.svc]
-          args: [--operation, {{ include (printf "common.engine.%s.moves" $root.Values.global.engine.name) . | trim }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ (include "dynamo-disagg.verify.floor" $root | fromYaml).floor | quote }}, --wait, {{ sub .deadline 20 | quote }}]
+          command: [python3, -m, kv_probe, pod, {{ $name }}-0.{{ $name }}.{{ $root.Release.Namespace }}.svc]
+          workingDir: /opt
+          args: [{{ join ", " $moves }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ (include "dynamo-disagg.verify.floor" $root | fromYaml).floor | quote }}, --wait, {{ sub .deadline 20 | quote }}]
           env:
             {{- toYaml $env | nindent 12 }}
           ports:

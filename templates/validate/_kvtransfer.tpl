@@ -4,6 +4,7 @@ An engine says in "validate.engine.<name>.kvTransfer" what it takes; in: root co
   connectors  list
   backends    how many of global.kvTransfer.backends it loads at a time: "one" or "several"
   refuses     map: value of global.kvTransfer -> where the engine has its like, or "remove it"
+  asksMooncake  the variable (in capitals), or the setting of the connector, with which it asks Mooncake for a protocol; optional
   owned       map: key of extraConfig, with dots, -> value to set instead; optional
   texts       whether all values of extraConfig must be texts; optional
   known       list of the keys that extraConfig may have; optional
@@ -40,8 +41,12 @@ global.kvTransfer.backends: NIXL has no plugin {{ $plugin }}: write {{ $near }}
 {{- end }}
 {{- end }}
 {{- $fabric := (include "common.hardware" . | fromJson).nixlBackend }}
-{{- if and $fabric (eq $transfer.connector "nixl") (not (has $fabric $transfer.backends)) }}
+{{- if and $fabric (include "common.hardware.hasRdma" .) }}
+{{- if and (eq $transfer.connector "nixl") (not (has $fabric $transfer.backends)) }}
 global.kvTransfer.backends: the fabric of {{ .Values.global.hardware }} is used through NIXL's {{ $fabric }}, and {{ join ", " $transfer.backends }} would take TCP: write [{{ $fabric }}]
+{{- else if not (has $transfer.connector (list "nixl" "mooncake")) }}
+global.kvTransfer.connector: the fabric of {{ .Values.global.hardware }} is used through NIXL's {{ $fabric }}, and {{ $transfer.connector }} would take TCP: set connector to nixl and backends to [{{ $fabric }}]
+{{- end }}
 {{- end }}
 {{- range $key, $instead := $takes.refuses }}
 {{- if ne (get $transfer $key | toJson) (get $defaults $key | toJson) }}

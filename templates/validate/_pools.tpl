@@ -38,8 +38,11 @@ global.multiNode.controller: a DisaggregatedSet is of two roles or more, and agg
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and (hasKey $roles "prefill") (eq .Values.global.kvTransfer.connector "nixl") (not .Values.global.simulation.enabled) }}
-{{ include "validate.fabric" (dict "root" . "roles" (omit $roles "encode")) }}
+{{- if and (hasKey $roles "prefill") (not .Values.global.simulation.enabled) }}
+{{ include "validate.fabric" (pick $roles "prefill" "decode") }}
+{{- if ne .Values.global.kvTransfer.connector "mooncake" }}
+{{ include "validate.ucx" (dict "root" . "roles" (pick $roles "prefill" "decode")) }}
+{{- end }}
 {{- end }}
 {{- $domain := .Values.global.colocation.topologyKey }}
 {{- $perNode := (include "common.hardware" . | fromJson).gpusPerNode | int }}
@@ -62,11 +65,20 @@ global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and o
 {{- end }}
 {{- end }}
 
-{{/*
-validate.fabric: UCX_TLS that keeps NIXL off the machine's fabric, or differs between the roles.
-in: dict "root" <root context> "roles" role -> component context
-*/}}
+{{/* validate.fabric: a role without the fabric that the other one has. in: prefill and decode -> component context */}}
 {{- define "validate.fabric" -}}
+{{- range $role, $other := dict "prefill" "decode" "decode" "prefill" }}
+{{- if and (include "common.hardware.hasRdma" (get $ $other)) (not (include "common.hardware.hasRdma" (get $ $role))) }}
+{{ $role }}.rdma.extendedResources: {{ $role }} has no NIC and {{ $other }} has, so the KV cache would go over TCP: give both roles their share, or set global.rdma.enabled=false without any
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.ucx: UCX_TLS that keeps UCX off the machine's fabric, or differs between the roles.
+in: dict "root" <root context> "roles" prefill and decode -> component context
+*/}}
+{{- define "validate.ucx" -}}
 {{- $global := .root.Values.global }}
 {{- $of := dict }}
 {{- range $role, $pool := .roles }}
@@ -76,13 +88,6 @@ in: dict "root" <root context> "roles" role -> component context
 {{- $devices := get $env "UCX_NET_DEVICES" }}
 {{- if and (kindIs "string" $devices) (include "common.hardware.hasRdma" $pool) (regexMatch "^((eth|ens|eno|enp|lo|bond)[0-9a-z]*,?)+$" (toString $devices)) }}
 {{ ternary (printf "%s.env" $role) "global.env" (hasKey $pool.Values.env "UCX_NET_DEVICES") }}.UCX_NET_DEVICES: {{ $devices }} is a network interface, and the RDMA devices of {{ $global.hardware }} have other names: write those of `ibv_devinfo -l`, such as mlx5_0:1, or remove it
-{{- end }}
-{{- end }}
-{{- if and .roles.prefill .roles.decode }}
-{{- range $role, $other := dict "prefill" "decode" "decode" "prefill" }}
-{{- if and (include "common.hardware.hasRdma" (get $.roles $other)) (not (include "common.hardware.hasRdma" (get $.roles $role))) }}
-{{ $role }}.rdma.extendedResources: {{ $role }} has no NIC and {{ $other }} has, so the KV cache would go over TCP: give both roles their share, or set global.rdma.enabled=false without any
-{{- end }}
 {{- end }}
 {{- end }}
 {{- if and (kindIs "string" $of.prefill) (kindIs "string" $of.decode) (ne $of.prefill $of.decode) }}

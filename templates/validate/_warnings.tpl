@@ -43,6 +43,7 @@
 {{- end }}
 {{ include "validate.warnings.encoders" . }}
 {{ include "validate.warnings.claim" . }}
+{{ include "validate.warnings.mooncake" . }}
 {{- if eq .Values.global.router.mode "direct" }}
 global.router.mode is direct: a request must name its worker, and those of `helm test` name none, so that it fails. Ask through what chooses the workers.
 {{- end }}
@@ -53,7 +54,7 @@ frontend.service.nodePort {{ .nodePort }} is outside of Kubernetes' own range, 3
 {{- end }}
 {{- $connector := .Values.global.kvTransfer.connector }}
 {{- range $where, $probe := dict "test.probe" .Values.test.probe "preflight.probe" .Values.preflight.probe }}
-{{- if and $probe.enabled (ne $connector "nixl") }}
+{{- if and $probe.enabled (not (has $connector (list "nixl" "mooncake"))) }}
 {{ $where }} measures NIXL over the devices of the workers, which move the KV cache with {{ $connector }}: neither its lane nor its speed is proven by it.
 {{- end }}
 {{- end }}

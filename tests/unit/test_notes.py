@@ -309,6 +309,16 @@ TLS = {"tls": {"secretName": "demo-tls"}}
             {"global": {"router": {"mode": "kv"}}},
             "global.router.mode is direct: a request must name its worker, and those of `helm test` name none",
         ),
+        (
+            {"global": {"env": {"MC_FORCE_MNNVL": "1"}}},
+            {"global": {"hardware": "gke-a4x"}},
+            "global.env.MC_FORCE_MNNVL: Mooncake's wheels for x86_64 (0.3.13, 0.3.14) have no code for it, and take",
+        ),
+        (
+            {"global": {"hardware": "gke-a4x"}, "decode": {"env": {"MC_INTRANODE_NVLINK": "1"}}},
+            {"global": {"hardware": "gke-a4"}},
+            "decode.env.MC_INTRANODE_NVLINK: Mooncake's wheels for aarch64 (0.3.13, 0.3.14) have no code for it,",
+        ),
     ],
 )
 def test_what_would_have_no_effect_or_another_is_warned_of(

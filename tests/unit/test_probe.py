@@ -55,11 +55,12 @@ def test_one_job_of_two_pods_that_find_each_other(component: str, hook: str, sec
     pod = probe(manifests, component)
     assert pod.spec["subdomain"] == name
     (container,) = pod.containers()
-    assert container.spec["command"] == ["python3", "/opt/probe/kv_probe.py", "pod", f"{name}-0.{name}.default.svc"]
+    assert container.spec["command"] == ["python3", "-m", "kv_probe", "pod", f"{name}-0.{name}.default.svc"]
+    assert container.spec["workingDir"] == "/opt"
     arguments = container.spec["args"]
     assert int(arguments[arguments.index("--wait") + 1]) < seconds, "it says what is missing before it is ended"
-    script = manifests.one("ConfigMap", component=component)["data"]["kv_probe.py"]
-    assert script == (ROOT / "files" / "kv_probe.py").read_text().strip()
+    scripts = manifests.one("ConfigMap", component=component)["data"]
+    assert scripts == {path.name: path.read_text().strip() for path in (ROOT / "files" / "kv_probe").glob("*.py")}
 
 
 def test_it_takes_the_plugin_of_the_workers(render: Render) -> None:
@@ -69,13 +70,40 @@ def test_it_takes_the_plugin_of_the_workers(render: Render) -> None:
         assert container.spec["args"][2:4] == ["--backend", plugin]
 
 
-@pytest.mark.parametrize(("file", "connector"), [("a3u-multi", "nixl"), ("a4x-10p8d", "mooncake")])
-def test_it_knows_with_what_the_workers_move(file: str, connector: str, render: Render) -> None:
-    """It measures NIXL in any case, and says so."""
-    arguments = probe(render(TEST, [f"values/{file}.yaml"])).containers()[0].spec["args"]
-    assert arguments[arguments.index("--connector") + 1] == connector
-    notes = chart.notes(TEST, [f"values/{file}.yaml"])
-    assert ("test.probe measures NIXL over the devices of the workers" in notes) is (connector != "nixl")
+SGLANG: dict[str, Any] = {"engine": {"name": "sglang"}}
+MOONCAKE: dict[str, Any] = {"kvTransfer": {"connector": "mooncake"}}
+EFA = {"kv_connector_extra_config": {"mooncake_protocol": "efa"}}
+
+
+def devices(value: Any) -> dict[str, Any]:
+    return {"engine": {"name": "sglang", "args": {"disaggregation-ib-device": value}}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "moves"),
+    [
+        ({}, ["READ", "nixl"]),
+        (SGLANG, ["WRITE", "nixl"]),
+        ({"engine": {"name": "trtllm"}}, ["WRITE", "nixl"]),
+        (MOONCAKE, ["WRITE", "--protocol", "rdma", "mooncake"]),
+        ({"kvTransfer": {"connector": "mooncake", "extraConfig": EFA}}, ["WRITE", "--protocol", "efa", "mooncake"]),
+        (SGLANG | MOONCAKE, ["WRITE", "mooncake"]),
+        (devices("mlx5_0, mlx5_1") | MOONCAKE, ["WRITE", "--devices", "mlx5_0,mlx5_1", "mooncake"]),
+        (devices({"0": "mlx5_2", "1": "mlx5_3"}) | MOONCAKE, ["WRITE", "--devices", "mlx5_2", "mooncake"]),
+        (devices("mlx5_0"), ["WRITE", "nixl"]),
+    ],
+)
+def test_it_moves_as_the_workers_do(settings: dict[str, Any], moves: list[str], render: Render) -> None:
+    arguments = probe(render(merged(TEST, {"global": settings}))).containers()[0].spec["args"]
+    expected = ["--operation", *moves[:-1], "--backend", "UCX", "--connector", moves[-1]]
+    assert arguments[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(("connector", "measured"), [("nixl", True), ("ucx", False)])
+def test_it_says_where_it_measures_another_connector(connector: str, measured: bool) -> None:
+    values = {"global": {"engine": {"name": "trtllm"}, "kvTransfer": {"connector": connector}}}
+    notes = chart.notes(merged(TEST, values))
+    assert ("test.probe measures NIXL over the devices of the workers" in notes) is not measured
 
 
 @pytest.mark.parametrize("file", ["a3u-multi", "a4xmax-1p1d", "aks-disagg", "tke-h20-multi", "a4x-10p8d"])

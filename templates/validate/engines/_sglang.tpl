@@ -13,6 +13,9 @@ prefill-attention-backend:
 # The chart gives each pod its own, and the other role connects to it.
 env.SGLANG_HOST_IP:
 - {when: {it: not $(POD_IP)}, says: "all pods would say that they are at {it}: remove it, the chart sets each pod's own address"}
+# disaggregation/mooncake/utils.py: another word is no pool, and no error.
+env.SGLANG_MOONCAKE_CUSTOM_MEM_POOL:
+- {when: {it: not true|nvlink|barex|intra_node_nvlink}, says: "SGLang has no pool {it} and does without one: write NVLINK, BAREX or INTRA_NODE_NVLINK, or remove it"}
 disaggregation-ib-device:
 - {when: {it: a list}, says: "SGLang takes names joined by commas, or a map from GPUs to them: write mlx5_0,mlx5_1 or the like"}
 host:
@@ -217,6 +220,7 @@ decode.parallelism.pipeline: SGLang's decode workers take the KV cache of prefil
 {{- define "validate.engine.sglang.kvTransfer" -}}
 connectors: [nixl, mooncake]
 backends: one
+asksMooncake: MOONCAKE_PROTOCOL
 texts: true
 refuses:
   onLoadFailure: remove it, a request whose KV cache did not arrive fails

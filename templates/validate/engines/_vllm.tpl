@@ -220,6 +220,7 @@ embedding-worker, classify-worker, realtime:
 connectors: [nixl, mooncake]
 backends: several
 refuses: {}
+asksMooncake: mooncake_protocol
 known: [kv_buffer_device, kv_buffer_size, kv_connector_extra_config, kv_connector_module_path, enable_permute_local_kv]
 owned:
   kv_connector: use global.kvTransfer.connector

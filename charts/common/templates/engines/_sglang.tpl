@@ -144,8 +144,12 @@ event-plane: global.eventPlane
 router-mode: global.router.mode
 {{- end }}
 
+{{/* The protocol is MOONCAKE_PROTOCOL, which the probe's pods have too. Of a map of devices the first GPU's. */}}
 {{- define "common.engine.sglang.moves" -}}
-WRITE
+{{- $devices := get (include "common.overlay" (list .root.Values.global.engine.args .decode.Values.engineArgs) | fromJson) "disaggregation-ib-device" | default "" }}
+{{- if and (kindIs "string" $devices) (hasPrefix "{" $devices) }}{{ $devices = fromJson $devices }}{{ end }}
+{{- if kindIs "map" $devices }}{{ $devices = get $devices "0" }}{{ end }}
+[--operation, WRITE{{ if and $devices (eq .root.Values.global.kvTransfer.connector "mooncake") }}, --devices, {{ $devices | toString | nospace | quote }}{{ end }}]
 {{- end }}
 
 {{- define "common.engine.sglang.encoders" -}}

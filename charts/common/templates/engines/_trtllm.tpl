@@ -203,7 +203,7 @@ trtllm.cache_transceiver_config.backend: global.kvTransfer.connector
 {{- end }}
 
 {{- define "common.engine.trtllm.moves" -}}
-WRITE
+[--operation, WRITE]
 {{- end }}
 
 {{- define "common.engine.trtllm.encoders" -}}

@@ -11,7 +11,8 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
   .encoders  flags that it sets too where there is a pool of encoders, as .owned; nothing where the engine has none here
   .cudaIpc  what its KV cache was measured to need to move over cuda_ipc between pods of one node: "numbers" (different
             process numbers), "namespace" (one PID namespace), or nothing where it was not run; in: component context
-  .moves  how the KV cache gets to decode, as NIXL calls it: READ, decode fetches it, or WRITE, prefill sends it
+  .moves  how the KV cache gets to decode, as flags of files/kv_probe, a YAML list: READ, decode fetches it, or WRITE, prefill
+          sends it; with Mooncake what it is asked for, and the devices. in: dict "root" root context "decode" its context
   .traces  the flag that names the collector of its own traces
   .images  flag -> value with which a component ("worker", "frontend") fetches the images of requests. out: YAML map by component
   .tuning  a YAML map: flags, and a.b for the key b of the file's map a, that change neither the KV cache nor the model's card
@@ -201,6 +202,14 @@ enable-multimodal: remove it; all workers have it beside encoders (encode.replic
 enable-mm-embeds: remove it; all workers have it beside encoders (encode.replicas)
 {{- end }}
 
+{{/* mooncake/mooncake_connector.py: prefill sends, over the protocol that its own settings name. */}}
 {{- define "common.engine.vllm.moves" -}}
-READ
+{{- with .root.Values.global.kvTransfer }}
+{{- if eq .connector "mooncake" }}
+{{- $settings := .extraConfig.kv_connector_extra_config | default dict }}
+[--operation, WRITE, --protocol, {{ $settings.mooncake_protocol | default "rdma" | quote }}]
+{{- else }}
+[--operation, READ]
+{{- end }}
+{{- end }}
 {{- end }}
