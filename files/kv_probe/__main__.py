@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=256, help="MiB to move (default: %(default)s)")
     parser.add_argument("--memory", choices=["auto", "gpu", "cpu"], default="auto", help="whose (default: a GPU's)")
     parser.add_argument("--min-gbps", type=float, default=0, help="fail below so many GB/s (default: %(default)s)")
+    parser.add_argument("--no-tcp", action="store_true", help="fail over TCP, however fast it is")
     parser.add_argument("--apart", action="store_true", help="give the side that moves another process number")
     parser.add_argument("--port", type=int, default=PORT, help="(default: %(default)s)")
     parser.add_argument("--wait", type=int, default=240, help="seconds for the other side (default: %(default)s)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -97,6 +98,9 @@ def _nvlink_allocator() -> Callable[[int], int]:
     """Mooncake's allocator of memory that other nodes of an NVLink domain can map."""
     library = Path(importlib.import_module("mooncake.engine").__file__ or "").with_name("nvlink_allocator.so")
     try:
+        # It is linked to nothing: torch, which loads it for SGLang, has CUDA's runtime for all. Here only Mooncake has.
+        for runtime in sorted(set(re.findall(r"/\S*libcudart\.so\S*", Path("/proc/self/maps").read_text()))):
+            ctypes.CDLL(runtime, ctypes.RTLD_GLOBAL)
         allocate = ctypes.CDLL(str(library)).mc_nvlink_malloc
     except (OSError, AttributeError) as error:
         raise ProbeError(

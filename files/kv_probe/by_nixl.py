@@ -78,8 +78,8 @@ def api() -> Any:
     for package in ("nixl", "nixl_cu13", "nixl_cu12"):
         try:
             return importlib.import_module(f"{package}._api")
-        except ModuleNotFoundError as error:
-            if error.name not in (package, f"{package}._api"):
+        except ImportError as error:
+            if not isinstance(error, ModuleNotFoundError) or error.name not in (package, f"{package}._api"):
                 raise ProbeError(f"{package} does not start ({error}): install what it needs") from error
     raise ProbeError("NIXL is not installed: run this in Dynamo's runtime image, or pip install nixl-cu13 numpy")
 

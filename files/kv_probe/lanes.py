@@ -31,7 +31,9 @@ MOONCAKE = (
     (r"Using .*NVLink transport.*", "NVLink between nodes (MNNVL)"),
     (r"EFA transport installed.*", EFA),
     (r"Using RDMA transport.*|installTransport, type=rdma", RDMA),
-    (r"MC_FORCE_TCP is set.*|Using TCP transport.*|TCP transport installed.*|TcpTransport: listen.*", TCP),
+    (r"MC_FORCE_TCP is set.*", TCP),
+    (r"Using TCP transport.*|TCP transport installed.*", TCP),
+    (r"TcpTransport: listen.*", TCP),
 )
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 

@@ -83,13 +83,13 @@ def move(options: argparse.Namespace) -> int:
         speed = side.size / 1e9 / min(seconds)
         told = options.operation != "READ" or os.environ.get(GET, "").lower() in ("y", "yes", "on", "1")
         prefill, decode = (other["who"], side.who)[:: 1 if options.operation == "READ" else -1]
-        mooncake = isinstance(side.connector, Mooncake)
+        conditions = {"told": told, "mooncake": isinstance(side.connector, Mooncake), "no_tcp": options.no_tcp}
         lines = [
             f"prefill  {_place(prefill)}",
             f"decode   {_place(decode)}",
             f"lane     {lane.name}: {options.operation} by {side.connector.name}, {lane.words}",
             f"speed    {speed:.2f} GB/s (the first, which connects, took {1000 * seconds[0]:.0f} ms)",
-            verdict(lane, speed, right, prefill, decode, options.min_gbps, told=told, mooncake=mooncake),
+            verdict(lane, speed, right, prefill, decode, options.min_gbps, **conditions),
         ]
         if options.connector not in ("nixl", "mooncake"):
             lines.insert(

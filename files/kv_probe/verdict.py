@@ -22,8 +22,12 @@ def verdict(
     *,
     told: bool = True,
     mooncake: bool = False,
+    no_tcp: bool = False,
 ) -> str:
-    """One sentence: OK, WARN or FAIL, what it means, and what to change. `told`: it is no READ, or UCX has GET."""
+    """
+    One sentence: OK, WARN or FAIL, what it means, and what to change. `told`: it is no READ, or UCX has GET. `no_tcp`:
+    TCP fails at any speed.
+    """
     if not right:
         return (
             "FAIL: other bytes arrived than were sent: see the devices that both pods use, and the NICs of both nodes"
@@ -31,6 +35,8 @@ def verdict(
     advice = _advice(lane, one, other, told, mooncake)
     if speed < floor:
         return f"FAIL: {speed:.2f} GB/s is below {floor:g}{f': {advice}' if advice else ''}"
+    if no_tcp and lane.name == TCP:
+        return f"FAIL: {speed:.2f} GB/s, but the values promise better than TCP: {advice}"
     return f"WARN: {advice}" if advice else f"OK: the KV cache goes over {lane.name}"
 
 

@@ -27,6 +27,7 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 {{- range $device, $count := $hardware.extendedResources }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
 {{- $resources := dict "requests" (merge (dict "cpu" "500m" "memory" "2Gi") $devices) "limits" (merge (dict "memory" "8Gi") $devices) }}
 {{- with $engine.resources.claims }}{{ $_ := set $resources "claims" . }}{{ end }}
+{{- $floor := include "dynamo-disagg.verify.floor" $root | fromYaml }}
 {{- $moves := list }}
 {{- range include (printf "common.engine.%s.moves" $root.Values.global.engine.name) (dict "root" $root "decode" $decode) | fromYamlArray }}
 {{- $moves = append $moves (quote .) }}
@@ -93,7 +94,7 @@ spec:
           {{- pick $engine "image" "imagePullPolicy" "securityContext" | toYaml | nindent 10 }}
           command: [python3, -m, kv_probe, pod, {{ $name }}-0.{{ $name }}.{{ $root.Release.Namespace }}.svc]
           workingDir: /opt
-          args: [{{ join ", " $moves }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ (include "dynamo-disagg.verify.floor" $root | fromYaml).floor | quote }}, --wait, {{ sub .deadline 20 | quote }}]
+          args: [{{ join ", " $moves }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ $floor.floor | quote }}, {{ if and $floor.floor (not $floor.floor_set) }}--no-tcp, {{ end }} --wait, {{ sub .deadline 20 | quote }}]
           env:
             {{- toYaml $env | nindent 12 }}
           ports:

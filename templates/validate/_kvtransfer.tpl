@@ -89,7 +89,7 @@ global.kvTransfer.extraConfig.{{ $key }}: {{ $engine }} takes only texts here: p
 {{/* validate.hostPid: the node's PID namespace where it changes nothing. in: root context */}}
 {{- define "validate.hostPid" -}}
 {{- $engine := .Values.global.engine.name }}
-{{- $wants := include (printf "common.engine.%s.cudaIpc" $engine) .Subcharts.decode | trim }}
+{{- $wants := include "common.sameNode.wants" .Subcharts.decode | trim }}
 {{- if .Values.global.colocation.hostPID }}
 {{- if ne $wants "namespace" }}
 global.colocation.hostPID: {{ $engine }} {{ ternary "needs other process numbers for cuda_ipc, and has them without it" "was not seen to gain by it" (eq $wants "numbers") }}: remove it

@@ -317,6 +317,17 @@ def test_it_says_that_the_workers_move_it_otherwise(packages: Path) -> None:
     assert (code, said.splitlines()[-2]) == (0, note)
 
 
+def test_a_nixl_that_does_not_load_is_said(tmp_path: Path) -> None:
+    """As where a library that it is linked to is missing."""
+    (tmp_path / "nixl").mkdir()
+    (tmp_path / "nixl" / "_api.py").write_text("raise ImportError('libnixl.so: cannot open shared object file')")
+    said = probe(tmp_path, "offer", "--memory", "cpu")
+    assert said == (
+        1,
+        "FAIL: nixl does not start (libnixl.so: cannot open shared object file): install what it needs\n",
+    )
+
+
 def test_without_nixl_it_says_where_there_is_one() -> None:
     code, said = probe(None, "offer")
     assert (code, said) == (
@@ -325,6 +336,16 @@ def test_without_nixl_it_says_where_there_is_one() -> None:
     )
     assert probe(None, "move")[0] == 2
     assert __main__.PORT == 18515, "as templates/tests/_probe.tpl opens it"
+
+
+def test_tcp_fails_at_any_speed_where_the_values_promise_better() -> None:
+    """Mooncake's TCP of a GPU's memory had 1.6 to 2.0 GB/s on one node (2026-12-01): no floor tells it from RDMA."""
+    tcp = Lane("TCP", "Using TCP transport (no HCA detected)")
+    said = verdict(tcp, 2.0, True, side(), side("b"), 1, mooncake=True, no_tcp=True)
+    assert said.startswith("FAIL: 2.00 GB/s, but the values promise better than TCP: the KV cache goes over TCP")
+    assert verdict(tcp, 2.0, True, side(), side("b"), 1, mooncake=True).startswith("WARN: ")
+    rdma = Lane("RDMA", "Using RDMA transport (RoCE/iWARP)")
+    assert verdict(rdma, 2.0, True, side(), side("b"), 1, no_tcp=True) == "OK: the KV cache goes over RDMA"
 
 
 # Mooncake
@@ -383,7 +404,10 @@ def test_both_sides_use_one_connector(packages: Path) -> None:
 )
 def test_the_lane_of_mooncake(line: str, lane: str) -> None:
     before = "I1201 06:32:12.935781  3660 transfer_engine_impl.cpp:318] Auto-discovering topology...\n"
-    found = of_mooncake(f"{before}I1201 06:32:12.936738  3660 {line}\n{before}")
+    before += (
+        "I1201 06:32:12.936650  3660 tcp_transport.cpp:432] TcpTransport: listen on port 1\n" if lane == "TCP" else ""
+    )
+    found = of_mooncake(f"{before}I1201 06:32:12.936738  3660 {line}\n")
     assert (found.name, found.words in line or lane == "unknown") == (lane, True)
 
 

@@ -163,6 +163,14 @@ def test_its_floor_is_that_of_the_test(render: Render) -> None:
     assert floor({"test": {"transport": {"minGBps": 2.5}}}) == "2.5"
 
 
+def test_tcp_fails_where_the_values_promise_better_and_name_no_speed(render: Render) -> None:
+    def fails(values: dict[str, Any], *files: str) -> bool:
+        return "--no-tcp" in probe(render(merged(TEST, values), files)).containers()[0].spec["args"]
+
+    assert (fails({}), fails({}, "values/a3u-multi.yaml")) == (False, True)
+    assert not fails({"test": {"transport": {"minGBps": 2.5}}}, "values/a3u-multi.yaml")
+
+
 SEVERAL_NODES = {"global": {"multiNode": {"sshSecret": "ssh"}}, "decode": {"parallelism": {"tensor": 16, "expert": 1}}}
 
 

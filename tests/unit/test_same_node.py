@@ -60,6 +60,22 @@ def test_where_it_has_no_use_there_is_no_launcher(render: Render, values: Any) -
     assert LAUNCHER[1] not in manifests.pod("decode").container("engine").spec["command"]
 
 
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_mooncake_has_other_numbers_where_it_uses_cuda_ipc(engine: str, render: Render) -> None:
+    """With equal ones it gave up every transfer (H200, 2026-12-01). UCX is none of its business."""
+    settings = {
+        "engine": {"name": engine},
+        "kvTransfer": {"connector": "mooncake"},
+        "env": {"MC_INTRANODE_NVLINK": "1"},
+    }
+    manifests = render({"global": settings})
+    assert manifests.pod("decode").container("engine").spec["command"][:3] == LAUNCHER
+    assert LAUNCHER[1] not in manifests.pod("prefill").container("engine").spec["command"]
+    assert GET not in manifests.pod("decode").container("engine").env()
+    (probed,) = render({"global": settings, "test": {"probe": {"enabled": True}}}).pods("probe")
+    assert "--apart" in probed.container("probe").spec["args"]
+
+
 def test_a_role_takes_its_share_of_the_nics(render: Render, role: str) -> None:
     nic = "networking.gke.io.networks/rdma-{}"
     limits = render(files=["values/a3u-single.yaml"]).pod(role).container("engine").spec["resources"]["limits"]

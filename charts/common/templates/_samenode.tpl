@@ -14,11 +14,25 @@ the KV cache was measured to go over cuda_ipc between them once the devices are 
 */}}
 {{- define "common.sameNode" -}}
 {{- $global := .Values.global }}
-{{- $moves := and (eq $global.serving "disaggregated") (ne .Chart.Name "encode") (not $global.simulation.enabled)
-      (eq $global.kvTransfer.connector "nixl") (has "UCX" $global.kvTransfer.backends) }}
+{{- $moves := and (eq $global.serving "disaggregated") (ne .Chart.Name "encode") (not $global.simulation.enabled) }}
 {{- $small := lt (include "common.worker.gpus" . | int) ((include "common.hardware" . | fromJson).gpusPerNode | int) }}
-{{- $wants := include (printf "common.engine.%s.cudaIpc" $global.engine.name) . | trim }}
+{{- $wants := include "common.sameNode.wants" . | trim }}
 {{- if and $moves $small (or (eq $wants "numbers") (and (eq $wants "namespace") $global.colocation.hostPID)) }}true{{ end }}
+{{- end }}
+
+{{/*
+common.sameNode.wants: "numbers", "namespace" or nothing, as .cudaIpc of an engine, for the connector of the values. Mooncake uses CUDA IPC
+where MC_INTRANODE_NVLINK is set, and refuses memory of its own number (measured with files/kv_probe, Mooncake 0.3.14).
+in: component context
+*/}}
+{{- define "common.sameNode.wants" -}}
+{{- $transfer := .Values.global.kvTransfer }}
+{{- if and (eq $transfer.connector "nixl") (has "UCX" $transfer.backends) }}
+{{- include (printf "common.engine.%s.cudaIpc" .Values.global.engine.name) . }}
+{{- else if eq $transfer.connector "mooncake" }}
+{{- $env := include "common.overlay" (list .Values.global.env .Values.env) | fromJson }}
+{{- if get $env "MC_INTRANODE_NVLINK" }}numbers{{ end }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -46,7 +60,7 @@ common.sameNode.env: UCX reads another process's GPU memory over cuda_ipc only w
 to; what it takes otherwise is TCP. out: YAML map
 */}}
 {{- define "common.sameNode.env" -}}
-{{- if include "common.sameNode" . }}
+{{- if and (eq .Values.global.kvTransfer.connector "nixl") (include "common.sameNode" .) }}
 UCX_CUDA_IPC_ENABLE_GET_ZCOPY: "y"
 {{- end }}
 {{- end }}
