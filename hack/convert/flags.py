@@ -81,6 +81,8 @@ def parsed(program: str, words: list[str], where: str, notes: Notes) -> Flags:
 
 def as_words(flag: str, value: Any) -> list[str]:
     """A flag of a file as it stands on a command line."""
+    if value is False and flag.startswith(("no-", "no_")):
+        return []
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
     return [f"--{flag}", str(value)]
@@ -90,8 +92,13 @@ def of_file(program: str, content: Tree, where: str, notes: Notes) -> Flags:
     """The flags of a configuration file, which has them by name."""
     found: Tree = {}
     for typed, value in content.items():
-        name, form, _ = _resolve(program, f"--{typed}".replace("_", "-"))
-        found[name] = _value(program, name, form, [value], False) if isinstance(value, str) else value
+        name, form, is_negation = _resolve(program, f"--{typed}".replace("_", "-"))
+        said = _value(program, name, form, [value], False) if isinstance(value, str) else value
+        if not is_negation:
+            found[name] = said
+        elif said:
+            # With false the programs leave the flag out, and its default stays.
+            found[name] = False
     return Flags(program, where, _repaired(program, found, where, notes))
 
 

@@ -344,6 +344,15 @@ def test_flags_are_read_as_the_program_reads_them() -> None:
     assert flags.parsed("sglang", words[:2], "w", notes).values == {"tp-size": 4}
 
 
+@pytest.mark.parametrize("name", ["no-enable-prefix-caching", "no_enable_prefix_caching"])
+def test_a_negation_means_the_same_in_a_file(name: str) -> None:
+    off: dict[str, Any] = {"enable-prefix-caching": False}
+    for value, means in ((True, off), ("true", off), (False, {}), ("false", {})):
+        assert flags.of_file("vllm", {name: value}, "w", Notes()).values == means
+    for is_set, means in ((True, off), (False, {})):
+        assert flags.parsed("vllm", flags.as_words(name, is_set), "w", Notes()).values == means
+
+
 OUT = ("a3u-multi", "a4x-10p8d", "aks-agg")
 
 
