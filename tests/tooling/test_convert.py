@@ -1,5 +1,6 @@
 """`convert`: what becomes of deployments of every kind that it reads, and of values on their way to the operator."""
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -351,6 +352,28 @@ def test_a_negation_means_the_same_in_a_file(name: str) -> None:
         assert flags.of_file("vllm", {name: value}, "w", Notes()).values == means
     for is_set, means in ((True, off), (False, {})):
         assert flags.parsed("vllm", flags.as_words(name, is_set), "w", Notes()).values == means
+
+
+@pytest.mark.parametrize(
+    ("program", "flag", "value", "means"),
+    [
+        ("vllm", "speculative-config", {"method": "mtp", "on": True, "b": None}, None),
+        ("vllm", "speculative-config", None, {}),
+        ("vllm", "hf-overrides", {"since": datetime.date(2026, 1, 2)}, {"hf-overrides": {"since": "2026-01-02"}}),
+        ("vllm", "cudagraph-capture-sizes", [1, 2], None),
+        ("vllm", "kv-cache-dtype-skip-layers", ["0", "a b"], None),
+        ("sglang", "cuda-graph-bs-decode", [4], {"cuda-graph-bs-decode": 4}),
+        ("vllm", "max-model-len", 5, None),
+        ("vllm", "not-yet-known", [{"a": 1}], None),
+    ],
+)
+def test_what_is_no_text_in_a_recipes_file_stays_what_it_is(program: str, flag: str, value: Any, means: Any) -> None:
+    found = flags.parsed(program, flags.as_words(flag, value), "w", notes := Notes())
+    assert (found.values, notes.entries) == ({flag: value} if means is None else means, [])
+
+
+def test_a_flag_without_a_value_is_none() -> None:
+    assert flags.of_file("sglang", {"quantization": None, "tp-size": 2}, "w", Notes()).values == {"tp-size": 2}
 
 
 OUT = ("a3u-multi", "a4x-10p8d", "aks-agg")
