@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from hack.base import process, wait
@@ -92,7 +93,13 @@ def test_a_program_in_the_background_ends_with_the_block() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(b"a: [", "not valid YAML"), (b"\xff\xfe", "not valid YAML: 'utf-8'"), (b"- a", "expected a map, found list")],
+    [
+        (b"a: [", "not valid YAML"),
+        (b"\xff\xfe", "not valid YAML: 'utf-8'"),
+        (b"a: 2026-13-01", "not valid YAML: month must be in 1..12"),
+        (b"{<<: " * 2000 + b"}" * 2000, "not valid YAML: maximum recursion"),
+        (b"- a", "expected a map, found list"),
+    ],
 )
 def test_a_file_that_holds_no_map(tmp_path: Path, text: bytes, message: str) -> None:
     file = tmp_path / "values.yaml"
@@ -115,6 +122,11 @@ def test_a_narrow_terminal_cuts_no_word() -> None:
         r"[^\w-]", "", "".join(line.split("│")[1] for line in narrow.file.getvalue().splitlines() if "│" in line)
     )
     assert words == "aggregated-small-chunks"
+
+
+def test_documents_that_cannot_be_read_are_no_yaml() -> None:
+    with pytest.raises(yaml.YAMLError, match="month must be"):
+        parse_all("a: 1\n---\nb: 2026-13-01\n")
 
 
 def test_empty_documents_are_left_out() -> None:

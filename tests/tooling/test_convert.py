@@ -290,6 +290,15 @@ def test_a_name_with_a_tag_is_kept_and_its_size_read(tmp_path: Path) -> None:
     assert (problems, model["name"], model["sizeGiB"]) == ([], "llama3.1:8b", 16)
 
 
+@pytest.mark.parametrize("text", ["[", "2026-13-01", "*b"])
+def test_settings_and_files_that_are_no_yaml_are_named(text: str) -> None:
+    with pytest.raises(CannotConvertError, match=r"--set a\.b: not valid YAML: "):
+        verb.inward(DATA / "tke-values.yaml", "", {"a.b": text}, {}, "")
+    files = {**A4X_FILES, "decode_serving_config": f"a: {text}"}
+    with pytest.raises(CannotConvertError, match="decode_serving_config: not valid YAML: "):
+        verb.inward(DATA / "a4x-values.yaml", "", {}, files, "")
+
+
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     output = tmp_path / "out.yaml"
