@@ -1,5 +1,6 @@
 """The images of a test cluster: cache keys, the simulated model, agreement of the pins. Nothing is built."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -72,6 +73,42 @@ class TestCache:
         after = build_images.images()
         assert after["nats"].key != before["nats"].key
         assert after["nats"].reference == "docker.io/dynamo-disagg/nats:9.9.9"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"module": "nats"},
+            {"packages": ["./cmd/adapter"]},
+            {"names": {"operator": "keda"}},
+            {"ldflags": "-X a=b"},
+            {"tags": "some"},
+            {"changed": None},
+            {"runs": ""},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_the_key_follows_the_stand_in(self, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        before = build_images.images()
+        changed = dataclasses.replace(build_images.STAND_INS["keda"], **change)
+        monkeypatch.setitem(build_images.STAND_INS, "keda", changed)
+        after = build_images.images()
+        assert {name for name, image in after.items() if image.key != before[name].key} == {"keda"}
+
+    @pytest.mark.parametrize(
+        ("packages", "images"),
+        [
+            ("FIREWALL_PACKAGES", {"kube-router"}),
+            ("BASE_PACKAGES", {"sim-runtime", "sim-runtime-previous", "aiperf"}),
+            ("BASE_OPTIONS", {"sim-runtime", "sim-runtime-previous", "aiperf"}),
+        ],
+    )
+    def test_the_key_follows_the_debian_packages(
+        self, packages: str, images: set[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = build_images.images()
+        monkeypatch.setattr(build_images, packages, [*getattr(build_images, packages), "one-more"])
+        after = build_images.images()
+        assert {name for name, image in after.items() if image.key != before[name].key} == images
 
     def test_an_unknown_image_is_named(self) -> None:
         with pytest.raises(
