@@ -2,16 +2,20 @@
 
 import io
 import re
+import signal
 import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 from rich.console import Console
 
-from hack.base import process, wait
+from hack.base import process, step, wait
 from hack.base.log import Table, UserError
-from hack.base.step import Step
+from hack.base.step import Step, stop_all_on_failure
 from hack.base.wait import NotReachedError, UnrecoverableError, meanwhile, wait_for
 from hack.base.yamlfile import parse_all, read_yaml, repeated_keys
 
@@ -89,6 +93,53 @@ def test_a_program_in_the_background_ends_with_the_block() -> None:
         wait_for("its output", program.said, lambda text: text == "ready\n", 10, 0.05)
         assert program.exit_code is None
     assert program.exit_code is not None
+
+
+STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; exec sleep 6"]
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test takes much less time than the program that does not end when it is asked to."""
+    monkeypatch.setattr(process, "END_SECONDS", 0.2)
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_program_that_will_not_end_is_killed_with_the_block() -> None:
+    with process.background(STUBBORN) as program:
+        wait_for("its output", program.said, lambda text: text == "ready\n", 10, 0.05)
+    assert program.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_step_that_is_interrupted_kills_what_will_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_step: Step, _text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(Step, "say", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Step("test").run(STUBBORN, "sleeping")
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_step_that_fails_kills_what_will_not_end_beside_it() -> None:
+    ready = threading.Event()
+
+    def observe(_line: str) -> None:
+        ready.set()
+
+    def both() -> None:
+        with ThreadPoolExecutor(1) as pool, stop_all_on_failure():
+            pool.submit(Step("test").run, STUBBORN, "sleeping", observe=observe)
+            assert ready.wait(10)
+            raise UserError("of the other")
+
+    with pytest.raises(UserError, match="of the other"):
+        both()
 
 
 @pytest.mark.parametrize(
