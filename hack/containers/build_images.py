@@ -9,7 +9,6 @@ import json
 import platform
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from hack.base.log import UserError
-from hack.base.paths import cache_dir, content_key
+from hack.base.paths import cache_dir, content_key, prune
 from hack.base.step import Step
 from hack.base.versions import tools, versions
 from hack.containers import archive, context, roots, runtimes
@@ -37,7 +36,6 @@ BUILT: dict[str, Callable[[Path, Step], None]] = {
 FIREWALL_PARTS = ("", "-save", "-restore")
 # Never pulled: the name exists in no registry.
 REPOSITORY = "docker.io/dynamo-disagg"
-KEEP_SECONDS = 24 * 3600
 BASE_PACKAGES = ["ca-certificates", "libstdc++6", "python3", "usr-is-merged"]
 BASE_OPTIONS = [
     # With the links of a merged /usr there from the start, no package has to bring Perl to make them.
@@ -200,16 +198,10 @@ def _provide(image: Image, runtime: Runtime) -> None:
             make: Callable[[Image, Runtime, Step, Path], str]
             make = _make_built if image.name in BUILT else _make_upstream
             how = make(image, runtime, step, output)
-            _prune(image)
+            # The names of some images begin with those of others.
+            prune(image.archive.parent, f"{image.name}-{'?' * len(image.key)}.tar")
             output.replace(image.archive)
     step.say(f"{image.version} ready, {how}, {image.archive.stat().st_size / 1e6:.0f} MB")
-
-
-def _prune(image: Image) -> None:
-    """Remove archives of the image's earlier content, but none another command may be loading just now."""
-    for old in image.archive.parent.glob(f"{image.name}-*.tar"):
-        if time.time() - old.stat().st_mtime > KEEP_SECONDS:
-            old.unlink(missing_ok=True)
 
 
 def _make_upstream(image: Image, runtime: Runtime, step: Step, output: Path) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -109,6 +110,23 @@ class TestCache:
         monkeypatch.setattr(build_images, packages, [*getattr(build_images, packages), "one-more"])
         after = build_images.images()
         assert {name for name, image in after.items() if image.key != before[name].key} == images
+
+    def test_only_old_archives_of_the_same_image_are_removed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def make(_image: object, _runtime: object, _step: object, output: Path) -> str:
+            output.touch()
+            return "made"
+
+        monkeypatch.setattr(build_images, "_make_upstream", make)
+        known = build_images.images()
+        folder = known["keda"].archive.parent
+        folder.mkdir(parents=True)
+        old, new, other = folder / f"keda-{'0' * 16}.tar", folder / f"keda-{'1' * 16}.tar", "keda-metrics-apiserver"
+        for file in (old, new, known[other].archive):
+            file.touch()
+            if file != new:
+                os.utime(file, (0, 0))
+        build_images._provide(known["keda"], Runtime("docker", "28"))
+        assert {*folder.glob("*.tar")} == {new, known["keda"].archive, known[other].archive}
 
     def test_an_unknown_image_is_named(self) -> None:
         with pytest.raises(
