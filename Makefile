@@ -180,7 +180,8 @@ mirror: python ## Copy the images of a values file to a registry of yours (TO=ho
 
 .PHONY: pin
 pin: python ## Write the digests of a values file's images beside it (VALUES=mine.yaml gives mine.digests.yaml)
-	@$(RUN) images pin $(foreach file,$(VALUES),-f $(file)) --out "$(basename $(lastword $(VALUES))).digests.yaml" $(CONNECTION)
+	@$(RUN) images pin $(foreach file,$(VALUES),-f $(file)) --out "$(basename $(lastword $(VALUES))).digests.yaml" \
+		$(if $(LOGIN),--login "$(LOGIN)") $(CONNECTION)
 
 .PHONY: clean
 clean: ## Remove .venv and .tools (not the caches, not the cluster)

@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS_BIN = ROOT / ".tools" / "bin"
+KEEP_SECONDS = 24 * 3600
 
 
 def cache_dir() -> Path:
@@ -14,6 +17,15 @@ def cache_dir() -> Path:
     path = Path(base) / "dynamo-disagg"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def prune(folder: Path, pattern: str) -> None:
+    """Remove a cache's archives of earlier contents, but none that another command or checkout may be loading."""
+    for old in folder.glob(pattern):
+        # Whoever prunes at the same time may be faster.
+        with suppress(FileNotFoundError):
+            if time.time() - old.stat().st_mtime > KEEP_SECONDS:
+                old.unlink()
 
 
 def content_key(*parts: Path | str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from hack.base.log import UserError
 
 Command = Sequence[str | Path]
 Done = subprocess.CompletedProcess[str]
+END_SECONDS = 10
 # kubectl logs each of its attempts before it says what is wrong.
 LOGGED = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ .*\n?", re.MULTILINE)
 
@@ -103,5 +104,16 @@ def background(command: Command) -> Iterator[Background]:
         try:
             yield Background(process, Path(log.name))
         finally:
-            process.terminate()
+            end(process)
+
+
+def end(*processes: subprocess.Popen[Any]) -> None:
+    """End programs, those that do not end when they are asked to as well."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
             process.wait()

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hack.base.log import UserError, console
+from hack.base.process import end
 
 HEARTBEAT_SECONDS = 10.0
 
@@ -24,8 +25,7 @@ def stop_all_on_failure() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for process in list(_running):
-            process.terminate()
+        end(*_running)
         raise
 
 
@@ -100,8 +100,7 @@ class Step:
                 self.say(f"{what}: {summary}" if summary else f"{what} ...")
             code = process.wait()
         except BaseException:
-            process.terminate()
-            process.wait()
+            end(process)
             raise
         finally:
             _running.discard(process)

@@ -1,6 +1,7 @@
 """Reading YAML, with the fast loader, and writing it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def parse(text: str) -> Any:
     """One YAML document. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+    with _errors_of_yaml():
+        return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def parse_all(text: str) -> list[Any]:
     """All documents of a text, without the empty ones. Raises yaml.YAMLError."""
-    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+    with _errors_of_yaml():
+        return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+
+
+@contextmanager
+def _errors_of_yaml() -> Iterator[None]:
+    """The loader raises others too: for a date such as 2026-13-01, and for what is nested very deep."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from error
 
 
 def repeated_keys(text: str) -> Iterator[tuple[str, int, int]]:

@@ -59,10 +59,10 @@ class Kube:
         self.custom: Any = module.CustomObjectsApi(api)
 
     @classmethod
-    def answering(cls, kubeconfig: Path) -> "Kube":
+    def answering(cls, kubeconfig: Path, timeout: float = 30) -> "Kube":
         """A cluster that lets this user in: asked before images are built for it. Raises UserError."""
         kube = cls(kubeconfig)
-        kube.server.get_json("/api/v1/namespaces")
+        kube.server.get_json("/api/v1/namespaces", timeout)
         return kube
 
     def nodes(self) -> list[Any]:

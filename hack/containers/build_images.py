@@ -9,7 +9,6 @@ import json
 import platform
 import tarfile
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from hack.base.log import UserError
-from hack.base.paths import cache_dir, content_key
+from hack.base.paths import cache_dir, content_key, prune
 from hack.base.step import Step
 from hack.base.versions import tools, versions
 from hack.containers import archive, context, roots, runtimes
@@ -37,8 +36,13 @@ BUILT: dict[str, Callable[[Path, Step], None]] = {
 FIREWALL_PARTS = ("", "-save", "-restore")
 # Never pulled: the name exists in no registry.
 REPOSITORY = "docker.io/dynamo-disagg"
-KEEP_SECONDS = 24 * 3600
 BASE_PACKAGES = ["ca-certificates", "libstdc++6", "python3", "usr-is-merged"]
+BASE_OPTIONS = [
+    # With the links of a merged /usr there from the start, no package has to bring Perl to make them.
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+    # The licenses stay.
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+]
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,12 @@ class StandIn:
 
     def build(self, step: Step | None = None) -> Path:
         """The folder of its commands."""
-        return gobuild.build(
-            self.module, self.packages, self.ldflags, step, self.names, tags=self.tags, changed=self.changed
-        )
+        return gobuild.build(self.module, self.packages, self.ldflags, step, self.names, self.tags, self.changed)
+
+    def inputs(self) -> list[Path | str]:
+        """What decides the content of its image."""
+        built = gobuild.build_dir(self.module, self.packages, self.ldflags, self.names, self.tags, self.changed)
+        return [built.name, self.runs, NOBODY, Path(archive.__file__)]
 
 
 PROMETHEUS = tools()["prometheus"]
@@ -123,7 +130,9 @@ class Image:
 
 def images() -> dict[str, Image]:
     """The images by name."""
+    base: list[Path | str] = [*BASE_PACKAGES, *BASE_OPTIONS, *roots.UNNEEDED]
     runtime = [
+        *base,
         simulated.FOLDER / "Containerfile",
         simulated.FOLDER / "requirements.txt",
         simulated.FOLDER / "model.py",
@@ -132,21 +141,23 @@ def images() -> dict[str, Image]:
         fake_gpu.PROTO,
         simulated.RENDEZVOUS,
     ]
-    inputs: dict[str, list[Path]] = {
+    inputs: dict[str, list[Path | str]] = {
         "sim-runtime": runtime,
         "sim-runtime-previous": [*runtime, simulated.PREVIOUS],
         "aiperf": [
+            *base,
             aiperf.FOLDER / "Containerfile",
             aiperf.FOLDER / "requirements.txt",
             simulated.FOLDER / "model.py",
             Path(context.__file__),
         ],
-        **{name: [gobuild.GO_MODULES / image.module] for name, image in STAND_INS.items()},
+        **{name: image.inputs() for name, image in STAND_INS.items()},
     }
+    inputs["kube-router"] += [*FIREWALL_PACKAGES, str(FIREWALL_LINKS), *roots.UNNEEDED]
     return {name: _image(name, versions()["images"][name], paths) for name, paths in inputs.items()}
 
 
-def _image(name: str, entry: dict[str, Any], inputs: Sequence[Path]) -> Image:
+def _image(name: str, entry: dict[str, Any], inputs: Sequence[Path | str]) -> Image:
     key = content_key(*inputs, str(sorted(entry.items())), platform.machine())
     demanded = bool(entry.get("on-demand"))
     return Image(name=name, version=str(entry["version"]), pulled=str(entry["pulled"]), key=key, on_demand=demanded)
@@ -187,16 +198,10 @@ def _provide(image: Image, runtime: Runtime) -> None:
             make: Callable[[Image, Runtime, Step, Path], str]
             make = _make_built if image.name in BUILT else _make_upstream
             how = make(image, runtime, step, output)
-            _prune(image)
+            # The names of some images begin with those of others.
+            prune(image.archive.parent, f"{image.name}-{'?' * len(image.key)}.tar")
             output.replace(image.archive)
     step.say(f"{image.version} ready, {how}, {image.archive.stat().st_size / 1e6:.0f} MB")
-
-
-def _prune(image: Image) -> None:
-    """Remove archives of the image's earlier content, but none another command may be loading just now."""
-    for old in image.archive.parent.glob(f"{image.name}-*.tar"):
-        if time.time() - old.stat().st_mtime > KEEP_SECONDS:
-            old.unlink(missing_ok=True)
 
 
 def _make_upstream(image: Image, runtime: Runtime, step: Step, output: Path) -> str:
@@ -266,11 +271,8 @@ def _save(reference: str, runtime: Runtime, step: Step, output: Path) -> None:
 def _root_file_system(image: Image, step: Step) -> Path:
     """A minimal Debian with Python as a tar archive, from the cache or made now."""
     _check_debian(step)
-    # With the links of a merged /usr there from the start, no package has to bring Perl to make them.
-    links = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"
     suite = str(versions()["images"][image.name]["debian"])
-    licenses = "--dpkgopt=path-include=/usr/share/doc/*/copyright"
-    return roots.make("runtime-base", suite, "essential", BASE_PACKAGES, [links, licenses])
+    return roots.make("runtime-base", suite, "essential", BASE_PACKAGES, BASE_OPTIONS)
 
 
 def _check_debian(step: Step) -> None:

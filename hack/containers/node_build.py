@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from hack.base.log import UserError
-from hack.base.paths import ROOT, cache_dir, content_key
+from hack.base.paths import ROOT, cache_dir, content_key, prune
 from hack.base.step import Step, stop_all_on_failure
 from hack.base.versions import versions
 from hack.containers import archive, roots
@@ -232,10 +232,9 @@ def _save(runtime: Runtime, step: Step) -> None:
 
 
 def _prune(runtime: Runtime) -> None:
-    """Remove what earlier contents of the image left: a gigabyte each. Images in use stay."""
-    for old in cached_archive().parent.glob("*.tar"):
-        if old != cached_archive():
-            old.unlink()
+    """Remove what earlier contents of the image left, a gigabyte each. Images in use stay, or with their archives."""
+    folder = cached_archive().parent
+    prune(folder, "*.tar")
     for old_reference in runtime.output("images", "--format", "{{.Repository}}:{{.Tag}}", NAME).split():
-        if old_reference != reference():
+        if not (folder / f"{old_reference.rpartition('-')[2]}.tar").exists():
             runtime.run("image", "rm", old_reference)

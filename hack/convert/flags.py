@@ -81,17 +81,27 @@ def parsed(program: str, words: list[str], where: str, notes: Notes) -> Flags:
 
 def as_words(flag: str, value: Any) -> list[str]:
     """A flag of a file as it stands on a command line."""
+    if value is None or (value is False and flag.startswith(("no-", "no_"))):
+        return []
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
-    return [f"--{flag}", str(value)]
+    # JSON has no dates, which YAML reads.
+    return [f"--{flag}", json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)]
 
 
 def of_file(program: str, content: Tree, where: str, notes: Notes) -> Flags:
     """The flags of a configuration file, which has them by name."""
     found: Tree = {}
     for typed, value in content.items():
-        name, form, _ = _resolve(program, f"--{typed}".replace("_", "-"))
-        found[name] = _value(program, name, form, [value], False) if isinstance(value, str) else value
+        if value is None:
+            continue
+        name, form, is_negation = _resolve(program, f"--{typed}".replace("_", "-"))
+        said = _value(program, name, form, [value], False) if isinstance(value, str) else value
+        if not is_negation:
+            found[name] = said
+        elif said:
+            # With false the programs leave the flag out, and its default stays.
+            found[name] = False
     return Flags(program, where, _repaired(program, found, where, notes))
 
 
@@ -138,6 +148,9 @@ def _value(program: str, name: str, form: str, taken: list[Any], is_negation: bo
     if form in ("bool", "switch") or not taken:
         return taken[0] not in ("false", "False", "0", False) if taken else True
     if form in ("list", "repeat") or (form in ("unknown", "router", "optional") and len(taken) > 1):
+        if len(taken) == 1 and isinstance(listed := _read(taken[0]), list):
+            # as_words makes one word of a file's list.
+            taken = listed
         values = [_scalar(word, kind) for word in taken]
         return values[0] if len(values) == 1 and form != "repeat" else values
     if form == "dotted":
@@ -147,14 +160,19 @@ def _value(program: str, name: str, form: str, taken: list[Any], is_negation: bo
             return taken[0]
     text = taken[0]
     if isinstance(text, str) and (form == "json" or text.lstrip()[:1] in "{[") and kind != "text":
-        try:
-            document = json.loads(text)
-        except ValueError:
-            return text
-        return document if isinstance(document, dict | list) else text
+        return _read(text)
     if form == "unknown" or not kind:
         return _scalar(text, "number" if form == "unknown" else "")
     return _scalar(text, kind)
+
+
+def _read(text: str) -> Any:
+    """The map or list that a text is as JSON, else the text."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text
+    return document if isinstance(document, dict | list) else text
 
 
 def _scalar(text: Any, kind: str) -> Any:

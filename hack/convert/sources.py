@@ -4,12 +4,12 @@ from pathlib import Path
 
 import yaml
 
-from hack.base.yamlfile import parse, parse_all
+from hack.base.yamlfile import parse_all
 from hack.chart.manifests import merged, nested
 from hack.convert import dgd, recipe, tke
 from hack.convert.graph import Graph
 from hack.convert.notes import CannotConvertError, Notes
-from hack.convert.tree import Tree, get
+from hack.convert.tree import Tree, get, of_yaml
 
 YAML = (".yaml", ".yml")
 
@@ -22,7 +22,7 @@ def read(path: Path, name: str, settings: dict[str, str], files: dict[str, str],
         return dgd.graph(_chosen(found, name, path), documents, notes)
     for document in documents:
         for key, value in settings.items():
-            document.update(merged(document, nested(key, parse(value))))
+            document.update(merged(document, nested(key, of_yaml(value, f"--set {key}"))))
         if tke.is_values(document):
             return tke.graph(document, notes)
         if recipe.is_values(document):
@@ -84,7 +84,7 @@ def _documents(path: Path, settings: dict[str, str], notes: Notes) -> list[Tree]
 def _of_file(file: Path, notes: Notes, *, is_alone: bool) -> list[Tree]:
     try:
         documents = parse_all(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         says = " ".join(str(error).split())[:200]
         if is_alone:
             raise CannotConvertError(

@@ -3,6 +3,7 @@
 The digests are what the registries answer now. Whoever moves a tag later changes nothing in a release with both files.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,26 @@ def pins(
     files: Sequence[Path | str],
     settings: Sequence[str] = (),
     *,
+    login: str = "",
     ca_file: Path | None = None,
     plain_http: bool = False,
     chart: Path = ROOT,
 ) -> dict[str, Any]:
-    """The values that pin the images. Raises UserError that names every image whose registry gives no digest."""
+    """The values that pin the images. Raises UserError that names every image whose registry gives no digest.
+
+    `login` is the host that REGISTRY_USERNAME and REGISTRY_PASSWORD are of.
+    """
     found = places(files, settings, chart)
     values: dict[str, Any] = {}
     failed = []
-    hosts = {repository(image).host for image in found.values()} or {""}
-    with oci.connect(sorted(hosts)[0], ca_file=ca_file, plain_http=plain_http) as client:
+    hosts = sorted({repository(image).host for image in found.values()})
+    # Never guessed, not even where there is one: the variables may be there for a registry of the user's own.
+    if hosts and os.environ.get("REGISTRY_USERNAME") and login not in hosts:
+        raise UserError(
+            "whose login are REGISTRY_USERNAME and REGISTRY_PASSWORD? Give the registry (--login, make: LOGIN=), one "
+            f"of {', '.join(hosts)}{f', not {login}' if login else ''}; or unset both"
+        )
+    with oci.connect(login, ca_file=ca_file, plain_http=plain_http) as client:
         for path, image in sorted(found.items()):
             try:
                 values = merged(values, nested(path, digest(client, image)))

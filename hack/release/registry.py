@@ -148,7 +148,10 @@ def connect(
 def docker_config(host: str, username: str, password: str) -> dict[str, object]:
     """The user's Docker configuration with one more login, so that other registries stay reachable."""
     existing = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
-    config = json.loads(existing.read_text()) if existing.is_file() else {}
+    try:
+        config = json.loads(existing.read_text()) if existing.is_file() else {}
+    except ValueError as error:
+        raise UserError(f"{existing}: not valid JSON: {error}") from error
     login = base64.b64encode(f"{username}:{password}".encode()).decode()
     return {
         **config,

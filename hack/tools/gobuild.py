@@ -1,5 +1,6 @@
 """The pinned Go modules in hack/data/go: commands built from them, cached by content, and their sources."""
 
+import inspect
 import json
 import platform
 import re
@@ -17,11 +18,21 @@ GO_MODULES = ROOT / "hack" / "data" / "go"
 NO_GO = "Go is not installed. Install Go 1.26 or newer (https://go.dev/doc/install) and run this again."
 
 
-def build_dir(module: str, packages: list[str], ldflags: str = "", tags: str = "") -> Path:
-    """The cache folder that holds (or will hold) the built commands of one module of hack/data/go."""
+def build_dir(
+    module: str,
+    packages: list[str],
+    ldflags: str = "",
+    names: dict[str, str] | None = None,
+    tags: str = "",
+    changed: Callable[[Path], None] | None = None,
+) -> Path:
+    """The cache folder that holds (or will hold) the commands that build() makes of the same arguments."""
     # The version of Go is not part of the key: a cached tool must stay usable where Go is not installed.
     target = f"{platform.system()}-{platform.machine()}"
-    key = content_key(GO_MODULES / module, *packages, ldflags, *filter(None, [tags]), target)
+    renamed = [f"{built} as {wanted}" for built, wanted in (names or {}).items() if built != wanted]
+    # The file of the function that changes the sources, as it is what it does.
+    code = [Path(inspect.getfile(changed))] if changed else []
+    key = content_key(GO_MODULES / module, *packages, ldflags, *filter(None, [tags]), *renamed, *code, target)
     return cache_dir() / "tools" / f"{module}-{key}"
 
 
@@ -50,7 +61,7 @@ def build(
     (default: the last element of its import path) another file name. Statically linked, for this machine.
     `changed` writes a module of its own into a folder, to be built there: upstream's, when it has to be changed.
     """
-    folder = build_dir(module, packages, ldflags, tags)
+    folder = build_dir(module, packages, ldflags, names, tags, changed)
     if folder.is_dir():
         return folder
     step = step or Step(module)

@@ -43,7 +43,7 @@ def find_on_path(tool: Tool) -> Path | None:
 
 def built_path(tool: Tool) -> Path:
     """Where the cache keeps (or will keep) the build of a tool."""
-    return gobuild.build_dir(tool.module, [tool.package], tool.ldflags, tool.tags) / tool.name
+    return gobuild.build_dir(tool.module, [tool.package], tool.ldflags, _names(tool), tool.tags) / tool.name
 
 
 def is_current(tool: Tool) -> bool:
@@ -66,8 +66,7 @@ def provide(tool: Tool) -> str:
         return f"from PATH ({found})"
     executable = built_path(tool)
     source = "cached build" if executable.exists() else "built"
-    last = tool.package.rsplit("/", 1)[-1]
-    gobuild.build(tool.module, [tool.package], tool.ldflags, step, {last: tool.name}, tool.tags)
+    gobuild.build(tool.module, [tool.package], tool.ldflags, step, _names(tool), tool.tags)
     reported = reported_version(executable, tool)
     if reported != tool.version:
         raise UserError(
@@ -89,6 +88,10 @@ def ensure(names: Iterable[str] | None = None) -> dict[str, Path]:
     for name in wanted:
         provide(known[name])
     return {name: TOOLS_BIN / name for name in wanted}
+
+
+def _names(tool: Tool) -> dict[str, str]:
+    return {tool.package.rsplit("/", 1)[-1]: tool.name}
 
 
 def _link(tool: Tool, target: Path) -> None:

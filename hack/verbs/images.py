@@ -56,9 +56,12 @@ def mirror(files: tuple[Path, ...], settings: tuple[str, ...], to: str, ca_file:
 @command.command(help=pinning.__doc__)
 @helm_values
 @click.option("--out", type=NEW_FILE, required=True, help="The values file to write.")
+@click.option("--login", default="", metavar="HOST", help="The registry of REGISTRY_USERNAME and REGISTRY_PASSWORD.")
 @registry_connection
-def pin(files: tuple[Path, ...], settings: tuple[str, ...], out: Path, ca_file: Path | None, plain_http: bool) -> None:
-    values = pinning.pins(files, settings, ca_file=ca_file, plain_http=plain_http)
+def pin(
+    files: tuple[Path, ...], settings: tuple[str, ...], out: Path, login: str, ca_file: Path | None, plain_http: bool
+) -> None:
+    values = pinning.pins(files, settings, login=login, ca_file=ca_file, plain_http=plain_http)
     out.write_text(pinning.written(values, pinning.places(files, settings)))
     console.print(f"{out}: written; give it after the others: {' '.join(f'-f {file}' for file in (*files, out))}")
 

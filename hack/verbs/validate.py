@@ -7,6 +7,7 @@ type the release needs, and, where a test cluster runs, whether the real schedul
 import dataclasses
 import json
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 import click
 import yaml
 
-from hack.base.log import console, print_table
+from hack.base.log import UserError, console, print_table
 from hack.base.yamlfile import repeated_keys
 from hack.chart import kubeschema, machines, policy
 from hack.chart.helm import HelmError
@@ -33,6 +34,7 @@ from preflight import pools
 from preflight.report import Check
 
 NAMESPACE = "validate"
+ANSWER_SECONDS = 5
 
 
 @dataclass
@@ -155,10 +157,21 @@ def check_scheduling(report: Report, scenario: Scenario, made: list[FakeNode], k
         report.done["scheduler"] = "not asked: no test cluster runs (make cluster)"
         return
     # Imported here: the Kubernetes client takes longer than all other answers together.
+    from hack.cluster.kube import Kube
     from hack.kwok import trial
 
+    try:
+        # A kubeconfig stays when its cluster is gone, as after a restart of the machine.
+        Kube.answering(kubeconfig, ANSWER_SECONDS)
+    except UserError as error:
+        report.done["scheduler"] = f"not asked: {textwrap.shorten(str(error), 160)}"
+        return
     wanted = {name: numbers["pods"] for name, numbers in report.summary["components"].items()}
-    outcome, problems = trial.placed(scenario, made, wanted, kubeconfig)
+    try:
+        outcome, problems = trial.placed(scenario, made, wanted, kubeconfig)
+    except UserError as error:
+        # What the others have found is not lost with it.
+        outcome, problems = "gave no answer", [str(error)]
     report.done["scheduler"] = outcome
     report.problems += [("scheduler", text) for text in problems]
 

@@ -130,7 +130,7 @@ def test_a_pinned_release_pulls_by_digest(
     registry: Registry, values: Callable[..., Path], upstream: dict[str, str], tmp_path: Path
 ) -> None:
     file, digests = values(), tmp_path / "digests.yaml"
-    found = pin.pins([file], ca_file=registry.ca_file)
+    found = pin.pins([file], login=registry.host, ca_file=registry.ca_file)
     assert found == {"global": {"simulation": {"image": {"digest": upstream["runtime"]}}}}, "etcd has its digest"
     digests.write_text(pin.written(found, pin.places([file], [])))
     pulled = set(images.references([file, digests]))
@@ -140,4 +140,4 @@ def test_a_pinned_release_pulls_by_digest(
 def test_an_image_without_a_digest_is_named(registry: Registry, values: Callable[..., Path]) -> None:
     says = r"no digest of:\n .*upstream/runtime:no-such-tag \(global.simulation.image.digest\): "
     with pytest.raises(UserError, match=says):
-        pin.pins([values(tag="no-such-tag")], ca_file=registry.ca_file)
+        pin.pins([values(tag="no-such-tag")], login=registry.host, ca_file=registry.ca_file)

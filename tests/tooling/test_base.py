@@ -2,15 +2,20 @@
 
 import io
 import re
+import signal
 import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
-from hack.base import process, wait
+from hack.base import process, step, wait
 from hack.base.log import Table, UserError
-from hack.base.step import Step
+from hack.base.step import Step, stop_all_on_failure
 from hack.base.wait import NotReachedError, UnrecoverableError, meanwhile, wait_for
 from hack.base.yamlfile import parse_all, read_yaml, repeated_keys
 
@@ -90,9 +95,62 @@ def test_a_program_in_the_background_ends_with_the_block() -> None:
     assert program.exit_code is not None
 
 
+STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; exec sleep 6"]
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test takes much less time than the program that does not end when it is asked to."""
+    monkeypatch.setattr(process, "END_SECONDS", 0.2)
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_program_that_will_not_end_is_killed_with_the_block() -> None:
+    with process.background(STUBBORN) as program:
+        wait_for("its output", program.said, lambda text: text == "ready\n", 10, 0.05)
+    assert program.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_step_that_is_interrupted_kills_what_will_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_step: Step, _text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(Step, "say", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Step("test").run(STUBBORN, "sleeping")
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_step_that_fails_kills_what_will_not_end_beside_it() -> None:
+    ready = threading.Event()
+
+    def observe(_line: str) -> None:
+        ready.set()
+
+    def both() -> None:
+        with ThreadPoolExecutor(1) as pool, stop_all_on_failure():
+            pool.submit(Step("test").run, STUBBORN, "sleeping", observe=observe)
+            assert ready.wait(10)
+            raise UserError("of the other")
+
+    with pytest.raises(UserError, match="of the other"):
+        both()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(b"a: [", "not valid YAML"), (b"\xff\xfe", "not valid YAML: 'utf-8'"), (b"- a", "expected a map, found list")],
+    [
+        (b"a: [", "not valid YAML"),
+        (b"\xff\xfe", "not valid YAML: 'utf-8'"),
+        (b"a: 2026-13-01", "not valid YAML: month must be in 1..12"),
+        (b"{<<: " * 2000 + b"}" * 2000, "not valid YAML: maximum recursion"),
+        (b"- a", "expected a map, found list"),
+    ],
 )
 def test_a_file_that_holds_no_map(tmp_path: Path, text: bytes, message: str) -> None:
     file = tmp_path / "values.yaml"
@@ -115,6 +173,11 @@ def test_a_narrow_terminal_cuts_no_word() -> None:
         r"[^\w-]", "", "".join(line.split("│")[1] for line in narrow.file.getvalue().splitlines() if "│" in line)
     )
     assert words == "aggregated-small-chunks"
+
+
+def test_documents_that_cannot_be_read_are_no_yaml() -> None:
+    with pytest.raises(yaml.YAMLError, match="month must be"):
+        parse_all("a: 1\n---\nb: 2026-13-01\n")
 
 
 def test_empty_documents_are_left_out() -> None:

@@ -225,6 +225,20 @@ def test_a_given_image_that_is_nowhere_is_refused(executable: Executable) -> Non
         node_image.provide(fake_runtime(executable), "foo/bar:1")
 
 
+def test_node_images_of_other_checkouts_stay_for_a_day(executable: Executable, tmp_path: Path) -> None:
+    folder = node_build.cached_archive().parent
+    folder.mkdir(parents=True)
+    for name in (node_build.key(), "theirs", "old"):
+        (folder / f"{name}.tar").touch()
+    os.utime(folder / "old.tar", (0, 0))
+    tags = [node_build.reference(), *(f"{node_build.NAME}:v1.36.4-{name}" for name in ("theirs", "old"))]
+    log = tmp_path / "removed"
+    executable("podman", f'if [ "$1" = images ]; then echo "{" ".join(tags)}"; else echo "$@" >> {log}; fi')
+    node_build._prune(Runtime("podman", "5.4.2"))
+    assert {file.stem for file in folder.iterdir()} == {node_build.key(), "theirs"}
+    assert log.read_text() == f"image rm {tags[2]}\n"
+
+
 def test_the_key_of_the_node_image_follows_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = tmp_path / "node"
     files.mkdir()

@@ -1,5 +1,6 @@
 """`convert`: what becomes of deployments of every kind that it reads, and of values on their way to the operator."""
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,15 @@ def test_a_name_with_a_tag_is_kept_and_its_size_read(tmp_path: Path) -> None:
     assert (problems, model["name"], model["sizeGiB"]) == ([], "llama3.1:8b", 16)
 
 
+@pytest.mark.parametrize("text", ["[", "2026-13-01", "*b"])
+def test_settings_and_files_that_are_no_yaml_are_named(text: str) -> None:
+    with pytest.raises(CannotConvertError, match=r"--set a\.b: not valid YAML: "):
+        verb.inward(DATA / "tke-values.yaml", "", {"a.b": text}, {}, "")
+    files = {**A4X_FILES, "decode_serving_config": f"a: {text}"}
+    with pytest.raises(CannotConvertError, match="decode_serving_config: not valid YAML: "):
+        verb.inward(DATA / "a4x-values.yaml", "", {}, files, "")
+
+
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     output = tmp_path / "out.yaml"
@@ -342,6 +352,37 @@ def test_flags_are_read_as_the_program_reads_them() -> None:
     assert found == {"enable-flashinfer-autotune": False, "gpu-memory-utilization": 0.9, "optimization-level": "3"}
     assert "swap-space" in said(notes, "change")
     assert flags.parsed("sglang", words[:2], "w", notes).values == {"tp-size": 4}
+
+
+@pytest.mark.parametrize("name", ["no-enable-prefix-caching", "no_enable_prefix_caching"])
+def test_a_negation_means_the_same_in_a_file(name: str) -> None:
+    off: dict[str, Any] = {"enable-prefix-caching": False}
+    for value, means in ((True, off), ("true", off), (False, {}), ("false", {})):
+        assert flags.of_file("vllm", {name: value}, "w", Notes()).values == means
+    for is_set, means in ((True, off), (False, {})):
+        assert flags.parsed("vllm", flags.as_words(name, is_set), "w", Notes()).values == means
+
+
+@pytest.mark.parametrize(
+    ("program", "flag", "value", "means"),
+    [
+        ("vllm", "speculative-config", {"method": "mtp", "on": True, "b": None}, None),
+        ("vllm", "speculative-config", None, {}),
+        ("vllm", "hf-overrides", {"since": datetime.date(2026, 1, 2)}, {"hf-overrides": {"since": "2026-01-02"}}),
+        ("vllm", "cudagraph-capture-sizes", [1, 2], None),
+        ("vllm", "kv-cache-dtype-skip-layers", ["0", "a b"], None),
+        ("sglang", "cuda-graph-bs-decode", [4], {"cuda-graph-bs-decode": 4}),
+        ("vllm", "max-model-len", 5, None),
+        ("vllm", "not-yet-known", [{"a": 1}], None),
+    ],
+)
+def test_what_is_no_text_in_a_recipes_file_stays_what_it_is(program: str, flag: str, value: Any, means: Any) -> None:
+    found = flags.parsed(program, flags.as_words(flag, value), "w", notes := Notes())
+    assert (found.values, notes.entries) == ({flag: value} if means is None else means, [])
+
+
+def test_a_flag_without_a_value_is_none() -> None:
+    assert flags.of_file("sglang", {"quantization": None, "tp-size": 2}, "w", Notes()).values == {"tp-size": 2}
 
 
 OUT = ("a3u-multi", "a4x-10p8d", "aks-agg")

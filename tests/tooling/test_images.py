@@ -1,6 +1,8 @@
 """The images of a test cluster: cache keys, the simulated model, agreement of the pins. Nothing is built."""
 
+import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -72,6 +74,59 @@ class TestCache:
         after = build_images.images()
         assert after["nats"].key != before["nats"].key
         assert after["nats"].reference == "docker.io/dynamo-disagg/nats:9.9.9"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"module": "nats"},
+            {"packages": ["./cmd/adapter"]},
+            {"names": {"operator": "keda"}},
+            {"ldflags": "-X a=b"},
+            {"tags": "some"},
+            {"changed": None},
+            {"runs": ""},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_the_key_follows_the_stand_in(self, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        before = build_images.images()
+        changed = dataclasses.replace(build_images.STAND_INS["keda"], **change)
+        monkeypatch.setitem(build_images.STAND_INS, "keda", changed)
+        after = build_images.images()
+        assert {name for name, image in after.items() if image.key != before[name].key} == {"keda"}
+
+    @pytest.mark.parametrize(
+        ("packages", "images"),
+        [
+            ("FIREWALL_PACKAGES", {"kube-router"}),
+            ("BASE_PACKAGES", {"sim-runtime", "sim-runtime-previous", "aiperf"}),
+            ("BASE_OPTIONS", {"sim-runtime", "sim-runtime-previous", "aiperf"}),
+        ],
+    )
+    def test_the_key_follows_the_debian_packages(
+        self, packages: str, images: set[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = build_images.images()
+        monkeypatch.setattr(build_images, packages, [*getattr(build_images, packages), "one-more"])
+        after = build_images.images()
+        assert {name for name, image in after.items() if image.key != before[name].key} == images
+
+    def test_only_old_archives_of_the_same_image_are_removed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def make(_image: object, _runtime: object, _step: object, output: Path) -> str:
+            output.touch()
+            return "made"
+
+        monkeypatch.setattr(build_images, "_make_upstream", make)
+        known = build_images.images()
+        folder = known["keda"].archive.parent
+        folder.mkdir(parents=True)
+        old, new, other = folder / f"keda-{'0' * 16}.tar", folder / f"keda-{'1' * 16}.tar", "keda-metrics-apiserver"
+        for file in (old, new, known[other].archive):
+            file.touch()
+            if file != new:
+                os.utime(file, (0, 0))
+        build_images._provide(known["keda"], Runtime("docker", "28"))
+        assert {*folder.glob("*.tar")} == {new, known["keda"].archive, known[other].archive}
 
     def test_an_unknown_image_is_named(self) -> None:
         with pytest.raises(

@@ -136,3 +136,54 @@ def test_what_is_provided_stays(states: list[str], made: list[str]) -> None:
     simulated.provide("/things", {"metadata": {"name": "it"}})
     assert simulated._made == made
     assert server.asked[-1].startswith("POST" if made else "GET")
+
+
+class Emptied:
+    """An API server of which a path is refused, or all are not answered; a namespace is gone once it is deleted."""
+
+    url = "https://127.0.0.1"
+
+    def __init__(self, refused: str) -> None:
+        self.refused = refused
+        self.deleted: list[str] = []
+
+    def request(self, method: str, path: str, **_: Any) -> requests.Response:
+        assert method == "DELETE"
+        self.deleted.append(path)
+        if not self.refused:
+            raise requests.ConnectionError("refused")
+        answer = requests.Response()
+        answer.request = requests.Request(method, self.url + path).prepare()
+        answer.url = self.url + path
+        answer.status_code = 500 if self.refused in path else 200
+        return answer
+
+    def get_json(self, path: str) -> Any:
+        self.deleted.append("-- wait --")
+        return {"items": []}
+
+
+def to_be_emptied(refused: str) -> tuple[Emptied, simulator.Simulator]:
+    server: Any = Emptied(refused)
+    running: Any = Running()
+    simulated = simulator.Simulator(server, "owner", running)
+    simulated._namespaces, simulated._pools, simulated._made = ["a", "b", "c"], {"a"}, ["/policies/1", "/bindings/1"]
+    return server, simulated
+
+
+@pytest.mark.parametrize("refused", ["/namespaces/a", "/nodes", "/bindings"])
+def test_what_cannot_be_removed_keeps_nothing_else(refused: str) -> None:
+    server, simulated = to_be_emptied(refused)
+    with pytest.raises(UserError, match=f"^DELETE https://127.0.0.1.*{refused}.* answered 500: $"):
+        simulated.remove_everything()
+    assert [path.partition("?")[0].rpartition("/v1/")[2] for path in server.deleted] == [
+        *("namespaces/a", "namespaces/b", "namespaces/c", "-- wait --"),
+        *("nodes", "resourceslices", "/bindings/1", "/policies/1"),
+    ]
+
+
+def test_a_server_that_is_gone_is_not_asked_for_ever() -> None:
+    server, simulated = to_be_emptied("")
+    with pytest.raises(UserError, match="no answer from the API server"):
+        simulated.remove_everything()
+    assert len(server.deleted) == simulator.UNANSWERED

@@ -402,6 +402,12 @@ class TestMessages:
             "credHelpers": {"ghcr.io": ""},
         }
 
+    def test_logins_that_cannot_be_read_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "config.json").write_text("{")
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        with pytest.raises(UserError, match=r"config\.json: not valid JSON: "):
+            oci.docker_config("ghcr.io", "user", "pass")
+
 
 def test_command_package(
     checkout: Path, built: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

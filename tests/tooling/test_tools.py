@@ -1,6 +1,7 @@
 """The pinned tools: finding them on PATH, building them once, and what is said when neither works."""
 
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,8 +145,23 @@ def test_the_key_of_a_build_follows_its_inputs(tmp_path: Path, monkeypatch: pyte
     assert gobuild.build_dir("some", ["a/b"], "-X v=1") == first
     assert gobuild.build_dir("some", ["a/b"], "-X v=2") != first
     assert gobuild.build_dir("some", ["a/c"], "-X v=1") != first
+    assert gobuild.build_dir("some", ["a/b"], "-X v=1", {"b": "b"}) == first
+    assert gobuild.build_dir("some", ["a/b"], "-X v=1", {"b": "c"}) != first
     (module / "go.sum").write_text("sum")
     assert gobuild.build_dir("some", ["a/b"], "-X v=1") != first
+
+
+def test_the_key_of_a_build_follows_what_changes_its_sources(tmp_path: Path) -> None:
+    file = tmp_path / "change.py"
+
+    def key(text: str) -> Path:
+        file.write_text(text)
+        return gobuild.build_dir("keda", ["./cmd/operator"], changed=runpy.run_path(str(file))["sources"])
+
+    first = key("def sources(folder): pass\n")
+    assert key("def sources(folder): pass\n") == first
+    assert key("def sources(folder): print(folder)\n") != first
+    assert gobuild.build_dir("keda", ["./cmd/operator"]) != first
 
 
 def test_an_unknown_tool_is_refused_with_the_known_ones() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -11,12 +12,14 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from hack.base.log import UserError
 from hack.base.paths import ROOT
 from hack.chart import render as chart
 from hack.chart.helm import HelmError, HelmResult
 from hack.chart.installation import Installation, plan
 from hack.chart.manifests import Manifests, merged
 from hack.chart.scenarios import NAMED, Scenario
+from hack.cluster import kube
 from hack.kwok import simulator, trial
 from hack.kwok.site import Site
 from hack.verbs import cli, validate
@@ -249,12 +252,56 @@ def test_what_the_test_cluster_refuses_is_a_problem(monkeypatch: pytest.MonkeyPa
         def install(self) -> float:
             raise HelmError(HelmResult(("helm", "install"), 1, "", "Error: admission webhook denied the request\n"), {})
 
+    monkeypatch.setattr(kube, "Kube", MagicMock())
     monkeypatch.setattr(trial, "Site", Refusing)
     monkeypatch.setattr(trial, "Kube", MagicMock())
     monkeypatch.setattr(simulator, "running", MagicMock())
     found = validate.Report([], summary={"components": {}})
     validate.check_scheduling(found, NAMED[0], [], Path("kubeconfig"))
     assert found.problems == [("scheduler", "Error: admission webhook denied the request")]
+
+
+SILENT = """
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:PORT"}}]
+users: [{name: a, user: {token: t}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+current-context: a
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "listens", "why"),
+    [
+        (SILENT, False, "no answer from the API server https://127.0.0.1:"),
+        # As one that stalls, or a program of others on the port that the cluster had.
+        (SILENT, True, "no answer from the API server https://127.0.0.1:"),
+        ("", False, "cannot read kubeconfig"),
+    ],
+)
+def test_a_kubeconfig_whose_cluster_is_gone_costs_no_report(
+    text: str, listens: bool, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(validate, "ANSWER_SECONDS", 0.5)
+    kubeconfig = tmp_path / "kubeconfig"
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        if listens:
+            port.listen()
+        kubeconfig.write_text(text.replace("PORT", str(port.getsockname()[1])))
+        code = cli.run(["validate", "--json", f"--kubeconfig={kubeconfig}", str(A3U)])
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["problems"], found["summary"]["gpus"]) == (0, [], 16)
+    assert found["done"]["scheduler"].startswith(f"not asked: {why}")
+    assert len(found["done"]["scheduler"]) < 200
+
+
+def test_a_scheduler_that_gives_no_answer_costs_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube, "Kube", MagicMock())
+    monkeypatch.setattr(trial, "placed", MagicMock(side_effect=UserError("kwok ended with exit code 1")))
+    found = validate.Report([], summary={"components": {}})
+    validate.check_scheduling(found, NAMED[0], [], Path("kubeconfig"))
+    assert found.problems == [("scheduler", "kwok ended with exit code 1")]
+    assert found.done["scheduler"] == "gave no answer"
 
 
 def test_every_file_of_this_repository_fits_its_machine() -> None:
