@@ -10,7 +10,7 @@ in: root context; out: one of them, or nothing where no KV cache is moved
 {{- $global := .Values.global }}
 {{- if and (eq $global.serving "disaggregated") (not $global.simulation.enabled) }}
 {{- if include "common.hardware.hasRdma" . }}rdma
-{{- else if (include "common.hardware" . | fromJson).computeDomain }}nvlink
+{{- else if (include "common.worker.hardware" . | fromJson).computeDomain }}nvlink
 {{- else }}tcp
 {{- end }}
 {{- end }}

@@ -7,8 +7,8 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 */}}
 {{- define "dynamo-disagg.probe" -}}
 {{- $root := .root }}{{ $decode := .root.Subcharts.decode }}
-{{- $hardware := include "common.hardware" $decode | fromJson }}
-{{- $rank := dict "class" "leader" "labels" dict "number" 0 "leaderAddress" "" "memberAddress" "" }}
+{{- $hardware := include "common.worker.hardware" $decode | fromJson }}
+{{- $rank := dict "class" "leader" "labels" dict "number" 0 "leaderAddress" "" "memberAddress" "%d" }}
 {{- $worker := include "common.worker.podTemplate" (dict "root" $decode "rank" $rank) | fromYaml }}
 {{- $engine := first $worker.spec.containers }}
 {{- $name := include "common.name" (dict "root" $root "component" .name) }}
@@ -24,7 +24,7 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 {{- range $engine.env }}{{ if not (hasKey $ownedEnv .name) }}{{ $env = append $env . }}{{ end }}{{ end }}
 {{- /* A GPU each; of the other devices what a worker's pod has. */}}
 {{- $devices := ternary dict (dict $hardware.gpuResource 1) (eq "true" (include "common.hardware.claimsGpus" $hardware)) }}
-{{- range $device, $count := $hardware.extendedResources }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
+{{- range $device, $count := include "dynamo-disagg.probe.devices" $root | fromJson }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
 {{- $resources := dict "requests" (merge (dict "cpu" "500m" "memory" "2Gi") $devices) "limits" (merge (dict "memory" "8Gi") $devices) }}
 {{- with $engine.resources.claims }}{{ $_ := set $resources "claims" . }}{{ end }}
 {{- $floor := include "dynamo-disagg.verify.floor" $root | fromYaml }}
@@ -105,6 +105,21 @@ spec:
             {{- toYaml $mounts | nindent 12 }}
       volumes:
         {{- toYaml $volumes | nindent 8 }}
+{{- end }}
+
+{{/*
+dynamo-disagg.probe.devices: what each of the two pods has of a machine's devices but GPUs: as much as a decode worker, and on one node at most
+half of what that has. in: root context; out: JSON map, 0 where two are too many
+*/}}
+{{- define "dynamo-disagg.probe.devices" -}}
+{{- $has := (include "common.hardware" . | fromJson).extendedResources }}
+{{- $together := eq .Values.global.colocation.topologyKey "kubernetes.io/hostname" }}
+{{- $devices := dict }}
+{{- range $device, $count := (include "common.hardware" .Subcharts.decode | fromJson).extendedResources }}
+{{- if and $together (hasKey $has $device) }}{{ $count = min (int $count) (div (int (get $has $device)) 2) }}{{ end }}
+{{- $_ := set $devices $device $count }}
+{{- end }}
+{{- toJson $devices }}
 {{- end }}
 
 {{/*

@@ -43,7 +43,7 @@ global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which
 {{- define "validate.apis" -}}
 {{- if include "validate.seesCluster" . }}
 {{- $needs := list }}
-{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $hardware := include "common.worker.hardware" . | fromJson }}
 {{- if include "common.isSet" . }}
 {{- $needs = append $needs (dict "api" "disaggregatedset.x-k8s.io/v1/DisaggregatedSet" "where" "global.multiNode.controller") }}
 {{- end }}

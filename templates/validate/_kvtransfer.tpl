@@ -14,8 +14,14 @@ An engine says in "validate.engine.<name>.kvTransfer" what it takes; in: root co
 {{- $engine := .Values.global.engine.name }}
 {{- $takes := include (printf "validate.engine.%s.kvTransfer" $engine) . | fromYaml }}
 {{- $defaults := dict "backends" (list "UCX") "onLoadFailure" "fail" "leaseSeconds" 30.0 "extraConfig" dict "offloadConnectors" list }}
+{{- range $index, $offload := $transfer.offloadConnectors }}
+{{- if has .kv_connector (list "NixlConnector" "MooncakeConnector" "MultiConnector" "PdConnector") }}
+global.kvTransfer.offloadConnectors[{{ $index }}]: {{ .kv_connector }} moves the KV cache between the roles, which global.kvTransfer.connector says, and the chart joins the connectors: remove it
+{{- end }}
+{{- end }}
 {{- if eq .Values.global.serving "aggregated" }}
 {{- $set := list }}
+{{- if not (hasKey $takes.refuses "offloadConnectors") }}{{ $_ := unset $defaults "offloadConnectors" }}{{ end }}
 {{- range $key := keys $defaults | sortAlpha }}
 {{- $value := get $transfer $key }}
 {{- /* A null took one of a lower layer back. */}}
@@ -51,11 +57,6 @@ global.kvTransfer.connector: the fabric of {{ .Values.global.hardware }} is used
 {{- range $key, $instead := $takes.refuses }}
 {{- if ne (get $transfer $key | toJson) (get $defaults $key | toJson) }}
 global.kvTransfer.{{ $key }}: {{ $engine }} has no such setting: {{ $instead }}
-{{- end }}
-{{- end }}
-{{- range $index, $offload := $transfer.offloadConnectors }}
-{{- if has .kv_connector (list "NixlConnector" "MooncakeConnector" "MultiConnector" "PdConnector") }}
-global.kvTransfer.offloadConnectors[{{ $index }}]: {{ .kv_connector }} moves the KV cache between the roles, which global.kvTransfer.connector says, and the chart joins the connectors: remove it
 {{- end }}
 {{- end }}
 {{- if ne $transfer.connector "nixl" }}

@@ -1,8 +1,11 @@
 {{/* validate.machine: what a machine type cannot give to these workers, and what they must leave of it. */}}
 {{- define "validate.machine" -}}
 {{- $global := .Values.global }}
-{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $hardware := include "common.worker.hardware" . | fromJson }}
 {{- range $name, $claim := $hardware.claims }}
+{{- if regexMatch "(^|[.])(gpu|mig)[.]" ($claim.deviceClassName | default "") }}
+global.hardwareSpec.rdma.claims.{{ $name }}.deviceClassName: {{ $claim.deviceClassName }} is a class of GPUs, which pods get as {{ $hardware.gpuResource }} besides, and the claim would pass for a fabric: write the class of the NICs, with the GPUs' in gpuDeviceClassName, or remove the claim
+{{- end }}
 {{- if and $claim.gpuDeviceClassName (not $claim.perGpu) }}
 global.hardwareSpec.rdma.claims.{{ $name }}.perGpu: gpuDeviceClassName gives each GPU its devices: set perGpu=true
 {{- end }}
@@ -15,7 +18,7 @@ global.hardwareSpec.rdma.claims.{{ $name }}.perGpu: gpuDeviceClassName gives eac
 {{- if and (contains "mig-" $hardware.gpuResource) (gt $gpus 1) }}
 {{ $role }}.parallelism: a worker of {{ $gpus }} MIG slices cannot pass data between them, as NCCL does not: choose sizes of 1 and more replicas
 {{- end }}
-{{- if and $hardware.computeDomain (gt (int .Values.replicas) 1) (le (mul 2 $gpus) (int $hardware.gpusPerNode)) }}
+{{- if and (include "common.worker.hardware" . | fromJson).computeDomain (gt (int .Values.replicas) 1) (le (mul 2 $gpus) (int $hardware.gpusPerNode)) }}
 {{ $role }}.parallelism: a node has one channel of the ComputeDomain, so no other worker fits beside one of {{ $gpus }} GPU{{ if gt $gpus 1 }}s{{ end }}: use all {{ $hardware.gpusPerNode }} of a node, or set global.hardwareSpec.computeDomain=false
 {{- end }}
 {{- end }}

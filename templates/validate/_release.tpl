@@ -33,7 +33,7 @@ global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: wri
 {{- /* Of a LeaderWorkerSet <name>-0-<revision>-prefill, for which its controller makes StatefulSets <that>-<worker>. */}}
 {{- $room := ternary 30 34 (eq "true" (include "common.isSet" .)) }}
 {{- if gt (len $name) $room }}
-release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for {{ $room }}: choose a shorter release name or global.nameOverride
+release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for {{ $room }}: choose a shorter release name, or {{ if .Values.global.fullnameOverride }}a shorter global.fullnameOverride{{ else }}set global.fullnameOverride, which takes its place{{ with .Values.global.nameOverride }}, and remove global.nameOverride{{ end }}{{ end }}
 {{- end }}
 {{- if and .Values.global.nameOverride .Values.global.fullnameOverride }}
 global.nameOverride: global.fullnameOverride takes its place: remove one of the two

@@ -10,7 +10,7 @@
 {{- range $role := include "common.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $_ := set $roles $role (dict "facts" (include "validate.facts" (dict "context" . "program" .Values.global.engine.name) | fromJson)) }}
-{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $hardware := include "common.worker.hardware" . | fromJson }}
 {{- $selector := .Values.nodeSelector }}
 {{- range $label, $value := $hardware.nodeSelector }}
 {{- with get $selector $label }}
@@ -33,7 +33,7 @@
 {{ $role }}.hostIPC: a worker can read the shared memory of every process of its node. The namespace must allow privileged pods.
 {{- end }}
 {{- $perNode := int $hardware.gpusPerNode }}
-{{- if and $hardware.computeDomain (lt (include "common.worker.gpus" . | int) $perNode) }}
+{{- if and (include "common.worker.hardware" . | fromJson).computeDomain (lt (include "common.worker.gpus" . | int) $perNode) }}
 {{ $role }}.parallelism leaves GPUs of each node idle: a node has one channel of the ComputeDomain, so each worker takes a node.
 {{- end }}
 {{- if and (gt (int .Values.parallelism.tensor) $perNode) (not (include "common.hardware.hasRdma" .)) }}

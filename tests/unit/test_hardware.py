@@ -156,3 +156,42 @@ def test_each_gpu_is_claimed_with_the_nic_under_its_root(render: Render) -> None
         assert "nvidia.com/gpu" not in resources["limits"]
         assert resources["claims"] == [{"name": "rdma"}]
         assert manifests.claimed(manifests.pod(role), "gpu.nvidia.com") == 2
+
+
+RACK = {"hardware": "gke-a4x", "model": {"name": "Qwen/Qwen3-VL-30B-A3B-Instruct", "sizeGiB": 58}}
+MEMORY = {"resources": {"limits": {"memory": "200Gi"}}}
+
+
+def domain_of(pod: PodTemplate) -> tuple[bool, bool, bool]:
+    """Whether a pod has a channel of the ComputeDomain, is bound to its clique, and tells NCCL of it."""
+    claimed = "compute-domain" in [claim["name"] for claim in pod.spec.get("resourceClaims", [])]
+    bound = "nvidia.com/gpu.clique" in str(pod.spec.get("affinity"))
+    return claimed, bound, "NCCL_MNNVL_ENABLE" in pod.container("engine").env()
+
+
+@pytest.mark.parametrize(("tensor", "shared"), [(4, False), (8, True)])
+def test_aggregated_workers_share_memory_where_one_takes_several_nodes(
+    tensor: int, shared: bool, render: Render
+) -> None:
+    """Else they stand on any rack: nothing of theirs leaves the node."""
+    workers = {**MEMORY, "replicas": 2, "parallelism": {"tensor": tensor}}
+    manifests = render({"global": {**RACK, "serving": "aggregated"}, "decode": workers})
+    assert bool(manifests.all("ComputeDomain")) is shared
+    pod = manifests.leaders("decode")[0] if shared else manifests.pod("decode")
+    assert domain_of(pod) == (shared,) * 3
+
+
+def test_encoders_have_no_channel_of_a_domain(render: Render) -> None:
+    """A node has one, and theirs would keep a worker off it."""
+    roles = {role: {**MEMORY, "parallelism": {"tensor": 4}} for role in ("prefill", "decode")}
+    manifests = render({"global": RACK, **roles, "encode": {"replicas": 2}})
+    assert domain_of(manifests.pod("encode")) == (False, False, False)
+    for role in roles:
+        assert domain_of(manifests.pod(role)) == (True, True, True)
+
+
+def test_without_a_domain_nccl_is_told_of_none(render: Render, role: str) -> None:
+    values = {"global": {**RACK, "hardwareSpec": {"computeDomain": False}}, role: {"parallelism": {"tensor": 4}}}
+    assert domain_of(render(merged(values, {"prefill": MEMORY, "decode": MEMORY})).pod(role)) == (False, False, False)
+    told = render(merged(values, {"prefill": MEMORY, "decode": MEMORY, role: {"env": {"NCCL_MNNVL_ENABLE": "2"}}}))
+    assert told.pod(role).container("engine").env()["NCCL_MNNVL_ENABLE"] == "2"

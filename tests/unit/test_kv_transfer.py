@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 import yaml
 
 from hack.chart.manifests import Object, nested
@@ -64,6 +65,18 @@ def test_dynamos_own_offload_has_its_own_wrapper(render: Render, role: str) -> N
     config = vllm(render, role, offloadConnectors=[kvbm])
     assert config["kv_connector"] == "PdConnector"
     assert config["kv_connector_module_path"] == "kvbm.vllm_integration.connector"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_aggregated_workers_offload_without_a_transfer(number: int, render: Render) -> None:
+    keeps = [{"kv_connector": f"Connector{index}"} for index in range(number)]
+    values = {"global": {"serving": "aggregated", "kvTransfer": {"offloadConnectors": keeps}}}
+    config = json.loads(render(values).pod("decode").container("engine").flag("kv-transfer-config") or "")
+    both = [{**connector, "kv_role": "kv_both"} for connector in keeps]
+    several = {"kv_connector": "MultiConnector", "kv_role": "kv_both"}
+    assert config == (both[0] if number == 1 else {**several, "kv_connector_extra_config": {"connectors": both}})
+    plain = render({"global": {"serving": "aggregated"}}).pod("decode").container("engine")
+    assert plain.flag("kv-transfer-config") is None
 
 
 def test_sglang_reads_the_backend_from_its_environment(render: Render, role: str) -> None:

@@ -128,6 +128,19 @@ def test_it_is_where_and_what_a_decode_worker_is(file: str, render: Render) -> N
     assert not pod.spec.get("initContainers")
 
 
+@pytest.mark.parametrize(("together", "devices"), [(True, 16), (False, 24)])
+def test_both_fit_on_a_node_that_the_roles_divide(together: bool, devices: int, render: Render) -> None:
+    """A node has 32 of them."""
+    efa = "vpc.amazonaws.com/efa"
+    shares = {
+        "prefill": {"rdma": {"extendedResources": {efa: 8}}},
+        "decode": {"rdma": {"extendedResources": {efa: 24}}},
+    }
+    machine = {"hardware": "eks-p5", "kvTransfer": {"backends": ["LIBFABRIC"]}}
+    values = merged(TEST, {"global": machine}, shares, COLOCATED if together else {})
+    assert probe(render(values)).containers()[0].spec["resources"]["limits"][efa] == devices
+
+
 def test_nothing_of_dynamo_and_the_model_is_in_it(render: Render) -> None:
     values = {"decode": {"env": {"UCX_LOG_LEVEL": "info"}}}
     pod = probe(render(merged(TEST, values), ["values/a3u-multi.yaml"]))

@@ -114,7 +114,7 @@ spec:
 {{- if not (hasKey . "parts") }}
 {{- $values := .Values }}
 {{- $model := include "common.model" . | fromJson }}
-{{- $hardware := include "common.hardware" . | fromJson }}
+{{- $hardware := include "common.worker.hardware" . | fromJson }}
 {{- $context := include "common.worker.context" . | fromJson }}
 {{- $ofRank := merge (dict "root" . "rank" (dict "class" "leader")) $context }}
 {{- $needed := (include (printf "common.engine.%s.pod" (include "common.engineName" .)) $ofRank | fromYaml).volumes | default dict }}

@@ -26,6 +26,26 @@ is the chart's name, and what differs between the roles is values.
 {{- .nodes }}
 {{- end }}
 
+{{/*
+common.worker.hardware: common.hardware with a ComputeDomain only where GPUs of several pods use each other's memory: between prefill and
+decode, and within a worker of several nodes. Encoders hand theirs on through the hosts (docs/multimodal.md).
+in: component context, or the root chart's; out: JSON map
+*/}}
+{{- define "common.worker.hardware" -}}
+{{- $text := include "common.hardware" . }}
+{{- $hardware := $text | fromJson }}
+{{- $worker := get (.Subcharts | default dict) "decode" | default . }}
+{{- $between := and (eq .Values.global.serving "disaggregated") (ne .Chart.Name "encode") }}
+{{- if and $hardware.computeDomain (or $between (gt (include "common.worker.nodes" $worker | int) 1)) }}{{ $text }}
+{{- else }}
+{{- /* NCCL that is told to use NVLink between nodes (1) does not start in a pod without a channel of a domain. */}}
+{{- $_ := set $hardware "computeDomain" false }}
+{{- $_ := set $hardware "claims" (omit $hardware.claims "compute-domain") }}
+{{- $_ := set $hardware "env" (omit $hardware.env "NCCL_MNNVL_ENABLE") }}
+{{- toJson $hardware }}
+{{- end }}
+{{- end }}
+
 {{/* common.worker.podGpus: GPUs of each of a worker's pods. */}}
 {{- define "common.worker.podGpus" -}}
 {{ div (include "common.worker.gpus" . | int64) (include "common.worker.nodes" . | int64) }}
@@ -107,7 +127,7 @@ common.colocationKey: the label of the domain that holds all workers. Memory of 
 it pods get ready and answer with nothing. in: component context
 */}}
 {{- define "common.colocationKey" -}}
-{{- $inOneClique := and (not .Values.exclusiveTopologyKey) (include "common.hardware" . | fromJson).computeDomain }}
+{{- $inOneClique := and (not .Values.exclusiveTopologyKey) (include "common.worker.hardware" . | fromJson).computeDomain }}
 {{- .Values.global.colocation.topologyKey | default (ternary "nvidia.com/gpu.clique" "" (eq (toString $inOneClique) "true")) }}
 {{- end }}
 

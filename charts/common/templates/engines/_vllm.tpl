@@ -62,7 +62,7 @@ pullPolicy: IfNotPresent
 {{- if gt (int .expert) 1 }}{{ $_ := set $args "enable-expert-parallel" true }}{{ end }}
 {{- end }}
 {{- end }}
-{{- if has .mode (list "prefill" "decode") }}
+{{- if or (has .mode (list "prefill" "decode")) (and (eq .mode "agg") $global.kvTransfer.offloadConnectors) }}
 {{- $_ := set $args "kv-transfer-config" (include "common.engine.vllm.kvTransfer" . | fromJson) }}
 {{- end }}
 {{- /* Only workers whose cache the router indexes publish events; without them a kv router is blind. */}}
@@ -84,11 +84,15 @@ pullPolicy: IfNotPresent
 
 {{/*
 common.engine.vllm.kvTransfer: KVTransferConfig of a role (vllm/config/kv_transfer.py). Each role has its own kv_role:
-vLLM deprecates kv_both for NIXL, and its guards against a wrong pair work only with producer and consumer.
+vLLM deprecates kv_both for NIXL, and its guards against a wrong pair work only with producer and consumer. Aggregated workers have
+what offloads their cache alone.
 out: JSON map
 */}}
 {{- define "common.engine.vllm.kvTransfer" -}}
 {{- with .root.Values.global.kvTransfer }}
+{{- $offload := list }}
+{{- range .offloadConnectors }}{{ $offload = append $offload (merge (dict) . (dict "kv_role" "kv_both")) }}{{ end }}
+{{- if ne $.mode "agg" }}
 {{- $config := dict
       "kv_connector" (get (dict "nixl" "NixlConnector" "mooncake" "MooncakeConnector") .connector)
       "kv_role" (ternary "kv_producer" "kv_consumer" (eq $.mode "prefill"))
@@ -97,11 +101,10 @@ out: JSON map
 {{- $_ := set $config "kv_connector_extra_config" (dict "backends" .backends "kv_lease_duration" (int64 .leaseSeconds)) }}
 {{- end }}
 {{- $config = include "common.overlay" (list $config .extraConfig) | fromJson }}
-{{- if .offloadConnectors }}
-{{- $connectors := list (omit $config "kv_load_failure_policy") }}
+{{- if $offload }}
+{{- $connectors := concat (list (omit $config "kv_load_failure_policy")) $offload }}
 {{- $wrapper := dict "kv_connector" "MultiConnector" }}
-{{- range .offloadConnectors }}
-{{- $connectors = append $connectors (merge (dict) . (dict "kv_role" "kv_both")) }}
+{{- range $offload }}
 {{- if eq .kv_connector "DynamoConnector" }}
 {{- $wrapper = dict "kv_connector" "PdConnector" "kv_connector_module_path" "kvbm.vllm_integration.connector" }}
 {{- end }}
@@ -112,6 +115,11 @@ out: JSON map
       "kv_connector_extra_config" (dict "connectors" $connectors)) }}
 {{- end }}
 {{- toJson $config }}
+{{- else if eq (len $offload) 1 }}
+{{- first $offload | toJson }}
+{{- else }}
+{{- dict "kv_connector" "MultiConnector" "kv_role" "kv_both" "kv_connector_extra_config" (dict "connectors" $offload) | toJson }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -181,7 +189,7 @@ prefill-context-parallel-size: remove it; the GPUs of a worker follow from {role
 enable-expert-parallel: "{role}.parallelism.expert"
 kv-transfer-config: global.kvTransfer (backends, offloadConnectors, extraConfig)
 kv-events-config: global.router.mode
-connector: global.kvTransfer.connector
+connector: global.kvTransfer.connector, or offloadConnectors for what keeps the KV cache elsewhere
 namespace: remove it; it is derived from the release
 endpoint: remove it; it is derived from the role
 discovery-backend: global.discovery.backend
