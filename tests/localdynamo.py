@@ -18,6 +18,7 @@ import requests
 from hack.base import process
 from hack.base.paths import ROOT, cache_dir, content_key
 from hack.base.wait import wait_for
+from hack.data.runtime.model import write_model
 from tests.prometheus import free_port
 
 RUNTIME = ROOT / "hack" / "data" / "runtime"
@@ -110,7 +111,7 @@ def running(folder: Path, pools: Mapping[str, int] = POOLS, arguments: Sequence[
     """A frontend with the kv router, and so many mockers of each role with `arguments`, ready for requests."""
     made = Dynamo(folder)
     folder.mkdir(exist_ok=True)
-    process.output([sys.executable, RUNTIME / "model.py", folder / "model"], "the model's folder")
+    write_model(folder / "model")
     try:
         made.start(
             *("frontend-0", "dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", str(made.http)),

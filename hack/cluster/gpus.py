@@ -181,7 +181,7 @@ def set_health(
     checked_nodes(kube, [node])
     pods = [pod for pod in ready_plugin_pods(kube) if pod.spec.node_name == node]
     if not pods:
-        raise UserError(f'no fake GPU plugin runs on node "{node}": see `python3 -m hack cluster gpus install --help`')
+        raise UserError(f'no fake GPU plugin runs on node "{node}": run `python3 -m hack cluster up --machine NAME`')
     capacity = kube.core.read_node(node).status.capacity.get(resource)
     if capacity is None:
         raise UserError(f'node "{node}" has no resource "{resource}"')

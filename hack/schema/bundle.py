@@ -201,11 +201,11 @@ def limited(schema: Schema, limits: Schema) -> Schema:
     return result
 
 
-def presence(defaults: Schema, at: tuple[str, ...] = ()) -> Schema:
+def presence(defaults: Schema) -> Schema:
     """A schema that requires every key of values.yaml, so that no null can delete what a template reads."""
-    schema: Schema = {"required": sorted(key for key, value in defaults.items() if not fillable((*at, key), value))}
+    schema: Schema = {"required": sorted(key for key, value in defaults.items() if value not in ({}, []))}
     nested = {
-        key: presence(value, (*at, key))
+        key: presence(value)
         for key, value in defaults.items()
         if isinstance(value, dict) and value and key not in AMOUNTS
     }
@@ -214,15 +214,10 @@ def presence(defaults: Schema, at: tuple[str, ...] = ()) -> Schema:
     return schema
 
 
-def fillable(path: tuple[str, ...], default: Any) -> bool:
-    """Whether a map or list of users' entries may be left without any: `env:` with all lines below commented out."""
-    return default in ({}, [])
-
-
 def fillables(defaults: Schema, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The paths of all such maps and lists in values.yaml."""
+    """The paths of users' maps and lists that may be left without any: `env:` with all lines below commented out."""
     for key, value in defaults.items():
-        if fillable((*at, key), value):
+        if value in ({}, []):
             yield (*at, key)
         elif isinstance(value, dict):
             yield from fillables(value, (*at, key))

@@ -1,18 +1,14 @@
 """`cluster`: a kind cluster on this machine, and its faked GPUs."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from hack.base.log import print_table
 from hack.base.step import Step
-from hack.chart.machines import load_machine
-from hack.cluster import gpus as fake_gpus
 from hack.cluster import lifecycle
 from hack.cluster.state import default_name
 from hack.containers import runtimes
-from hack.verbs.cli import examples, test_cluster
+from hack.verbs.cli import examples
 
 cluster_name = click.option("--name", default=default_name, show_default="dynamo-disagg", help="Of the cluster.")
 
@@ -69,65 +65,3 @@ def status(name: str) -> None:
 def load(images: tuple[str, ...], name: str) -> None:
     """Load local images onto every node: names in the runtime's store, or archive files."""
     lifecycle.load(images, name)
-
-
-@command.group(
-    epilog=examples(
-        "cluster gpus install --machine gke-a3ultra",
-        "cluster gpus install --resource nvidia.com/gpu=4 --node dynamo-disagg-worker",
-        "cluster gpus health dynamo-disagg-worker nvidia.com/gpu --unhealthy gpu-3",
-        "cluster gpus health dynamo-disagg-worker nvidia.com/gpu",
-        "cluster gpus status",
-    )
-)
-def gpus() -> None:
-    """Faked GPUs on the nodes of a test cluster: the device plugin, the looks of a machine, broken devices."""
-
-
-@gpus.command()
-@test_cluster
-@click.option("--machine", help="Resources, labels and taints of this machine preset.")
-@click.option("--resource", "resources", multiple=True, metavar="NAME=COUNT", help="May be repeated.")
-@click.option("--node", "nodes", multiple=True, show_default="every worker", help="May be repeated.")
-def install(kubeconfig: Path, machine: str | None, resources: tuple[str, ...], nodes: tuple[str, ...]) -> None:
-    """Install the device plugin, for a machine preset or for some resources."""
-    if bool(machine) == bool(resources):
-        raise click.UsageError("give either --machine or --resource")
-    if machine:
-        preset = load_machine(machine)
-        fake_gpus.apply_machine(kubeconfig, preset, nodes or None)
-        fake_gpus.install(kubeconfig, preset.resources, nodes or None)
-    else:
-        fake_gpus.install(kubeconfig, dict(_resource(text) for text in resources), nodes or None)
-    _print_allocatable(kubeconfig)
-
-
-@gpus.command()
-@test_cluster
-@click.argument("node")
-@click.argument("resource")
-@click.option("--unhealthy", multiple=True, metavar="DEVICE", help="Such as gpu-3; may be repeated.")
-def health(kubeconfig: Path, node: str, resource: str, unhealthy: tuple[str, ...]) -> None:
-    """Say which devices of a node are broken; all others become healthy."""
-    fake_gpus.set_health(kubeconfig, node, resource, unhealthy)
-    _print_allocatable(kubeconfig)
-
-
-@gpus.command(name="status")
-@test_cluster
-def gpus_status(kubeconfig: Path) -> None:
-    """Show the allocatable extended resources of every node."""
-    _print_allocatable(kubeconfig)
-
-
-def _resource(text: str) -> tuple[str, int]:
-    name, _, count = text.rpartition("=")
-    if "/" not in name or not count.isdigit():
-        raise click.BadParameter(f'"{text}" is not of the form vendor/name=count, as in nvidia.com/gpu=8')
-    return name, int(count)
-
-
-def _print_allocatable(kubeconfig: Path) -> None:
-    found = fake_gpus.allocatable(kubeconfig)
-    rows = [(node, name, str(count)) for node, resources in found.items() for name, count in resources.items()]
-    print_table(("node", "resource", "allocatable"), rows)

@@ -10,14 +10,13 @@ import pytest
 from hack.base import process
 from hack.base.paths import TOOLS_BIN
 from hack.base.yamlfile import read_yaml
-from hack.chart.manifests import COMPONENT, Manifests, merged
-from hack.chart.scenarios import ALL, Scenario, in_namespace
+from hack.chart.manifests import COMPONENT, Manifests
+from hack.chart.scenarios import ALL
 from hack.tools import pinned
 
 STAYS: dict[str, Any] = read_yaml(Path(__file__).parent / "data" / "kube-score.yaml")
 # Grades are 1 (critical), 5 (warning), 7 (almost), 10 (all well).
 WELL = 10
-CLOSED = {"networkPolicy": {"enabled": True, "clients": [in_namespace("gateways")]}}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,10 +48,3 @@ def test_what_it_finds_is_reasoned_and_nothing_else_is() -> None:
         stale + [(check, of) for check, one in STAYS.items() for of in one.get("of", []) if (check, of) not in found]
         == []
     )
-
-
-@pytest.mark.parametrize("name", ["defaults", "everything", "model-download", "probe"])
-def test_no_pod_of_a_closed_release_is_without_a_policy(name: str) -> None:
-    (scenario,) = [one for one in ALL if one.name == name]
-    closed = Scenario(name, scenario.files, merged(scenario.values, CLOSED)).render()
-    assert [of for check, of in findings(closed) if check == "pod-networkpolicy"] == []

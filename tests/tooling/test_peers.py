@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +12,13 @@ import pytest
 import requests
 import trustme
 
-from hack.base import process
 from hack.base.wait import wait_for
 from hack.chart import render as chart
 from hack.chart.manifests import Manifests, merged
 from hack.data import load
+from hack.data.runtime.model import write_model
 from tests.certificates import secret
-from tests.localdynamo import MODEL, RUNTIME, Dynamo
+from tests.localdynamo import MODEL, Dynamo
 from tests.localpeers import Peers, peers
 from tests.prometheus import free_port
 
@@ -55,7 +54,7 @@ def start(dynamo: Dynamo, made: Peers, pod: str) -> Callable[[], int]:
 def serving(folder: Path, made: Peers) -> Iterator[Dynamo]:
     """A frontend, a prefill and a decode worker that found each other through etcd."""
     dynamo = Dynamo(folder)
-    process.output([sys.executable, RUNTIME / "model.py", folder / "model"], "the model's folder")
+    write_model(folder / "model")
     try:
         for role in ("frontend", "prefill", "decode"):
             start(dynamo, made, f"{role}-0")
@@ -194,7 +193,7 @@ def test_a_process_that_lacks_it_says_so_and_stops(tmp_path: Path, values: dict[
     with peers(rendered(values), tmp_path, secrets) as made:
         stranger = Peers(rendered(PEERS), made.folder, {}, made.etcd, made.nats)
         dynamo = Dynamo(tmp_path)
-        process.output([sys.executable, RUNTIME / "model.py", tmp_path / "model"], "the model's folder")
+        write_model(tmp_path / "model")
         start(dynamo, stranger, "decode-0")
         (running, _) = dynamo.pods["decode-0"]
         try:

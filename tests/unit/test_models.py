@@ -234,25 +234,6 @@ def test_a_driver_gets_what_it_wants_to_know(render: Render, role: str) -> None:
     assert volume["csi"] == {**block, "nodePublishSecretRef": {"name": "s"}}
 
 
-REQUIRED = {
-    "pvc": "claimName",
-    "gcsfuse": "bucket",
-    "hostPath": "path",
-    "ociImage": "image.repository",
-    "csi": "driver",
-}
-
-
-@pytest.mark.parametrize(("kind", "key"), REQUIRED.items())
-def test_the_chosen_source_must_be_complete(render: Render, kind: str, key: str) -> None:
-    others = {k: v for k, v in BLOCKS.items() if k != kind}
-    with pytest.raises(HelmError) as refusal:
-        render({"global": {"model": {"source": {"type": kind, **others}}}})
-    problem = f"global.model.source.{kind}.{key}: weights of type {kind} have no {key.rpartition('.')[2]}: set it"
-    assert problem in str(refusal.value)
-    assert render({"global": {"model": {"source": {"type": kind, kind: BLOCKS[kind]}}}})
-
-
 @pytest.mark.parametrize(
     "values", [v for v in GUIDE if "global" in v], ids=lambda v: v["global"]["model"]["source"]["type"]
 )

@@ -87,58 +87,6 @@ def test_the_other_role_keeps_its_own_values(render: Render, role: str) -> None:
     assert render(changed).pod(other).owner == render().pod(other).owner
 
 
-def test_engine_flags_of_a_role_win_over_those_of_both(render: Render, role: str) -> None:
-    shared = {"global": {"engine": {"args": {"max-num-seqs": 64, "seed": 1}}}}
-    container = engine(render, role, merged(shared, {role: {"engineArgs": {"max-num-seqs": 128}}}))
-    assert container.flag("max-num-seqs") == "128"
-    assert container.flag("seed") == "1"
-
-
-@pytest.mark.parametrize(
-    ("value", "arguments"),
-    [
-        (True, ["--x"]),
-        (False, ["--no-x"]),
-        (1048576, ["--x", "1048576"]),
-        (10**15, ["--x", str(10**15)]),
-        (0.9, ["--x", "0.9"]),
-        ("0123", ["--x", "0123"]),
-        ("1e6", ["--x", "1e6"]),
-        ("", ["--x", ""]),
-        ('two words \'and "quotes"', ["--x", 'two words \'and "quotes"']),
-        ({"a": [1, True]}, ["--x", '{"a":[1,true]}']),
-        ({"a": 1048576, "b": "1"}, ["--x", '{"a":1048576,"b":"1"}']),
-        (["a", 1], ["--x", '["a",1]']),
-    ],
-    ids=repr,
-)
-def test_flag_values_arrive_as_they_were_typed(render: Render, role: str, value: Any, arguments: list[str]) -> None:
-    found = engine(render, role, merged(UNCHECKED, {role: {"engineArgs": {"x": value}}})).args()
-    position = next(i for i, a in enumerate(found) if a in ("--x", "--no-x"))
-    assert found[position : position + len(arguments)] == arguments
-
-
-def test_raw_arguments_come_last(render: Render, role: str) -> None:
-    extra = ["--last", "a b", "0123"]
-    assert engine(render, role, merged(UNCHECKED, {role: {"extraArgs": extra}})).args()[-3:] == extra
-
-
-def test_environment_of_a_role_wins_over_the_shared_one(render: Render, role: str) -> None:
-    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
-    values = {
-        "global": {"env": {"A": "all", "B": "all", "C": "all"}},
-        role: {"env": {"A": "role", "B": secret}},
-    }
-    variables = engine(render, role, values).env()
-    assert (variables["A"], variables["B"], variables["C"]) == ("role", secret, "all")
-
-
-def test_environment_can_refer_to_the_pod(render: Render, role: str) -> None:
-    """Kubernetes resolves $(NAME) only from what comes before."""
-    names = [e["name"] for e in engine(render, role, {role: {"env": {"A": "$(POD_IP)"}}}).spec["env"]]
-    assert names.index("POD_IP") < names.index("A")
-
-
 def test_workers_get_no_router_settings(render: Render, role: str) -> None:
     """They would be advertised in the model card and override the frontend's."""
     container = engine(render, role)

@@ -7,7 +7,6 @@ It is a complete byte-level BPE: any text encodes, and decodes to itself.
 
 from __future__ import annotations
 
-import argparse
 import json
 from itertools import product
 from pathlib import Path
@@ -117,13 +116,3 @@ def write_model(folder: Path) -> None:
     for name, content in model_files().items():
         text = json.dumps(content, ensure_ascii=False, indent=None if name == "tokenizer.json" else 2)
         (folder / name).write_text(text + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="example: python hack/data/runtime/model.py /tmp/model",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("folder", type=Path, help="the folder to write")
-    write_model(parser.parse_args().folder)
