@@ -54,7 +54,7 @@ def local(arguments: Sequence[str]) -> int:
         return moves.returncode
     finally:
         for side in (offers, moves):
-            side.terminate()
+            side.kill()
             side.wait()
 
 

@@ -1,6 +1,5 @@
 """The rendezvous check of simulated multi-node workers, as processes on loopback ports."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,14 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from hack.data import runtime
+from tests.prometheus import free_port
 
 SCRIPT = runtime.RENDEZVOUS
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Worker:
