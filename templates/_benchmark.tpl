@@ -27,6 +27,31 @@ a4x-10p8d: {promptTokens: [8192], answerTokens: 1024, concurrencies: [2048], req
 {{- end }}
 {{- end }}
 
+{{/* dynamo-disagg.benchmark.asksHub: "true" where the Job fetches its tokenizer from the hub, else empty. in: root context */}}
+{{- define "dynamo-disagg.benchmark.asksHub" -}}
+{{- $own := .Values.benchmark.tokenizer }}
+{{- $model := include "common.model" . | fromJson }}
+{{- if ternary (not (hasPrefix "/" $own)) (and $model.fetches (not $model.volume)) (ne $own "") }}true{{ end }}
+{{- end }}
+
+{{/*
+dynamo-disagg.benchmark.authorities: the frontends' volumes with the certificates that the hub needs: no other is read by the Job,
+which otherwise asks the frontends alone. Their names could be those of its own. in: root context; out: JSON map name -> volume
+*/}}
+{{- define "dynamo-disagg.benchmark.authorities" -}}
+{{- $found := dict }}
+{{- if include "dynamo-disagg.benchmark.asksHub" . }}
+{{- range include "common.env.authorities" .Values.global.env | fromJson }}
+{{- range $path := . }}
+{{- range $name, $volume := include "common.volumes.holding" (dict "volumes" $.Subcharts.frontend.Values.volumes "path" $path) | fromJson }}
+{{- $_ := set $found (printf "authorities-%s" (sha256sum $name | trunc 8)) $volume }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
+{{- end }}
+
 {{/* dynamo-disagg.benchmark.plan: what files/benchmark measures; its keys are in files/benchmark/plan.py. in: root context; out: JSON */}}
 {{- define "dynamo-disagg.benchmark.plan" -}}
 {{- $global := .Values.global }}{{ $limits := .Values.benchmark.limits }}

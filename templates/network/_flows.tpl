@@ -99,8 +99,7 @@ in: root context; out: YAML list of
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $hubTokenizer := and .Values.benchmark.tokenizer (not (hasPrefix "/" .Values.benchmark.tokenizer)) }}
-- {from: [model{{ range uniq $fetch }}, {{ . }}{{ end }}{{ if $model.fetches }}, {{ $dynamo }}{{ end }}{{ if or $model.fetches $hubTokenizer }}, benchmark{{ end }}], to: [downloads]}
+- {from: [model{{ range uniq $fetch }}, {{ . }}{{ end }}{{ if $model.fetches }}, {{ $dynamo }}{{ end }}{{ if or $model.fetches (include "dynamo-disagg.benchmark.asksHub" .) }}, benchmark{{ end }}], to: [downloads]}
 {{- range $index, $server := $model.servers }}
 - {from: [benchmark, {{ $dynamo }}], to: [server{{ $index }}]}
 {{- end }}

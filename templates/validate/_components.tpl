@@ -41,8 +41,9 @@
       "where" "frontend.args" "flags" .Values.args "raw" .Values.extraArgs "role" "frontend" "program" "frontend" "dynamo" (include "common.dynamoVersion" .) "owned" $owned
       "other" $engine.name "otherIs" "the workers': move it to global.engine.args" "checked" (ne $engine.version "unchecked")) }}
 {{ include "validate.env" (dict "context" . "owned" (include "frontend.ownedEnv" . | fromJson) "flags" $owned "prefixes" (list "DYN")) }}
-{{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
 {{- $facts := include "validate.facts" (dict "context" . "program" "frontend") | fromJson }}
+{{ include "validate.listens" (dict "facts" $facts "given" (list "http-host" "env.DYN_HTTP_HOST") "who" "the frontend") }}
+{{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
 {{ include "validate.checks" (dict "facts" $facts "table" (include "validate.frontend.checks" . | fromYaml)) }}
 {{- $fields := list "policy" "eff_isl_threshold" "eff_isl_ratio_threshold" "prefill_busy_threshold" "decode_busy_threshold" }}
 {{- range $fact := keys $facts.where | sortAlpha }}
@@ -89,8 +90,20 @@ router-conditional-disagg-config.eff_isl_threshold, router-conditional-disagg-co
 - {when: {it: below 0}, says: "{it} is out of range: write a number from 0"}
 router-conditional-disagg-config.eff_isl_ratio_threshold:
 - {when: {it: above 1}, says: "{it} is out of range: write a number from 0 and up to 1"}
-frontend-route-extension:
-- {when: {kserve-grpc-server: true}, says: "Dynamo extends the HTTP frontend only: remove kserve-grpc-server"}
+{{- end }}
+
+{{/*
+validate.listens: a server at one address. Probes and the Service ask the pod's, and its preStop hook asks 127.0.0.1. in: dict "facts" validate.facts "given" the facts that say where, the one that wins first "who" for the message
+*/}}
+{{- define "validate.listens" -}}
+{{- range $fact := .given }}
+{{- with get $.facts.values $fact }}
+{{- if not (regexMatch "^(0([.]0){3}|\\[?(::|0(:0){7})\\]?)$" .) }}
+{{ get $.facts.where $fact }}: {{ $.who }} would listen at {{ . }} alone, where probes or the preStop hook do not ask: remove it, or write 0.0.0.0, or :: where pods have IPv6 addresses
+{{- end }}
+{{- break }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* validate.workers: flags, variables, sizes and updates of each worker pool. */}}
@@ -117,6 +130,8 @@ frontend-route-extension:
 {{ include "validate.env" (dict "context" . "owned" $ownedEnv "flags" $owned "prefixes" $prefixes) }}
 {{- if has $role $pools }}
 {{ include "validate.size" . }}
+{{- $facts := include "validate.facts" (dict "context" . "program" $engine.name "known" $.knownFlags) | fromJson }}
+{{ include "validate.listens" (dict "facts" $facts "given" (list "env.DYN_SYSTEM_HOST") "who" "the workers") }}
 {{- end }}
 {{- $rolling := include "common.worker.rollingUpdate" . | fromJson }}
 {{- if eq (include "common.worker.kind" .) "statefulset" }}

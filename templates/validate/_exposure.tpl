@@ -24,7 +24,24 @@ frontend.{{ $where }}[{{ $index }}]: {{ $host }} is a URL, and a host is wanted:
 {{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
 frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least one, e.g. [{name: inference, namespace: gateways}]
 {{- end }}
+{{- range $index, $parent := .httpRoute.parentRefs }}
+{{- range $before, $other := slice $.Values.frontend.httpRoute.parentRefs 0 $index }}
+{{- if eq (include "validate.exposure.parent" $parent) (include "validate.exposure.parent" $other) }}
+{{- $isSame := eq (toString $parent.sectionName) (toString $other.sectionName) }}
+{{- $byPort := and $isSame $parent.port $other.port (ne (toString $parent.port) (toString $other.port)) }}
+{{- if or (and $isSame (not $byPort)) (not (and (or $isSame $parent.sectionName) (or $isSame $other.sectionName))) }}
+frontend.httpRoute.parentRefs[{{ $index }}]: {{ $parent.name }} is parentRefs[{{ $before }}] too, and Gateway API wants them apart: give each a sectionName of its own, or remove one
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.exposure.parent: which object a reference of a route is to. in: one of parentRefs */}}
+{{- define "validate.exposure.parent" -}}
+{{- $group := ternary .group "gateway.networking.k8s.io" (hasKey . "group") }}
+{{- list $group (.kind | default "Gateway") (.namespace | default "") .name | toJson }}
 {{- end }}
 
 {{/* validate.tls: certificates for hosts that the Ingress does not have, which would serve nothing. */}}

@@ -85,6 +85,8 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- if kindIs "string" $value }}
 {{- $_ := set $.facts (printf "env.%s" $name) $value }}
 {{- $_ := set $.where (printf "env.%s" $name) (printf "%s.%s" $.path $name) }}
+{{- else }}
+{{- $_ := unset $.facts (printf "env.%s" $name) }}{{ $_ := unset $.where (printf "env.%s" $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

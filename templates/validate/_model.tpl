@@ -23,6 +23,7 @@ global.model.source.{{ .Values.global.model.source.type }}.path: {{ $path }} lea
 {{- if and (eq .Values.global.model.source.type "huggingface") (not .Values.global.model.source.huggingface.download.enabled) }}
 {{ include "validate.offline" . }}
 {{ include "validate.hubFolder" . }}
+{{ include "validate.hubAuthorities" . }}
 {{- end }}
 {{- end }}
 {{- with $model.claim }}
@@ -85,6 +86,30 @@ global.model.sizeGiB: the files of {{ .name }} are not {{ $size }} GiB: write th
 {{- range $mounts }}{{ with . }}{{ if hasPrefix (printf "%s/" (clean .mountPath)) (printf "%v/" $folder) }}{{ $inVolume = true }}{{ end }}{{ end }}{{ end }}
 {{- if and $isReadOnly (kindIs "string" $folder) $folder (not $inVolume) }}
 {{ $where }}.{{ $name }}: the frontend cannot write {{ $folder }}, which is in none of its volumes: remove it, as the cache is global.model.source.huggingface.cache, or mount one there in frontend.volumes
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+validate.hubAuthorities: certificates of pods that download for themselves, whose client reads SSL_CERT_FILE and SSL_CERT_DIR alone
+(measured with Dynamo 1.6.1). Workers may find all in a cache that others filled. in: root chart's context
+*/}}
+{{- define "validate.hubAuthorities" -}}
+{{- $cache := .Values.global.model.source.huggingface.cache }}
+{{- $isFilled := and $cache.claimName (not $cache.create.enabled) }}
+{{- $hardware := include "common.hardware" . | fromJson }}
+{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- if or (eq $component "frontend") (not $isFilled) }}
+{{- with get $.Subcharts $component }}
+{{- $own := pick .Values.env "SSL_CERT_FILE" "SSL_CERT_DIR" }}
+{{- $shared := pick .Values.global.env "SSL_CERT_FILE" "SSL_CERT_DIR" }}
+{{- range $name, $value := $own }}{{ $_ := unset $shared $name }}{{ end }}
+{{- $mounts := merge (include "common.model" . | fromJson).mounts (include "common.tls.mounts" . | fromJson) }}
+{{- if ne $component "frontend" }}{{ $mounts = merge $mounts ($hardware.hostPaths | default dict) }}{{ end }}
+{{ include "validate.authorities" (dict
+      "root" $ "env" (dict "global.env" $shared (printf "%s.env" $component) $own) "who" (printf "%s asks the hub" $component)
+      "where" (printf "%s.volumes" $component) "volumes" .Values.volumes "mounts" $mounts) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -29,22 +29,7 @@ networkPolicy.telemetry.to: no pod could reach {{ join ", " $collectors }}: name
 {{- else if and .telemetry.to (not $collectors) }}
 networkPolicy.telemetry.to: nothing is sent to a collector: remove it, or set global.telemetry.otlpEndpoint
 {{- end }}
-{{- $model := include "common.model" $ | fromJson }}
-{{- if or $model.fetches $model.download $.Values.encode.replicas }}
-{{- $open := list }}{{ range .downloads.ports }}{{ $open = append $open (toJson .) }}{{ end }}
-{{- range $where, $env := include "common.env.places" $ | fromJson }}
-{{- range $name, $url := $env }}
-{{- /* What a proxy is asked for is not asked itself. */}}
-{{- if and (regexMatch "^(?i:https_proxy|all_proxy)$|^HF_ENDPOINT$" $name) (kindIs "string" $url) (not (and (eq $name "HF_ENDPOINT") (regexMatch "(?i)(https?|all)_proxy" (keys $env $global.env | join " ")))) }}
-{{- range $port := include "dynamo-disagg.network.urlPorts" (dict "urls" (list $url)) | fromJsonArray }}
-{{- if and $port (not (has (toJson $port) $open)) }}
-networkPolicy.downloads.ports: {{ $where }}.{{ $name }} is asked at port {{ $port }}, which no pod could reach: add it, and its address to networkPolicy.downloads.to
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{ include "validate.network.downloads" $ }}
 {{- if and $.Values.metrics.podMonitor.enabled (not .monitoring) }}
 networkPolicy.monitoring: no Prometheus could scrape the pods, as metrics.podMonitor.enabled wants: name it, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
 {{- end }}
@@ -53,6 +38,93 @@ networkPolicy.monitoring: no Prometheus could scrape the pods, as metrics.podMon
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* validate.network.downloads: a mirror of the hub or a proxy that pods are told to ask and could not reach. in: root context */}}
+{{- define "validate.network.downloads" -}}
+{{- $global := .Values.global }}
+{{- $downloads := .Values.networkPolicy.downloads }}
+{{- $asked := include "validate.network.fetchers" . | fromJson }}
+{{- $pools := include "common.pools" . | fromJsonArray }}
+{{- $open := list }}{{ range $downloads.ports }}{{ $open = append $open (toJson .) }}{{ end }}
+{{- range $where, $env := include "common.env.places" . | fromJson }}
+{{- $of := first (splitList "." $where) }}
+{{- range $name, $url := $env }}
+{{- /* What a proxy is asked for is not asked itself. */}}
+{{- if and (regexMatch "^(?i:https_proxy|all_proxy)$|^HF_ENDPOINT$" $name) (kindIs "string" $url) (not (and (eq $name "HF_ENDPOINT") (regexMatch "(?i)(https?|all)_proxy" (keys $env $global.env | join " ")))) }}
+{{- $askers := ternary $asked.hub $asked.all (eq $name "HF_ENDPOINT") }}
+{{- $reached := false }}
+{{- range $askers }}{{ if or (eq $where "global.env") (eq $of .) (and (eq $of "global") (has . $pools)) }}{{ $reached = true }}{{ end }}{{ end }}
+{{- $host := include "validate.network.host" $url }}
+{{- if and $reached $host (not (contains "$(" $host)) (not (regexMatch "^(localhost|127[.].*|::1)$" $host)) }}
+{{- range $port := include "dynamo-disagg.network.urlPorts" (dict "urls" (list $url)) | fromJsonArray }}
+{{- if and $port (not (has (toJson $port) $open)) }}
+networkPolicy.downloads.ports: {{ $where }}.{{ $name }} is asked at port {{ $port }}, which no pod could reach: add it, and its address to networkPolicy.downloads.to
+{{- end }}
+{{- end }}
+{{- $bits := include "validate.bits" $host }}
+{{- if $bits }}{{ $bits = printf "%s/%s" (ternary "4" "6" (eq (len $bits) 32)) $bits }}{{ end }}
+{{- $isOfCluster := regexMatch "^[^.:]+$|[.]svc$|^[^.]+[.][^.]+([.][^.]+)*[.]svc[.]|[.]cluster[.]local$" $host }}
+{{- if and (or $bits $isOfCluster) (not (include "validate.network.mayReach" (dict "peers" $downloads.to "bits" $bits))) }}
+{{- $add := printf "its address, {ipBlock: {cidr: %s/%s}}" $host (ternary "32" "128" (hasPrefix "4/" $bits)) }}
+{{- if $isOfCluster }}
+{{- $namespace := regexFind "[.][^.]+[.]svc([.]|$)" $host | trimPrefix "." | splitList "." | first }}
+{{- $pods := ternary (printf "{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}}" $namespace) "{podSelector: {}}" (ne $namespace "") }}
+{{- $add = printf "its pods, %s, and their port to networkPolicy.downloads.ports" $pods }}
+{{- end }}
+networkPolicy.downloads.to: {{ $where }}.{{ $name }} is at {{ $host }}, which no pod could reach: add {{ $add }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.network.fetchers: the components that may reach what networkPolicy.downloads names, and of them those that ask the hub. in: root context; out: JSON {all, hub} */}}
+{{- define "validate.network.fetchers" -}}
+{{- $model := include "common.model" . | fromJson }}
+{{- $pods := include "dynamo-disagg.network.pods" . | fromJsonArray }}
+{{- $all := list }}
+{{- range include "dynamo-disagg.network.flows" . | fromYamlArray }}
+{{- if has "downloads" .to }}{{ range .from }}{{ if has . $pods }}{{ $all = append $all . }}{{ end }}{{ end }}{{ end }}
+{{- end }}
+{{- $hub := list }}
+{{- if $model.download }}{{ $hub = append $hub "model" }}{{ end }}
+{{- if and $model.fetches (not $model.volume) }}{{ $hub = prepend (include "common.pools" . | fromJsonArray) "frontend" }}{{ end }}
+{{- if and .Values.benchmark.enabled (include "dynamo-disagg.benchmark.asksHub" .) }}{{ $hub = append $hub "benchmark" }}{{ end }}
+{{- dict "all" $all "hub" $hub | toJson }}
+{{- end }}
+
+{{/* validate.network.host: the host of a URL, in small letters. in: e.g. http://user@[fd00::1]:3128/a */}}
+{{- define "validate.network.host" -}}
+{{- regexReplaceAll "^([A-Za-z][A-Za-z0-9+.-]*://)?([^/@]*@)?(\\[[^\\]]*\\]|[^/:?#]*).*$" . "${3}" | trimPrefix "[" | trimSuffix "]" | trimSuffix "." | lower }}
+{{- end }}
+
+{{/*
+validate.network.mayReach: "true" where peers may hold an address, or one that stands for another: of a Service, or of a name of the cluster.
+Both lead to private addresses, of which it is enough that the peers hold any. in: dict "peers" "bits" of the address, as
+validate.block has them, or nothing of a name of the cluster
+*/}}
+{{- define "validate.network.mayReach" -}}
+{{- $private := list }}
+{{- range list "10.0.0.0/8" "172.16.0.0/12" "192.168.0.0/16" "169.254.0.0/16" "fc00::/7" "fe80::/10" }}{{ $private = append $private (include "validate.block" .) }}{{ end }}
+{{- $wanted := list }}{{ $isPrivate := not .bits }}
+{{- if .bits }}{{ $wanted = append $wanted .bits }}{{ end }}
+{{- range $private }}{{ if hasPrefix . $.bits }}{{ $isPrivate = true }}{{ end }}{{ end }}
+{{- if $isPrivate }}{{ $wanted = concat $wanted $private }}{{ end }}
+{{- $may := false }}
+{{- range $peer := .peers }}
+{{- if not .ipBlock }}{{ $may = true }}
+{{- else }}
+{{- $block := include "validate.block" .ipBlock.cidr }}
+{{- range $one := $wanted }}
+{{- $both := ternary $one (ternary $block "" (hasPrefix $one $block)) (hasPrefix $block $one) }}
+{{- range $peer.ipBlock.except }}{{ $cut := include "validate.block" . }}{{ if and $cut (hasPrefix $cut $both) }}{{ $both = "" }}{{ end }}{{ end }}
+{{- if $both }}{{ $may = true }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if $may }}true{{ end }}
 {{- end }}
 
 {{/* validate.network.lists: all peers of the values. in: root context; out: JSON map path below networkPolicy -> list */}}

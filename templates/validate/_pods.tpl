@@ -7,14 +7,7 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- range $index, $toleration := .Values.global.hardwareSpec.tolerations }}
 {{ include "validate.toleration" (dict "where" (printf "global.hardwareSpec.tolerations[%d]" $index) "toleration" .) }}
 {{- end }}
-{{- with .Values.global.model.source }}
-{{- if and (eq .type "huggingface") .huggingface.download.enabled }}
-{{ include "validate.security" (dict "root" $ "component" "global.model.source.huggingface.download" "values" .huggingface.download "hardware" dict) }}
-{{- range $index, $toleration := .huggingface.download.tolerations }}
-{{ include "validate.toleration" (dict "where" (printf "global.model.source.huggingface.download.tolerations[%d]" $index) "toleration" .) }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{ include "validate.download" . }}
 {{- range $where, $env := include "common.env.places" . | fromJson }}
 {{ include "validate.sources" (dict "where" $where "env" $env) }}
 {{- end }}

@@ -9,24 +9,15 @@ them after other objects were created.
 {{- if $simulated }}{{ $_ := set $resources "global.simulation.resources" .Values.global.simulation.resources }}{{ end }}
 {{- if .Values.preflight.enabled }}{{ $_ := set $resources "preflight.resources" .Values.preflight.resources }}{{ end }}
 {{- if .Values.benchmark.enabled }}{{ $_ := set $resources "benchmark.resources" .Values.benchmark.resources }}{{ end }}
-{{- with (include "common.model" . | fromJson).download }}{{ $_ := set $resources "global.model.source.huggingface.download.resources" .resources }}{{ end }}
+{{- with (include "common.model" . | fromJson).download }}
+{{- $where := "global.model.source.huggingface.download" }}
+{{- $_ := set $resources (printf "%s.resources" $where) .resources }}
+{{ include "validate.resources.folders" (dict "where" $where "volumes" .volumes "resources" .resources) }}
+{{- end }}
 {{- range $component := include "common.components" . | fromJsonArray }}
 {{- $values := get $.Values $component }}
 {{- with $values.sharedMemory }}{{ $_ := set $sizes (printf "%s.sharedMemory" $component) . }}{{ end }}
-{{- range $name, $volume := $values.volumes }}
-{{- with $volume }}
-{{- $folder := (.source | default dict).emptyDir | default dict }}
-{{- if and (eq (toString $folder.medium) "Memory") (include "validate.exceeds" (list $folder.sizeLimit (get ($values.resources.limits | default dict) "memory"))) }}
-{{ $component }}.volumes.{{ $name }}.source.emptyDir.sizeLimit: a folder in memory counts against the memory limit, and {{ $folder.sizeLimit }} is above its {{ $values.resources.limits.memory }}: lower it, or raise {{ $component }}.resources.limits.memory
-{{- else if hasPrefix "HugePages" (toString $folder.medium) }}
-{{- $pages := regexFind "-.*" $folder.medium }}
-{{- $has := list }}{{ range $amount := keys ($values.resources.limits | default dict) }}{{ if hasPrefix (printf "hugepages%s" $pages) $amount }}{{ $has = append $has $amount }}{{ end }}{{ end }}
-{{- if not $has }}
-{{ $component }}.volumes.{{ $name }}.source.emptyDir.medium: the container has no huge pages{{ if $pages }} of this size{{ end }}: write {{ $component }}.resources.limits.hugepages{{ $pages | default "-2Mi" }} and the same in requests
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
+{{ include "validate.resources.folders" (dict "where" $component "volumes" $values.volumes "resources" $values.resources) }}
 {{- with $values.persistence }}{{ $_ := set $sizes (printf "%s.persistence.size" $component) .size }}{{ end }}
 {{- if not (and $simulated (not (has $component (list "etcd" "nats")))) }}
 {{- $_ := set $resources (printf "%s.resources" $component) $values.resources }}
@@ -76,6 +67,25 @@ them after other objects were created.
 {{- $memory := get (.resources.limits | default dict) "memory" }}
 {{- if and .enabled .jetstream.enabled (include "validate.exceeds" (list (mulf .jetstream.memoryMiB 1048576) $memory)) }}
 nats.jetstream.memoryMiB: streams of {{ .jetstream.memoryMiB }} MiB do not fit into the memory limit of {{ $memory }}: lower it, or raise nats.resources.limits.memory
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* validate.resources.folders: emptyDirs in memory that the container has not. in: dict "where" of the volumes and resources "volumes" "resources" */}}
+{{- define "validate.resources.folders" -}}
+{{- $limits := .resources.limits | default dict }}
+{{- range $name, $volume := .volumes }}
+{{- with $volume }}
+{{- $folder := (.source | default dict).emptyDir | default dict }}
+{{- if and (eq (toString $folder.medium) "Memory") (include "validate.exceeds" (list $folder.sizeLimit (get $limits "memory"))) }}
+{{ $.where }}.volumes.{{ $name }}.source.emptyDir.sizeLimit: a folder in memory counts against the memory limit, and {{ $folder.sizeLimit }} is above its {{ $limits.memory }}: lower it, or raise {{ $.where }}.resources.limits.memory
+{{- else if hasPrefix "HugePages" (toString $folder.medium) }}
+{{- $pages := regexFind "-.*" $folder.medium }}
+{{- $has := list }}{{ range $amount := keys $limits }}{{ if hasPrefix (printf "hugepages%s" $pages) $amount }}{{ $has = append $has $amount }}{{ end }}{{ end }}
+{{- if not $has }}
+{{ $.where }}.volumes.{{ $name }}.source.emptyDir.medium: the container has no huge pages{{ if $pages }} of this size{{ end }}: write {{ $.where }}.resources.limits.hugepages{{ $pages | default "-2Mi" }} and the same in requests
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -7,11 +7,13 @@ a pod's variables and arguments are in its specification, and both are read by m
 {{- $flags := dict "global.engine.args" $global.engine.args }}
 {{- $raw := dict }}
 {{- $volumes := dict "global.model.source.csi" $global.model.source.csi }}
+{{- range $where, $of := include "common.volumes.places" . | fromJson }}
+{{- range $name, $volume := $of }}{{ $_ := set $volumes (printf "%s.%s.source.csi" $where $name) (($volume | default dict).source | default dict).csi }}{{ end }}
+{{- end }}
 {{- range $component := include "common.components" . | fromJsonArray }}
 {{- $values := (get $.Subcharts $component).Values }}
 {{- $_ := set $raw (printf "%s.extraArgs" $component) $values.extraArgs }}
 {{- range $key := list "args" "engineArgs" }}{{ $_ := set $flags (printf "%s.%s" $component $key) (get $values $key | default dict) }}{{ end }}
-{{- range $name, $volume := $values.volumes }}{{ $_ := set $volumes (printf "%s.volumes.%s.source.csi" $component $name) (($volume | default dict).source | default dict).csi }}{{ end }}
 {{- range $index, $container := $values.initContainers }}
 {{- $where := printf "%s.initContainers[%d]" $component $index }}
 {{- range $key := list "command" "args" }}{{ $_ := set $raw (printf "%s.%s" $where $key) (get $container $key | default list) }}{{ end }}

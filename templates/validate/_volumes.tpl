@@ -23,14 +23,25 @@
 {{- $_ := set $owners (clean .mountPath) (ternary $where "the machine type" (hasKey $ownPaths $name)) }}
 {{- end }}
 {{- $taken = merge $taken (.hardware.hostPaths | default dict) }}
-{{- range $name := keys .context.Values.volumes | sortAlpha }}
-{{- with get $.context.Values.volumes $name }}
-{{- $where := printf "%s.volumes.%s" $.component $name }}
+{{- $names := keys $taken $model.volumes }}
+{{ include "validate.volumes" (dict "where" (printf "%s.volumes" .component) "volumes" .context.Values.volumes "names" $names "owners" $owners) }}
+{{- $volumes := concat $names (keys .context.Values.volumes) }}
+{{ include "validate.containers" (dict "context" .context "component" .component "containers" .context.Values.initContainers "volumes" $volumes "hardware" .hardware) }}
+{{- end }}
+
+{{/*
+validate.volumes: a `volumes` map beside the pod's own volumes. in: dict "where" "volumes" "names" of the pod's own
+"owners" path -> whose volume is mounted there, to which it adds these
+*/}}
+{{- define "validate.volumes" -}}
+{{- range $name := keys .volumes | sortAlpha }}
+{{- with get $.volumes $name }}
+{{- $where := printf "%s.%s" $.where $name }}
 {{- $path := clean .mountPath }}
-{{- if or (hasKey $taken $name) (hasKey $model.volumes $name) }}
+{{- if has $name $.names }}
 {{ $where }}: the chart has a volume of this name: choose another name
 {{- end }}
-{{- with get $owners $path }}
+{{- with get $.owners $path }}
 {{ $where }}.mountPath: {{ . }} mounts another volume at {{ $path }}: choose another path
 {{- end }}
 {{- if regexMatch "^/(bin|etc|lib|lib64|opt|opt/dynamo|proc|sbin|usr|usr/(bin|lib|local)|(var/)?run/secrets/kubernetes[.]io/serviceaccount)$" $path }}
@@ -48,9 +59,7 @@
 {{ $where }}.source.{{ $kind }}.defaultMode: {{ $mode }} is decimal, and no mode of files: write it in octal, e.g. 0644, or as its decimal 420
 {{- end }}
 {{- end }}
-{{- $_ := set $owners $path (printf "%s.volumes.%s" $.component $name) }}
+{{- $_ := set $.owners $path $where }}
 {{- end }}
 {{- end }}
-{{- $volumes := keys $taken $model.volumes .context.Values.volumes }}
-{{ include "validate.containers" (dict "context" .context "component" .component "containers" .context.Values.initContainers "volumes" $volumes "hardware" .hardware) }}
 {{- end }}

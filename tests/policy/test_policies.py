@@ -57,6 +57,14 @@ def test_what_values_ask_for_is_no_problem(values: dict[str, Any], asked: list[s
     assert [part for part in asked if not any(text.startswith(part) for text in found)] == []
 
 
+def test_what_the_job_that_downloads_is_given_is_no_problem(render: Render) -> None:
+    volume = {"mountPath": "/a", "source": {"hostPath": {"path": "/a"}}}
+    hub = {"cache": {"claimName": "c"}, "download": {"enabled": True, "volumes": {"a": volume}}}
+    values = {"global": {"model": {"source": {"huggingface": hub}}}}
+    effective = merged(Scenario("yours").effective, values)
+    assert [text for problems in policy.judged(render(values), effective).values() for text in problems] == []
+
+
 def spoil(manifests: Manifests, bad: dict[str, Any]) -> None:
     """Change the objects as an entry of bad.yaml says."""
     what, component = bad["what"], bad.get("component", "decode")

@@ -125,6 +125,36 @@ def test_the_hubs_cache_of_the_workers_is_not_waited_for(render: Render) -> None
     assert "persistentVolumeClaim" in manifests.pod("decode").volumes()["model-cache"]
 
 
+def mounted(manifests: Manifests) -> set[str]:
+    return {mount["mountPath"] for mount in pod(manifests).container().spec["volumeMounts"]}
+
+
+CORP = {"mountPath": "/etc/corp-ca", "readOnly": True, "source": {"configMap": {"name": "corp-ca"}}}
+SCRATCH = {"mountPath": "/scratch", "source": {"emptyDir": {}}}
+
+
+def test_the_hub_is_trusted_as_by_the_frontends(render: Render) -> None:
+    """Its client ends where SSL_CERT_FILE names no file."""
+    trusting = {c: {"volumes": {"results": CORP, "a": SCRATCH}} for c in ("frontend", "prefill", "decode")}
+    given = merged(values(), {"global": {"env": {"SSL_CERT_FILE": "/etc/corp-ca/ca.crt"}}, **trusting})
+    found = pod(render(given))
+    (mount,) = (m for m in found.container().spec["volumeMounts"] if m["mountPath"] == "/etc/corp-ca")
+    assert mount["readOnly"]
+    # The name may be one of the Job's own.
+    assert found.volumes()[mount["name"]]["configMap"] == {"name": "corp-ca"}
+    assert "emptyDir" in found.volumes()["results"]
+    assert "/scratch" not in mounted(render(given))
+
+
+def test_a_tokenizer_in_a_folder_needs_no_hub(render: Render) -> None:
+    source = {"type": "pvc", "pvc": {"claimName": "weights"}}
+    frontend = {"frontend": {"volumes": {"corp-ca": CORP}}}
+    env = {"SSL_CERT_FILE": "/etc/corp-ca/ca.crt"}
+    given = merged(values(), {"global": {"env": env, "model": {"source": source}}, **frontend})
+    assert "/etc/corp-ca" not in mounted(render(given))
+    assert "/etc/corp-ca" in mounted(render(merged(given, values(tokenizer="org/other"))))
+
+
 def test_a_bucket_is_read_as_by_the_workers(render: Render) -> None:
     """Its driver asks for a token of the pod's account; the pod has none."""
     source = {"type": "gcsfuse", "gcsfuse": {"bucket": "weights"}}

@@ -208,6 +208,7 @@ def test_secrets_that_are_taken_as_a_whole_must_be_there(
     assert render_fast(values, cluster=Cluster((ACCOUNT, other))).error == ""
 
 
+DOWNLOAD = "global.model.source.huggingface.download"
 MOUNTED = {"mountPath": "/data", "source": {"persistentVolumeClaim": {"claimName": "data"}}}
 
 
@@ -215,10 +216,15 @@ MOUNTED = {"mountPath": "/data", "source": {"persistentVolumeClaim": {"claimName
     ("values", "where"),
     [
         (nested("decode.volumes.data", MOUNTED), "decode.volumes.data.source.persistentVolumeClaim"),
+        (
+            nested(DOWNLOAD, {"enabled": True, "volumes": {"data": MOUNTED}}),
+            f"{DOWNLOAD}.volumes.data.source.persistentVolumeClaim",
+        ),
         ({"benchmark": {**BENCHMARK, "claimName": "data"}}, "benchmark.claimName"),
     ],
 )
 def test_claims_that_pods_mount_must_be_there(render_fast: Renderer, values: dict[str, Any], where: str) -> None:
+    values = merged(nested("global.model.source.huggingface.cache.create", {"enabled": True, "size": "9Gi"}), values)
     assert (
         f'{where}: there is no PersistentVolumeClaim "data"' in render_fast(values, cluster=Cluster((ACCOUNT,))).error
     )

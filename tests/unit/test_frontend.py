@@ -195,7 +195,10 @@ def test_ingress(render: Render) -> None:
 
 
 def test_http_route(render: Render) -> None:
-    parents = [{"name": "inference", "namespace": "gateways", "sectionName": "https"}]
+    parents = [
+        {"name": "inference", "namespace": "gateways", "sectionName": "https"},
+        {"group": "", "kind": "Service", "name": "mesh", "port": 8443},
+    ]
     route = {"enabled": True, "parentRefs": parents, "hostnames": ["a.example.com"], "requestTimeout": "10m"}
     manifests = render({"frontend": {"httpRoute": route, "service": {"port": 80}}})
     spec = manifests.one("HTTPRoute")["spec"]

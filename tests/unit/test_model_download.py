@@ -101,6 +101,7 @@ OF_THE_JOB = [
     (SOURCE + ".download.resources.limits.memory", "16Gi"),
     (SOURCE + ".download.nodeSelector", {"pool": "cpu"}),
     (SOURCE + ".download.tolerations", [{"operator": "Exists"}]),
+    (SOURCE + ".download.volumes", {"data": {"mountPath": "/data", "source": {"emptyDir": {}}}}),
     (SOURCE + ".tokenSecret.key", "token"),
 ]
 
@@ -139,6 +140,17 @@ def test_the_exit_code_without_another_attempt_is_the_scripts(render: Render) ->
 def test_the_job_has_the_releases_environment(render: Render) -> None:
     values = merged(download(), {"global": {"env": {"HF_ENDPOINT": "https://hub.example.com"}}})
     assert job_of(render(values)).env()["HF_ENDPOINT"] == "https://hub.example.com"
+
+
+def test_the_job_mounts_what_it_is_given(render: Render) -> None:
+    volume = {"mountPath": "/etc/corp-ca", "readOnly": True, "source": {"configMap": {"name": "corp-ca"}}}
+    plain, manifests = render(download()), render(download(volumes={"corp-ca": volume, "none": None}))
+    mount = {"name": "corp-ca", "mountPath": "/etc/corp-ca", "readOnly": True}
+    assert job_of(manifests).spec["volumeMounts"] == [*job_of(plain).spec["volumeMounts"], mount]
+    assert manifests.pod("model").volumes() == {
+        **plain.pod("model").volumes(),
+        "corp-ca": {"name": "corp-ca", "configMap": {"name": "corp-ca"}},
+    }
 
 
 # The claim

@@ -267,6 +267,36 @@ def test_mpi_uses_the_nic_that_reaches_the_peers(render: Render, controller: str
         assert {variables[name] for name in names} == {variables["GLOO_SOCKET_IFNAME"]} == {"eth0"}
 
 
+def nics(render: Render, role: str, *layers: Any) -> set[Any]:
+    """The interfaces that MPI is told of, on a machine whose own is eth0."""
+    names = ("OMPI_MCA_btl_tcp_if_include", "OMPI_MCA_oob_tcp_if_include")
+    values: dict[str, Any] = nested("global.hardware", "gke-a4x")
+    for layer in layers:
+        values = merged(values, layer)
+    found = [pod.container().env() for pod in spread(render, "lws", values).pods(role)]
+    return {variables.get(name) for variables in found for name in names}
+
+
+def test_mpi_uses_the_nic_that_values_name(render: Render, role: str) -> None:
+    shared = nested("global.env.GLOO_SOCKET_IFNAME", "ens3")
+    assert nics(render, role, shared) == {"ens3"}
+    assert nics(render, role, shared, nested(f"{role}.env.GLOO_SOCKET_IFNAME", "ens4,ens5")) == {"ens4,ens5"}
+    assert nics(render, role, shared, nested(f"{role}.env.GLOO_SOCKET_IFNAME", None)) == {None}
+    source = {"configMapKeyRef": {"name": "nics", "key": "first"}}
+    (reference,) = nics(render, role, nested("global.env.GLOO_SOCKET_IFNAME", source))
+    assert reference == "$(GLOO_SOCKET_IFNAME)"
+    own = nested("global.env", {"OMPI_MCA_btl_tcp_if_include": "ens6", "OMPI_MCA_oob_tcp_if_include": "ens6"})
+    assert nics(render, role, shared, own) == {"ens6"}
+
+
+def test_mpi_gets_the_nic_before_it_is_referred_to(render: Render, role: str) -> None:
+    """Kubernetes fills in what stands above only."""
+    source = {"configMapKeyRef": {"name": "nics", "key": "first"}}
+    for pod in spread(render, "lws", nested("global.env.GLOO_SOCKET_IFNAME", source)).pods(role):
+        order = list(pod.container().env())
+        assert order.index("GLOO_SOCKET_IFNAME") < order.index("OMPI_MCA_btl_tcp_if_include")
+
+
 def test_a_worker_of_one_node_needs_no_key(render: Render, role: str) -> None:
     pod = render(merged(TRTLLM, nested("global.multiNode.sshSecret", "mpi-ssh"))).pod(role)
     assert "mpi-ssh" not in pod.volumes()

@@ -70,6 +70,25 @@ out: JSON map
 {{- end }}
 
 {{/*
+common.env.authorities: the files and folders of certificates that variables name, by which a program trusts a server.
+in: map of variables; out: JSON map name of the variable -> list of paths
+*/}}
+{{- define "common.env.authorities" -}}
+{{- $found := dict }}
+{{- range $name, $value := pick . "SSL_CERT_FILE" "SSL_CERT_DIR" "REQUESTS_CA_BUNDLE" "CURL_CA_BUNDLE" }}
+{{- /* Of the two the file counts. */}}
+{{- if and (kindIs "string" $value) (not (and (eq $name "SSL_CERT_DIR") (get $ "SSL_CERT_FILE"))) }}
+{{- $paths := list }}
+{{- range ternary (splitList ":" $value) (list $value) (eq $name "SSL_CERT_DIR") }}
+{{- if and (hasPrefix "/" .) (not (contains "$(" .)) }}{{ $paths = append $paths . }}{{ end }}
+{{- end }}
+{{- with $paths }}{{ $_ := set $found $name . }}{{ end }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
+{{- end }}
+
+{{/*
 common.env.places: all variables that values can set, by where they stand; those of containers of one's own too.
 in: root context, which keeps it; out: JSON map path -> map name -> text or source
 */}}

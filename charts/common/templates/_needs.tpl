@@ -19,26 +19,42 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 {{- toJson (concat $needs (include "common.needs.named" . | fromJsonArray)) }}
 {{- end }}
 
+{{/*
+common.volumes.places: all volumes that values can set, by where they stand: those of components, and of the Job that downloads
+the model. in: root context; out: JSON map path -> map name -> volume
+*/}}
+{{- define "common.volumes.places" -}}
+{{- $places := dict }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- with (get $.Subcharts $component).Values.volumes }}{{ $_ := set $places (printf "%s.volumes" $component) . }}{{ end }}
+{{- end }}
+{{- with (include "common.model" . | fromJson).download }}
+{{- with .volumes }}{{ $_ := set $places "global.model.source.huggingface.download.volumes" . }}{{ end }}
+{{- end }}
+{{- toJson $places }}
+{{- end }}
+
 {{/* common.needs.named: Secrets and claims that variables and volumes of the values name; a pod would not start without. in, out: as common.needs */}}
 {{- define "common.needs.named" -}}
 {{- $needs := list }}
 {{- $made := (include "common.model" . | fromJson).claim | default dict }}
-{{- range $component := include "common.components" . | fromJsonArray }}
-{{- $values := (get $.Subcharts $component).Values }}
 {{- $whole := list }}
-{{- range $name, $volume := $values.volumes }}
-{{- $where := printf "%s.volumes.%s.source" $component $name }}
+{{- range $place, $volumes := include "common.volumes.places" . | fromJson }}
+{{- range $name, $volume := $volumes }}
+{{- $where := printf "%s.%s.source" $place $name }}
 {{- with ($volume | default dict).source }}
 {{- with .persistentVolumeClaim }}{{ if ne .claimName ($made.name | default "") }}{{ $needs = append $needs (dict "kind" "PersistentVolumeClaim" "name" .claimName "value" (printf "%s.persistentVolumeClaim" $where)) }}{{ end }}{{ end }}
 {{- with .secret }}{{ $whole = append $whole (dict "of" . "name" .secretName "value" (printf "%s.secret" $where)) }}{{ end }}
 {{- range (.projected | default dict).sources }}{{ with .secret }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.projected" $where)) }}{{ end }}{{ end }}
 {{- end }}
 {{- end }}
-{{- range $index, $container := $values.initContainers }}
+{{- end }}
+{{- range $component := include "common.components" . | fromJsonArray }}
+{{- range $index, $container := (get $.Subcharts $component).Values.initContainers }}
 {{- range .envFrom }}{{ with .secretRef }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.initContainers[%d].envFrom" $component $index)) }}{{ end }}{{ end }}
 {{- end }}
-{{- range $whole }}{{ if not .of.optional }}{{ $needs = append $needs (merge (dict "kind" "Secret") (omit . "of")) }}{{ end }}{{ end }}
 {{- end }}
+{{- range $whole }}{{ if not .of.optional }}{{ $needs = append $needs (merge (dict "kind" "Secret") (omit . "of")) }}{{ end }}{{ end }}
 {{- range $where, $env := include "common.env.places" . | fromJson }}
 {{- $keys := dict }}{{ $first := dict }}
 {{- range $name, $value := $env }}

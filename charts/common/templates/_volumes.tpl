@@ -28,6 +28,17 @@
 {{- toJson $sources }}
 {{- end }}
 
+{{/* common.volumes.holding: those of a `volumes` map in which a path is. in: dict "volumes" "path"; out: JSON map name -> volume */}}
+{{- define "common.volumes.holding" -}}
+{{- $found := dict }}
+{{- range $name, $volume := .volumes }}
+{{- with $volume }}
+{{- if hasPrefix (printf "%s/" (clean .mountPath)) (printf "%s/" (clean $.path)) }}{{ $_ := set $found $name . }}{{ end }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
+{{- end }}
+
 {{/* common.hostVolumes: the sources of a machine's hostPaths. */}}
 {{- define "common.hostVolumes" -}}
 {{- $sources := dict }}

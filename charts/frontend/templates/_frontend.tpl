@@ -43,6 +43,7 @@ tls-cert-path: frontend.ingress.tls or a Gateway; probes and the Service speak p
 tls-key-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
 tls-client-ca-cert-path: frontend.ingress.tls or a Gateway; probes and the Service speak plain HTTP
 interactive: remove it; a pod has no terminal
+kserve-grpc-server: remove it; gRPC would be served in place of HTTP, which probes, the Service and clients speak
 {{- end }}
 
 {{/*

@@ -31,6 +31,8 @@ for host in "${hosts[@]:1}"; do
     sleep 2
   done
 done
+# Open MPI takes a host for its own by the host's name, which is the pod's in a network of its own only.
+MPI_HOSTS=$(uname -n):${MPI_HOSTS#*:}
 mpirun --allow-run-as-root --oversubscribe --bind-to none -n "$MPI_RANKS" -H "$MPI_HOSTS" \
   --mca pml ob1 --mca plm_rsh_args "-F $dir/ssh" --mca plm_rsh_no_tree_spawn 1 \
   trtllm-llmapi-launch "$dir/task" &

@@ -62,10 +62,10 @@ def _unrestricted(manifests: Manifests, values: dict[str, Any]) -> Iterator[tupl
     of_model = {"volume type hostPath"} if shared["model"]["source"]["type"] == "hostPath" else set()
     for pod in manifests.pods():
         component = pod.labels[COMPONENT]
-        layers = (shared, values.get(component, {}))
+        given = values.get(component, {})
         if component == "model":
-            layers = (shared, shared["model"]["source"]["huggingface"]["download"])
-        layers = (*layers, *_added(values, component))
+            given = shared["model"]["source"]["huggingface"]["download"]
+        layers = (shared, given, *_added(values, component))
         context = {
             k: v for of in layers for n in ("podSecurityContext", "securityContext") for k, v in of.get(n, {}).items()
         }
@@ -73,7 +73,7 @@ def _unrestricted(manifests: Manifests, values: dict[str, Any]) -> Iterator[tupl
         own |= {f"capability {name}" for name in (context.get("capabilities") or {}).get("add") or []}
         own |= {
             f"volume type {kind}"
-            for volume in (values.get(component, {}).get("volumes") or {}).values()
+            for volume in (given.get("volumes") or {}).values()
             for kind in (volume or {}).get("source") or {}
         }
         own |= {"hostPID"} if shared["colocation"]["hostPID"] else set()

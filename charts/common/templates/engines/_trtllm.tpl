@@ -98,10 +98,15 @@ TRTLLM_NIXL_KVCACHE_BACKEND: {{ first .backends }}
 {{- if gt (int .nodes) 1 }}
 {{- $gpus := div (include "common.engine.trtllm.gpus" . | int) (int .nodes) }}
 OMPI_MCA_orte_keep_fqdn_hostnames: "1"
-{{- /* On pods with several NICs MPI would try some that reach no peer. */}}
-{{- with (include "common.hardware" .root | fromJson).env.GLOO_SOCKET_IFNAME }}
-OMPI_MCA_btl_tcp_if_include: {{ . }}
-OMPI_MCA_oob_tcp_if_include: {{ . }}
+{{- /* With several NICs MPI would try some that reach no peer. It ends where there is none of these. */}}
+{{- $nics := "" }}
+{{- range list (include "common.hardware" .root | fromJson).env .root.Values.global.env .root.Values.env }}
+{{- if hasKey (. | default dict) "GLOO_SOCKET_IFNAME" }}{{ $nics = .GLOO_SOCKET_IFNAME }}{{ end }}
+{{- end }}
+{{- if kindIs "map" $nics }}{{ $nics = "$(GLOO_SOCKET_IFNAME)" }}{{ end }}
+{{- with $nics }}
+OMPI_MCA_btl_tcp_if_include: {{ quote . }}
+OMPI_MCA_oob_tcp_if_include: {{ quote . }}
 {{- end }}
 {{- if eq .rank.class "leader" }}
 {{- $hosts := list (printf "$(POD_NAME):%d" $gpus) }}
