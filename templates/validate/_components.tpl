@@ -93,7 +93,8 @@ router-conditional-disagg-config.eff_isl_ratio_threshold:
 {{- end }}
 
 {{/*
-validate.listens: a server at one address. Probes and the Service ask the pod's, and its preStop hook asks 127.0.0.1. in: dict "facts" validate.facts "given" the facts that say where, the one that wins first "who" for the message
+validate.listens: a server at one address. Probes and the Service ask the pod's, and its preStop hook asks 127.0.0.1.
+in: dict "facts" validate.facts "given" the facts that say where, the one that wins first "who" for the message
 */}}
 {{- define "validate.listens" -}}
 {{- range $fact := .given }}

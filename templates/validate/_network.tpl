@@ -80,7 +80,10 @@ networkPolicy.downloads.to: {{ $where }}.{{ $name }} is at {{ $host }}, which no
 {{- end }}
 {{- end }}
 
-{{/* validate.network.fetchers: the components that may reach what networkPolicy.downloads names, and of them those that ask the hub. in: root context; out: JSON {all, hub} */}}
+{{/*
+validate.network.fetchers: the components that may reach what networkPolicy.downloads names, and of them those that ask the hub.
+in: root context; out: JSON {all, hub}
+*/}}
 {{- define "validate.network.fetchers" -}}
 {{- $model := include "common.model" . | fromJson }}
 {{- $pods := include "dynamo-disagg.network.pods" . | fromJsonArray }}
