@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from hack.base.paths import ROOT
 from hack.benchmark.arms import ARMS
@@ -88,13 +87,6 @@ def rendered(name: str) -> Manifests:
     return SCENARIOS[name].render()
 
 
-@functools.cache
-def engine_file(name: str, role: str) -> dict[str, Any]:
-    """The flags that an engine reads from its mounted file."""
-    found = rendered(name).all("ConfigMap", component=role)
-    return dict(yaml.safe_load(found[0]["data"]["engine.yaml"])) if found else {}
-
-
 def pods(name: str, roles: list[str]) -> list[PodTemplate]:
     """The pod templates that serve requests, of some roles, or of all worker roles there are."""
     found = [p for role in roles or ROLES[1:] for p in rendered(name).leaders(role) if not is_hook(p.owner)]
@@ -125,15 +117,6 @@ def facts_of(name: str, role: str, part: str) -> frozenset[str]:
     return frozenset(facts(pod.owner))
 
 
-def flag_of(name: str, pod: PodTemplate, flag: str) -> str | None:
-    """A flag's value on the command line or in the engine's file."""
-    in_file = engine_file(name, pod.labels["app.kubernetes.io/component"])
-    if flag in in_file:
-        value = in_file[flag]
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    return pod.container().flag(flag)
-
-
 def missing(item: str, name: str, roles: list[str]) -> list[str]:
     """Where an item is not as the page says."""
     if VALUE.fullmatch(item):
@@ -153,7 +136,7 @@ def missing(item: str, name: str, roles: list[str]) -> list[str]:
         at = f"{name}: {role}"
         if item.startswith("--"):
             flag, _, wanted = item.removeprefix("--").partition(" ")
-            value = flag_of(name, pod, flag)
+            value = pod.container().flag(flag)
             if value is None or (wanted and value != wanted):
                 found.append(f"{at}: --{flag} is {value}")
         elif re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+(=.*)?", item) and item != "IPC_LOCK":
@@ -211,7 +194,6 @@ def test_the_page_has_every_flag_and_variable(scenario: Scenario) -> None:
     for pod in pods(scenario.name, []):
         role = pod.labels["app.kubernetes.io/component"]
         flags = {a for a in pod.container().args() if a.startswith("--")}
-        flags |= {f"--{flag}" for flag in engine_file(scenario.name, role)}
         rank = {"--config", "--dist-init-addr", "--nnodes", "--node-rank"}
         assert flags - told[role] - rank == set()
         assert {v for v in pod.container().env() if not OWN.fullmatch(v)} - told[role] == set()

@@ -25,7 +25,7 @@ OWNED = {
         "model-path": "use global.model.source",
         "kv-events-config": "use global.router.mode",
         "nnodes": "the nodes of a worker are derived",
-        "config": "the chart mounts the file",
+        "config": "write its flags in engineArgs",
     },
     "trtllm": {
         "model": "use global.model.source",

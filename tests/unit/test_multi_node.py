@@ -455,25 +455,16 @@ def test_claims_of_two_releases_never_collide(render: Render) -> None:
     assert not names[0] & names[1]
 
 
-# The configuration file of SGLang and TensorRT-LLM
-
-FILES = pytest.mark.parametrize(
-    ("engine", "flag", "setting"),
-    [("sglang", "config", "mem-fraction-static"), ("trtllm", "extra-engine-args", "trtllm.max_draft_len")],
-    ids=["sglang", "trtllm"],
-)
+# The configuration file of TensorRT-LLM
 
 
-@FILES
-def test_the_file_is_mounted_where_it_is_read(
-    render: Render, controller: str, engine: str, flag: str, setting: str, role: str
-) -> None:
-    manifests = render(fixed(controller, engine, **{role: {"engineArgs": {setting: 0.8}}}))
-    # Of TensorRT-LLM only the leader reads it.
-    for pod in manifests.leaders(role) if engine == "trtllm" else manifests.pods(role):
+def test_the_file_is_mounted_where_it_is_read(render: Render, controller: str, role: str) -> None:
+    manifests = render(fixed(controller, "trtllm", **{role: {"engineArgs": {"trtllm.max_draft_len": 8}}}))
+    # Only the leader reads it.
+    for pod in manifests.leaders(role):
         container = pod.container("engine")
         mounts = {m["name"]: m for m in container.spec["volumeMounts"]}
-        path = container.flag(flag) or ""
+        path = container.flag("extra-engine-args") or ""
         assert path.startswith(mounts["engine-config"]["mountPath"] + "/")
         assert mounts["engine-config"]["readOnly"] is True
         name = pod.volumes()["engine-config"]["configMap"]["name"]
@@ -482,17 +473,14 @@ def test_the_file_is_mounted_where_it_is_read(
         assert name.endswith(f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
 
 
-@FILES
-def test_pods_are_replaced_when_their_file_changes(
-    render: Render, controller: str, engine: str, flag: str, setting: str, role: str
-) -> None:
+def test_pods_are_replaced_when_their_file_changes(render: Render, controller: str, role: str) -> None:
     other = {"prefill": "decode", "decode": "prefill"}[role]
 
     def checksums(values: dict[str, Any], of: str) -> set[str]:
         return {p.volumes()["engine-config"]["configMap"]["name"] for p in render(values).pods(of)}
 
-    before = fixed(controller, engine)
-    after = merged(before, {role: {"engineArgs": {setting: 0.8}}})
+    before = fixed(controller, "trtllm")
+    after = merged(before, {role: {"engineArgs": {"trtllm.max_draft_len": 8}}})
     assert len(checksums(before, role)) == 1
     assert checksums(after, role) != checksums(before, role)
     assert checksums(after, other) == checksums(before, other)

@@ -1,6 +1,7 @@
 {{/*
-SGLang 0.5.21 under dynamo.sglang 1.6.1. Contract: engines/_vllm.tpl. Flags go into a mounted file, which SGLang reads
-itself; only those with the pod's rank and address stay on the command line.
+SGLang 0.5.21 under dynamo.sglang 1.6.1. Contract: engines/_vllm.tpl. All flags stand on the command line: a file (--config) is read behind
+Dynamo's own flags, which would be unknown in it, and takes no flag that argparse does not simply store
+(dynamo/sglang/args.py:604, sglang/srt/utils/server_args_config_parser.py).
 */}}
 {{- define "common.engine.sglang.image" -}}
 registry: nvcr.io
@@ -21,7 +22,7 @@ pullPolicy: IfNotPresent
 {{- with .root.Values.parallelism }}{{ mul .tensor .pipeline }}{{ end }}
 {{- end }}
 
-{{- define "common.engine.sglang.config" -}}
+{{- define "common.engine.sglang.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $flags := dict
@@ -45,29 +46,17 @@ pullPolicy: IfNotPresent
 {{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
 {{- $_ := set $flags "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:5557") }}
 {{- end }}
-{{- range $flag, $value := include "common.overlay" (list (dict "host" "0.0.0.0") $global.engine.args $values.engineArgs $flags) | fromJson }}
-{{- if kindIs "map" $value }}
-{{ $flag }}: {{ toJson $value | toJson }}
-{{- else if kindIs "float64" $value }}
-{{ $flag }}: {{ include "common.args.value" $value }}
-{{- else }}
-{{ $flag }}: {{ toJson $value }}
+{{- if gt (int .nodes) 1 }}
+{{- $flags = merge $flags (dict
+  "dist-init-addr" (printf "$(DYNAMO_LEADER_ADDRESS):%s" (include "common.port.rendezvous" .))
+  "nnodes" .nodes
+  "node-rank" "$(DYNAMO_RANK)") }}
 {{- end }}
-{{- end }}
+{{- $layers := list (dict "host" "0.0.0.0") $global.engine.args $values.engineArgs $flags }}
+{{- include "common.programArgs" (dict "program" "sglang" "dynamo" (include "common.dynamoVersion" .root) "layers" $layers) }}
 {{- end }}
 
-{{/* The option and its path must be two words: SGLang looks for a separate --config. */}}
-{{- define "common.engine.sglang.args" -}}
-- --config
-- /etc/dynamo/engine.yaml
-{{- if gt (int .nodes) 1 }}
-- --dist-init-addr
-- $(DYNAMO_LEADER_ADDRESS):{{ include "common.port.rendezvous" . }}
-- --nnodes
-- {{ .nodes | quote }}
-- --node-rank
-- $(DYNAMO_RANK)
-{{- end }}
+{{- define "common.engine.sglang.config" -}}
 {{- end }}
 
 {{- define "common.engine.sglang.env" -}}
@@ -132,7 +121,7 @@ ep: "{role}.parallelism.expert"
 ep-size: "{role}.parallelism.expert"
 expert-parallel-size: "{role}.parallelism.expert"
 kv-events-config: global.router.mode
-config: remove it; the chart mounts the file
+config: remove it; write its flags in engineArgs
 dist-init-addr: remove it; it is the worker's first pod
 nnodes: "{role}.parallelism; the nodes of a worker are derived"
 node-rank: remove it; it is the pod's rank
