@@ -5,7 +5,7 @@ a list of
   says  "<what is wrong>: <what to write>", where {fact} stands for a value
   at    another fact than the flag, whose path the message begins with
 Tests: a|b (one of these), not a|b (another or none), other than a|b (another), given, absent, above n, below n,
-contains text, a list, no number, no divisor of n, no multiple of n. There a, b and n may be facts (validate.facts) or "absent"; "it" is the
+contains text, a list, no number, no divisor of n, no multiple of n; "exactly" before a|b tells capitals apart. There a, b and n may be facts (validate.facts) or "absent"; "it" is the
 flag's value.
 in: dict "facts" validate.facts "table" map
 */}}
@@ -73,7 +73,8 @@ in: dict "facts" validate.facts "table" text; out: text
 {{- else }}
 {{- $among := false }}
 {{- range splitList "|" (last $words) }}
-{{- if eq (ternary "" (get $.facts . | default .) (eq . "absent") | lower) (lower $.text) }}
+{{- $one := ternary "" (get $.facts . | default .) (eq . "absent") }}
+{{- if or (eq $one $.text) (and (not (has "exactly" $words)) (eq (lower $one) (lower $.text))) }}
 {{- $among = true }}
 {{- end }}
 {{- end }}

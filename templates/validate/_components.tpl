@@ -43,6 +43,7 @@
 {{ include "validate.env" (dict "context" . "owned" (include "frontend.ownedEnv" . | fromJson) "flags" $owned "prefixes" (list "DYN")) }}
 {{- $facts := include "validate.facts" (dict "context" . "program" "frontend") | fromJson }}
 {{ include "validate.listens" (dict "facts" $facts "given" (list "http-host" "env.DYN_HTTP_HOST") "who" "the frontend") }}
+{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.runtime.checks" . | fromYaml)) }}
 {{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
 {{ include "validate.checks" (dict "facts" $facts "table" (include "validate.frontend.checks" . | fromYaml)) }}
 {{- $fields := list "policy" "eff_isl_threshold" "eff_isl_ratio_threshold" "prefill_busy_threshold" "decode_busy_threshold" }}

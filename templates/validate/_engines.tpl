@@ -14,6 +14,7 @@ Its rules are in engines/.
 {{- $_ := set $roles $role $of }}
 {{ include "validate.checks" (dict "facts" $facts "table" (include "validate.checks.of" (dict "facts" $facts "table" $checks) | fromYaml)) }}
 {{ include "validate.checks" (dict "facts" $facts "table" $ofWorkers) }}
+{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.runtime.checks" . | fromYaml)) }}
 {{ include "validate.hostMemory" (merge (dict "table" (include (printf "validate.engine.%s.hostMemory" $engine) . | fromYamlArray)) $of) }}
 {{ include (printf "validate.engine.%s.role" $engine) $of }}
 {{- end }}

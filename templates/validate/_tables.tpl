@@ -50,6 +50,12 @@ env.NVIDIA_VISIBLE_DEVICES:
 - {when: {it: not void|none}, says: "it gives the container GPUs of the node that are other pods': remove it"}
 {{- end }}
 
+{{/* validate.runtime.checks: variables that end every process of Dynamo 1.6.1, whose runtime reads them as YAML's booleans. */}}
+{{- define "validate.runtime.checks" -}}
+env.DYN_HEALTH_CHECK_ENABLED:
+- {when: {it: not exactly true|false}, says: "Dynamo's runtime does not start with {it}: write true or false"}
+{{- end }}
+
 {{/*
 validate.hostMemory: caches in host memory that are larger than the pod's limit. in: <of validate.engines> and "table" list of
   fact   see validate.facts

@@ -127,6 +127,7 @@ def test_the_matrix_of_the_defaults_with_an_api_server_of_known_address() -> Non
         ("vllm", {"enable-multimodal": True}, 0, {"decode"}),
         ("sglang", {"enable-multimodal": True}, 0, {"decode"}),
         ("trtllm", {"modality": "multimodal"}, 0, {"decode"}),
+        ("trtllm", {"enable-multimodal": True}, 0, {"decode"}),
         ("vllm", {}, 1, {"encode"}),
         ("vllm", {"frontend-decoding": True}, 1, {"encode", "frontend"}),
     ],

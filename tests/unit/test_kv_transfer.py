@@ -49,6 +49,19 @@ def test_mooncake_has_neither_backends_nor_leases(render: Render, role: str) -> 
     assert "kv_connector_extra_config" not in config
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_vllms_prefill_tells_where_mooncake_asks_for_its_pod(ranks: int, render: Render) -> None:
+    """By itself it tells decode 127.0.0.1 (mooncake_connector.py:2349)."""
+    parallelism = {"tensor": 1, "data": ranks, "expert": ranks}
+    values = {"global": {"kvTransfer": {"connector": "mooncake"}}, "prefill": {"parallelism": parallelism}}
+    manifests = render(values | {"decode": {"parallelism": parallelism}})
+    prefill, decode = (manifests.pod(role).container("engine") for role in ("prefill", "decode"))
+    assert prefill.env()["VLLM_DP_MASTER_IP"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert prefill.flag("data-parallel-address") == (None if ranks == 1 else "$(POD_IP)")
+    assert (decode.flag("data-parallel-address"), "VLLM_DP_MASTER_IP" in decode.env()) == (None, False)
+    assert "VLLM_DP_MASTER_IP" not in render().pod("prefill").container("engine").env()
+
+
 def test_offload_stands_beside_the_transfer(render: Render, role: str) -> None:
     host = {"kv_connector": "OffloadingConnector", "kv_connector_extra_config": {"cpu_bytes_to_use": 17179869184}}
     config = vllm(render, role, offloadConnectors=[host])

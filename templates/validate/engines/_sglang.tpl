@@ -13,9 +13,12 @@ prefill-attention-backend:
 # The chart gives each pod its own, and the other role connects to it.
 env.SGLANG_HOST_IP:
 - {when: {it: not $(POD_IP)}, says: "all pods would say that they are at {it}: remove it, the chart sets each pod's own address"}
+# dynamo/sglang/gateway.py: so many processes of Dynamo; discovery keeps the last one of a pod, probes and the drain see the first.
+tokenizer-worker-num, gateway-workers:
+- {when: {it: above 1}, says: "a pod is one worker of Dynamo, and this makes {it} of it under one name: remove it, and raise {role}.replicas"}
 # disaggregation/mooncake/utils.py: another word is no pool, and no error.
 env.SGLANG_MOONCAKE_CUSTOM_MEM_POOL:
-- {when: {it: not true|nvlink|barex|intra_node_nvlink}, says: "SGLang has no pool {it} and does without one: write NVLINK, BAREX or INTRA_NODE_NVLINK, or remove it"}
+- {when: {it: not exactly true|True|TRUE|NVLINK|BAREX|INTRA_NODE_NVLINK}, says: "SGLang has no pool {it} and does without one: write NVLINK, BAREX or INTRA_NODE_NVLINK, or remove it"}
 disaggregation-ib-device:
 - {when: {it: a list}, says: "SGLang takes names joined by commas, or a map from GPUs to them: write mlx5_0,mlx5_1 or the like"}
 host:
@@ -56,7 +59,6 @@ enable-quant-communications:
 - {when: {tensor: 1}, says: "there is no communication on one GPU: remove it"}
 grpc-port:
 - {when: {grpc-port: 30000}, says: "the chart sets --port 30000: choose another"}
-- {when: {tokenizer-worker-num: above 1}, says: "SGLang's gRPC server has one tokenizer: set tokenizer-worker-num=1, or remove it"}
 kv-canary-sweep-interval:
 - {when: {kv-canary-sweep-interval: above 0, kv-canary: absent|none}, says: "there is no kv-canary to sweep: set kv-canary to log or raise, or remove it"}
 base-gpu-id:

@@ -49,11 +49,17 @@ env.PYTORCH_CUDA_ALLOC_CONF:
 # nixl/base_worker.py:784 onwards: the pull connector knows no stages, and an equal number of them exchanges wrong layers without an error
 pipeline:
 - {when: {pipeline: above 1, kv-connector: nixl, mode: prefill|decode}, says: "vLLM's NIXL connector does not transfer between {pipeline} pipeline stages: use tensor for them, global.kvTransfer.connector=mooncake, or global.engine.name=sglang"}
+# mooncake_connector.py:2355: decode would be sent to its own 127.0.0.1
+data:
+- {when: {data: above 1, nodes: above 1, kv-connector: mooncake, mode: prefill}, says: "vLLM's Mooncake connector names no address of data-parallel ranks on several nodes: set global.kvTransfer.connector=nixl, or prefill.parallelism.data=1"}
+# dynamo/vllm/backend_args.py:836, :984, :1020
+embedding-worker, classify-worker, realtime, custom-encoder-class:
+- {when: {mode: prefill|decode}, says: "Dynamo takes it in aggregated serving only: remove it, or set global.serving=aggregated"}
 # The chart gives each pod its own, and the other role connects to it.
-env.VLLM_NIXL_SIDE_CHANNEL_HOST, env.VLLM_HOST_IP:
+env.VLLM_NIXL_SIDE_CHANNEL_HOST, env.VLLM_HOST_IP, env.VLLM_DP_MASTER_IP:
 - {when: {it: not $(POD_IP)}, says: "all pods would say that they are at {it}: remove it, the chart sets each pod's own address"}
 # config/parallel.py:957 takes them for one rank of several that were started by hand
-env.VLLM_DP_SIZE, env.VLLM_DP_RANK, env.VLLM_DP_RANK_LOCAL, env.VLLM_DP_MASTER_IP, env.VLLM_DP_MASTER_PORT:
+env.VLLM_DP_SIZE, env.VLLM_DP_RANK, env.VLLM_DP_RANK_LOCAL, env.VLLM_DP_MASTER_PORT:
 - {when: {}, says: "vLLM would be one rank of several that nobody starts: use {role}.parallelism.data"}
 # config/speculative.py:39-84, :394, config/parallel.py:65-67
 speculative-config.method, spec-method:
@@ -117,6 +123,13 @@ speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_
 {{- end }}
 
 {{- define "validate.engine.vllm.role" -}}
+{{- /* envs.py: int() of most, "1" alone for some; two take these words only, or as JSON. Every one is read at the start. */}}
+{{- range $fact, $value := .facts.values }}
+{{- $isSwitch := and (hasPrefix "env.VLLM_" $fact) (not (regexMatch "^env[.]VLLM_(DEBUG_LOG_API_SERVER_RESPONSE|HUMMING_.*)$" $fact)) }}
+{{- if and $isSwitch (regexMatch "(?i)^(true|false|yes|no|on|off)$" $value) }}
+{{ get $.facts.where $fact }}: vLLM reads its switches as numbers, and {{ $value }} ends the engine or means the opposite: write {{ ternary 1 0 (regexMatch "(?i)^(true|yes|on)$" $value) }}
+{{- end }}
+{{- end }}
 {{- $role := .context.Chart.Name }}
 {{- $perNode := (include "common.hardware" .context | fromJson).gpusPerNode | int }}
 {{- with .parallelism }}

@@ -164,7 +164,7 @@ ssh-keygen -t ed25519 -N '' -f id && kubectl -n {{ .root.Release.Namespace }} cr
 {{- define "common.engine.trtllm.traces" -}}trtllm.otlp_traces_endpoint{{- end }}
 
 {{- define "common.engine.trtllm.images" -}}
-worker: {modality: multimodal}
+worker: {modality: multimodal, enable-multimodal: "true"}
 frontend: {frontend-decoding: "true"}
 {{- end }}
 

@@ -65,6 +65,10 @@ pullPolicy: IfNotPresent
 {{- if or (has .mode (list "prefill" "decode")) (and (eq .mode "agg") $global.kvTransfer.offloadConnectors) }}
 {{- $_ := set $args "kv-transfer-config" (include "common.engine.vllm.kvTransfer" . | fromJson) }}
 {{- end }}
+{{- /* Prefill tells decode this address (mooncake_connector.py:2349); vLLM's own is 127.0.0.1. */}}
+{{- if and (eq .mode "prefill") (eq $global.kvTransfer.connector "mooncake") (gt (int $values.parallelism.data) 1) (eq (int .nodes) 1) }}
+{{- $_ := set $args "data-parallel-address" "$(POD_IP)" }}
+{{- end }}
 {{- /* Only workers whose cache the router indexes publish events; without them a kv router is blind. */}}
 {{- if and (eq $global.router.mode "kv") (has .mode (list "prefill" "agg")) }}
 {{- $_ := set $args "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:20080" "enable_kv_cache_events" true) }}
@@ -133,6 +137,10 @@ UCX_RCACHE_MAX_UNRELEASED: "1024"
 {{- end }}
 # The pod IP always: on pods with several NICs, and with some connectors, the automatic choice is wrong.
 VLLM_NIXL_SIDE_CHANNEL_HOST: {fieldRef: {fieldPath: status.podIP}}
+{{- if and (eq .mode "prefill") (eq .root.Values.global.kvTransfer.connector "mooncake") }}
+# Prefill tells decode this address (mooncake_connector.py:2349, config/parallel.py:962); vLLM's own is 127.0.0.1.
+VLLM_DP_MASTER_IP: {fieldRef: {fieldPath: status.podIP}}
+{{- end }}
 {{- end }}
 
 {{- define "common.engine.vllm.pod" -}}
