@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,9 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def template(helm: Helm, folder: Path, values: dict[str, Any]) -> HelmResult:
+def template(helm: Helm, folder: Path, values: dict[str, Any] | str) -> HelmResult:
     file = folder.parent / f"values-{os.urandom(4).hex()}.yaml"
-    file.write_text(yaml.safe_dump(values))
+    file.write_text(values if isinstance(values, str) else yaml.safe_dump(values))
     return helm.attempt("template", "demo", str(folder), "--kube-version", KUBE_VERSION, "--values", str(file))
 
 
@@ -74,6 +75,24 @@ def test_two_copies_in_one_release(parent: Path, each_helm: Helm) -> None:
     assert len(ids) == len(set(ids)), "two objects of one name"
     scopes = {c.env()["DYN_NAMESPACE"] for c in manifests.containers() if "DYN_NAMESPACE" in c.env()}
     assert scopes == {"default-demo-small", "default-demo-large"}
+
+
+def test_two_copies_as_documented_keep_their_own_model_and_image(parent: Path, each_helm: Helm, role: str) -> None:
+    """Helm shares maps two levels below the parent's global: findings/helm-global-maps-are-shared-by-aliases.sh."""
+    page = (ROOT / "docs" / "pods.md").read_text()
+    (block,) = re.findall(r"```yaml\n(global:.*?\nlarge:.*?)```", page, re.DOTALL)
+    seen = {}
+    for pod in objects(template(each_helm, parent, block)).pods(role):
+        engine = pod.container()
+        claims = [v["persistentVolumeClaim"] for v in pod.volumes().values() if "persistentVolumeClaim" in v]
+        model = engine.flag("served-model-name")
+        seen[pod.owner["metadata"]["name"]] = (engine.spec["image"], model, claims, "HF_TOKEN" in engine.env())
+    image = "registry.example.com/llm/vllm-runtime"
+    claim = {"claimName": "small-weights", "readOnly": True}
+    assert seen == {
+        f"demo-small-{role}": (f"{image}:1.6.1", "Qwen/Qwen3-0.6B", [claim], False),
+        f"demo-large-{role}": (f"{image}:1.5.1", "Qwen/Qwen3-4B", [], True),
+    }
 
 
 def test_a_preflight_asks_for_its_own_copy_only(parent: Path, each_helm: Helm) -> None:
