@@ -56,6 +56,10 @@ OUTSIDE = {
 PORTS = (53, 80, 443, 2379, 2380, 2381, 4222, 6222, 6443, 8000, 8222, 9090, OTHER_PORT)
 
 
+# GKE's Cloud DNS answers at the address of the metadata server.
+CLOUD_DNS = ("the metadata server", 53)
+
+
 def matrix(manifests: Manifests) -> dict[str, dict[str, list[int]]]:
     """Who of a release and of OUTSIDE reaches whom at which of PORTS, and all others where OTHER_PORT is among them."""
     policies = manifests.all("NetworkPolicy")
@@ -64,7 +68,8 @@ def matrix(manifests: Manifests) -> dict[str, dict[str, list[int]]]:
     for source, one in everybody.items():
         for target, other in everybody.items():
             if not (source in OUTSIDE and target in OUTSIDE):
-                ports = [p for p in PORTS if any(allows(policies, one, other, p, kind) for kind in ("TCP", "UDP"))]
+                asked = [p for p in PORTS if (target, p) != CLOUD_DNS]
+                ports = [p for p in asked if any(allows(policies, one, other, p, kind) for kind in ("TCP", "UDP"))]
                 if ports:
                     found.setdefault(source, {})[target] = ports
     return found

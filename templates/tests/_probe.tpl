@@ -79,8 +79,11 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
-      {{- omit $worker.spec "containers" "initContainers" "volumes" "serviceAccountName"
-            "automountServiceAccountToken" "terminationGracePeriodSeconds" "affinity" "topologySpreadConstraints"
+      {{- /* A platform may grant privileges by the account; the release's own is not there before an installation. */}}
+      {{- $spec := $worker.spec }}
+      {{- if and (ne .hook "test") $root.Values.global.serviceAccount.create }}{{ $spec = omit $spec "serviceAccountName" }}{{ end }}
+      {{- omit $spec "containers" "initContainers" "volumes" "automountServiceAccountToken" "terminationGracePeriodSeconds"
+            "affinity" "topologySpreadConstraints"
           | toYaml | nindent 6 }}
       restartPolicy: Never
       automountServiceAccountToken: false

@@ -124,7 +124,7 @@ def test_it_is_where_and_what_a_decode_worker_is(file: str, render: Render) -> N
     }
     settings = {name: value for name, value in environment(worker).items() if name.startswith(("UCX_", "NCCL_"))}
     assert settings.items() <= environment(pod).items()
-    assert "serviceAccountName" not in pod.spec, "before the installation it is not there"
+    assert pod.spec["serviceAccountName"] == worker.spec["serviceAccountName"], "privileges may be the account's"
     assert not pod.spec.get("initContainers")
 
 
@@ -139,6 +139,13 @@ def test_both_fit_on_a_node_that_the_roles_divide(together: bool, devices: int, 
     machine = {"hardware": "eks-p5", "kvTransfer": {"backends": ["LIBFABRIC"]}}
     values = merged(TEST, {"global": machine}, shares, COLOCATED if together else {})
     assert probe(render(values)).containers()[0].spec["resources"]["limits"][efa] == devices
+
+
+def test_before_an_installation_its_account_must_be_there(render: Render) -> None:
+    for account, used in (({}, None), ({"create": False, "name": "llm"}, "llm")):
+        pod = probe(render(merged(BOTH, {"global": {"serviceAccount": account}})), "preflight-probe")
+        assert pod.spec.get("serviceAccountName") == used
+        assert pod.spec["automountServiceAccountToken"] is False
 
 
 def test_nothing_of_dynamo_and_the_model_is_in_it(render: Render) -> None:

@@ -30,7 +30,7 @@ spec:
   ports:
     {{- range .members.ports }}
     {{- if eq .name "client" }}
-    - {name: client, port: {{ .port }}, targetPort: client}
+    - {name: client, port: {{ .port }}, targetPort: client, appProtocol: tcp}
     {{- end }}
     {{- end }}
 ---
@@ -46,7 +46,7 @@ spec:
     {{- include "common.selectorLabels" $context | nindent 4 }}
   ports:
     {{- range .members.ports }}
-    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}, appProtocol: {{ ternary "http" "tcp" (eq .name "monitor") }}}
     {{- end }}
 {{- end }}
 

@@ -22,7 +22,8 @@ SLIPS = re.compile(r"<no value>|%!|map\[|\{\{(?! \$labels\.| \$value |\w+\}\})|^
 def names_fit(manifests: Manifests) -> Iterator[str]:
     for item in manifests:
         name, longest = item["metadata"]["name"], LONGEST.get(item["kind"], 63)
-        if not NAME.fullmatch(name):
+        # Kubernetes takes a colon in the names of roles.
+        if not NAME.fullmatch(name.replace(":", "-", 1) if item["kind"].startswith("ClusterRole") else name):
             yield f"{object_id(item)}: not lower-case letters, digits and dashes that begin with a letter"
         if len(name) > longest:
             yield f"{object_id(item)}: {len(name)} characters, {longest} fit"
