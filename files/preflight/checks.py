@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .cluster import Cluster, Object
+from .cluster import DEVICES_VERSIONS, Cluster, Object
 from .devices import devices, selects
 from .pools import check_nodes
 from .report import FAIL, OK, WARN, Check
@@ -24,7 +24,11 @@ def check_devices(cluster: Cluster, needs: Object) -> list[Check]:
     there = {c["metadata"]["name"]: c for c in cluster.device_classes or []}
     for wanted in sorted({name for template in needs["claimTemplates"].values() for name in template}):
         takes = selects(there[wanted]) if wanted in there else None
-        if wanted not in there:
+        if not cluster.claims_served:
+            versions = ", ".join(DEVICES_VERSIONS)
+            fix = "use Kubernetes 1.34 or newer, or switch on DynamicResourceAllocation and its API in 1.32 or 1.33"
+            row = (FAIL, f"resource.k8s.io is served in none of the versions {versions}: {fix}")
+        elif wanted not in there:
             known = ", ".join(sorted(there)) or "none"
             row = (FAIL, f"not there (there is: {known}): install the DRA driver that brings it")
         elif takes is None:
@@ -46,6 +50,11 @@ def check_apis(cluster: Cluster, needs: Object) -> list[Check]:
         group = version.partition("/")[0]
         if wanted not in cluster.apis:
             fix = needs["fixes"].get(group, "install what brings it")
+            if wanted in needs["brings"]:
+                # Helm applies crds/ before its hooks, Argo CD after them: if this failed, they would never come.
+                soon = f"{version} is not served yet: with Argo CD crds/ follow in this sync; else {fix}"
+                rows.append(Check(WARN, f"API {kind}", soon))
+                continue
             rows.append(Check(FAIL, f"API {kind}", f"{version} is not served: {fix}"))
             continue
         pattern = CONTROLLERS.get(group)

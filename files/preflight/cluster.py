@@ -20,6 +20,9 @@ Object = dict[str, Any]
 Fetch = Callable[[str], tuple[int, bytes]]
 
 PAGE = 500
+# The versions of this group that are read here, newest first: Kubernetes 1.32 and 1.33 have the beta ones only.
+DEVICES = "/apis/resource.k8s.io"
+DEVICES_VERSIONS = ("v1", "v1beta2", "v1beta1")
 TIMEOUT_SECONDS = 30
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -35,6 +38,8 @@ class Cluster:
     resource_slices: list[Object] | None = None
     resource_claims: list[Object] | None = None
     storage_classes: list[Object] | None = None
+    # Whether one of DEVICES_VERSIONS is served.
+    claims_served: bool = True
     apis: set[str] = field(default_factory=set)
     objects: dict[tuple[str, str], Object] = field(default_factory=dict)
     forbidden: list[str] = field(default_factory=list)
@@ -110,8 +115,12 @@ def read(fetch: Fetch, needs: Object) -> Cluster:
     apis = {f"{g} {r['kind']}" for g, answer in resources.items() for r in answer.get("resources", [])}
     if not needs["clusterWide"]:
         return Cluster(apis=apis, objects=objects, forbidden=reader.forbidden)
-    devices = "/apis/resource.k8s.io/v1"
     claimed = bool(needs["claimTemplates"])
+    version = _devices_version(reader) if claimed else None
+
+    def of_devices(kind: str, keep: Callable[[Object], Object] = dict) -> list[Object] | None:
+        return reader.list(f"{DEVICES}/{version}/{kind}", keep) if version else None
+
     return Cluster(
         nodes=reader.list("/api/v1/nodes", lambda n: {k: n.get(k, {}) for k in ("metadata", "spec", "status")}) or [],
         pods=reader.list(
@@ -120,16 +129,29 @@ def read(fetch: Fetch, needs: Object) -> Cluster:
             fieldSelector="status.phase!=Succeeded,status.phase!=Failed,spec.nodeName!=",
         )
         or [],
-        device_classes=reader.list(f"{devices}/deviceclasses", dict) if claimed else None,
-        resource_slices=reader.list(f"{devices}/resourceslices", dict) if claimed else None,
-        resource_claims=reader.list(f"{devices}/resourceclaims", dict) if claimed else None,
+        device_classes=of_devices("deviceclasses"),
+        resource_slices=of_devices("resourceslices", _as_in_v1),
+        resource_claims=of_devices("resourceclaims"),
         storage_classes=reader.list("/apis/storage.k8s.io/v1/storageclasses", dict)
         if needs["storageClasses"]
         else None,
+        claims_served=not claimed or version is not None,
         apis=apis,
         objects=objects,
         forbidden=reader.forbidden,
     )
+
+
+def _devices_version(reader: Reader) -> str | None:
+    served = {version["version"] for version in (reader.get(DEVICES) or {}).get("versions", [])}
+    return next((version for version in DEVICES_VERSIONS if version in served), None)
+
+
+def _as_in_v1(part: Object) -> Object:
+    """A ResourceSlice whose devices have their fields beside the name: v1beta1 has all others below "basic"."""
+    spec = part["spec"]
+    devices = [{**device, **(device.get("basic") or {})} for device in spec.get("devices") or []]
+    return {**part, "spec": {**spec, "devices": devices}}
 
 
 def _slim_pod(pod: Object) -> Object:

@@ -29,7 +29,7 @@ def selects(device_class: Object) -> Callable[[str, Object], bool] | None:
             conditions.append(match)
 
     def takes(driver: str, device: Object) -> bool:
-        attributes = device.get("attributes") or device.get("basic", {}).get("attributes") or {}
+        attributes = device.get("attributes") or {}
         for match in conditions:
             if match["driver"]:
                 if match["driver"][1:-1] != driver:

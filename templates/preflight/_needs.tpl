@@ -7,6 +7,7 @@ from the rendered objects, so that it cannot differ from what is installed:
                   count: pods of one group; metadata and spec: of a pod, what placement needs
   claimTemplates  name -> DeviceClass -> number of devices
   apis            "apiVersion kind" of every object that is not part of every Kubernetes
+  brings          those of them that the installation itself brings, by crds/: none in an upgrade, in which Helm leaves crds/ alone
   objects         Secrets and claims that must exist: [{kind, name, key, keys, pull, value: where it is set}]
   storageClasses  [{name ("" is the default one), value}]
 in:  root context
@@ -25,7 +26,11 @@ in:  root context
 {{- $_ := set $objects $key (merge $before .) }}
 {{- end }}
 {{- with (include "common.model" . | fromJson).claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
-{{- if eq .Values.global.discovery.backend "kubernetes" }}{{ $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}{{ end }}
+{{- $brings := list }}
+{{- if eq .Values.global.discovery.backend "kubernetes" }}
+{{- $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}
+{{- if .Release.IsInstall }}{{ $brings = list (last $apis) }}{{ end }}
+{{- end }}
 {{- $files := dict
       "frontend" (list "deployment" "httproute" "ingress") "prefill" list "decode" list "encode" list
       "etcd" (list "statefulset") "nats" (list "statefulset") }}
@@ -98,6 +103,7 @@ in:  root context
       "pools" $pools
       "claimTemplates" $templates
       "apis" ($apis | uniq | sortAlpha)
+      "brings" $brings
       "fixes" (include "common.apiFixes" . | fromYaml)
       "objects" $sorted
       "storageClasses" ($storage | uniq)

@@ -25,7 +25,8 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 {{- /* A GPU each; of the other devices what a worker's pod has. */}}
 {{- $devices := ternary dict (dict $hardware.gpuResource 1) (eq "true" (include "common.hardware.claimsGpus" $hardware)) }}
 {{- range $device, $count := include "dynamo-disagg.probe.devices" $root | fromJson }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
-{{- $resources := dict "requests" (merge (dict "cpu" "500m" "memory" "2Gi") $devices) "limits" (merge (dict "memory" "8Gi") $devices) }}
+{{- $given := include "common.withoutNulls" $root.Values.test.probe.resources | fromJson }}
+{{- $resources := dict "requests" (merge (dict) $devices ($given.requests | default dict)) "limits" (merge (dict) $devices ($given.limits | default dict)) }}
 {{- with $engine.resources.claims }}{{ $_ := set $resources "claims" . }}{{ end }}
 {{- $floor := include "dynamo-disagg.verify.floor" $root | fromYaml }}
 {{- $moves := list }}

@@ -84,9 +84,7 @@ containers:
     workingDir: /opt
     # The verdict, for whoever looks at the pod and not at its log.
     terminationMessagePolicy: FallbackToLogsOnError
-    resources:
-      requests: {cpu: 50m, memory: 64Mi}
-      limits: {memory: 256Mi}
+    resources: {{ include "common.withoutNulls" $root.Values.test.resources }}
     securityContext: {{ include "common.securityContext" (dict "root" $root) }}
     volumeMounts:
       - {name: verify, mountPath: /opt/verify, readOnly: true}

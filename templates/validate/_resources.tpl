@@ -4,10 +4,11 @@ them after other objects were created.
 */}}
 {{- define "validate.resources" -}}
 {{- $simulated := .Values.global.simulation.enabled }}
-{{- $resources := dict }}
+{{- $resources := dict "test.resources" .Values.test.resources }}
 {{- $sizes := dict }}
 {{- if $simulated }}{{ $_ := set $resources "global.simulation.resources" .Values.global.simulation.resources }}{{ end }}
 {{- if .Values.preflight.enabled }}{{ $_ := set $resources "preflight.resources" .Values.preflight.resources }}{{ end }}
+{{- if and (or .Values.test.probe.enabled .Values.preflight.probe.enabled) (not $simulated) }}{{ $_ := set $resources "test.probe.resources" .Values.test.probe.resources }}{{ end }}
 {{- if .Values.benchmark.enabled }}{{ $_ := set $resources "benchmark.resources" .Values.benchmark.resources }}{{ end }}
 {{- with (include "common.model" . | fromJson).download }}
 {{- $where := "global.model.source.huggingface.download" }}

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hack.cluster import kube
+from hack.verbs import preflight as command
 from preflight.checks import checks
 from preflight.cluster import Cluster, NoAnswerError, read
 from preflight.devices import selects
@@ -70,7 +72,7 @@ def pool(
 
 
 def needs(*pools: dict[str, Any], **more: Any) -> dict[str, Any]:
-    empty: Any = {"claimTemplates": {}, "apis": [], "objects": [], "storageClasses": []}
+    empty: Any = {"claimTemplates": {}, "apis": [], "brings": [], "objects": [], "storageClasses": []}
     names = {"release": "demo", "namespace": "llm", "instance": "demo", "hardware": "nvidia", "gpuResource": GPU}
     empty["clusterWide"] = True
     return {**names, **empty, "pools": list(pools), **more}
@@ -456,7 +458,97 @@ def test_a_class_with_richer_cel_is_not_counted() -> None:
     assert found["decode"][0] == "ok"
 
 
+def served(*versions: str, slices: list[dict[str, Any]]) -> tuple[Cluster, list[str]]:
+    """What is read of a cluster whose API server has resource.k8s.io in these versions, and all paths asked for."""
+    group = {"versions": [{"version": v, "groupVersion": f"resource.k8s.io/{v}"} for v in versions]}
+    expression = f"device.driver == '{CLASS}' && device.attributes['{CLASS}'].type == 'channel'"
+    lists = {
+        "nodes": nodes(2),
+        "deviceclasses": [device_class(expression)],
+        "resourceslices": slices,
+    }
+    asked = []
+
+    def fetch(path: str) -> tuple[int, bytes]:
+        asked.append(path.partition("?")[0])
+        *folder, name = asked[-1].split("/")
+        if asked[-1] == "/apis/resource.k8s.io":
+            return (200, json.dumps(group).encode()) if versions else (404, b"")
+        if "resource.k8s.io" in folder and folder[-1] not in versions:
+            return 404, b""
+        return 200, json.dumps({"items": lists.get(name, []), "metadata": {}}).encode()
+
+    return read(fetch, needs(pool(groups=2, **CLAIMED), **CLAIMS)), asked
+
+
+def as_in_v1beta1(part: dict[str, Any]) -> dict[str, Any]:
+    """A ResourceSlice as v1beta1 has it."""
+    found = [{"name": d["name"], "basic": {k: v for k, v in d.items() if k != "name"}} for d in part["spec"]["devices"]]
+    return {"spec": {**part["spec"], "devices": found}}
+
+
+@pytest.mark.parametrize(
+    ("versions", "taken"),
+    [
+        (["v1"], "v1"),
+        (["v1beta1", "v1beta2", "v1"], "v1"),
+        (["v1beta1", "v1beta2"], "v1beta2"),
+        (["v1alpha3", "v1beta1"], "v1beta1"),
+    ],
+)
+def test_devices_are_read_in_the_newest_version_that_is_served(versions: list[str], taken: str) -> None:
+    slices = [devices(f"n{number}", 8, type={"string": "channel"}) for number in range(2)]
+    # A slice for several nodes: each of its devices names its own.
+    slices[1]["spec"]["devices"] = [{**d, "nodeName": "n1"} for d in slices[1]["spec"]["devices"]]
+    del slices[1]["spec"]["nodeName"]
+    form = as_in_v1beta1 if taken == "v1beta1" else dict
+    cluster, asked = served(*versions, slices=[form(part) for part in slices])
+    of_group = [path for path in asked if path.startswith("/apis/resource.k8s.io/")]
+    kinds = ("deviceclasses", "resourceslices", "resourceclaims")
+    assert of_group == [f"/apis/resource.k8s.io/{taken}/{kind}" for kind in kinds]
+    rows = {row.name: row for row in checks(cluster, needs(pool(groups=2, **CLAIMED), **CLAIMS))}
+    assert (rows[f"DeviceClass {CLASS}"].status, rows[f"DeviceClass {CLASS}"].detail) == ("ok", "16 devices")
+    assert rows["decode"].status == "ok"
+
+
+@pytest.mark.parametrize("versions", [[], ["v1alpha3"]])
+def test_a_cluster_without_claims_is_told_so(versions: list[str]) -> None:
+    cluster, asked = served(*versions, slices=[])
+    assert not [path for path in asked if path.startswith("/apis/resource.k8s.io/")]
+    rows = {row.name: row for row in checks(cluster, needs(pool(**CLAIMED), **CLAIMS))}
+    row = rows[f"DeviceClass {CLASS}"]
+    assert row.status == "FAIL"
+    assert "resource.k8s.io is served in none of the versions v1, v1beta2, v1beta1: use Kubernetes 1.34" in row.detail
+
+
 # Everything else
+
+
+def test_an_api_that_the_installation_brings_is_no_reason_to_refuse_it() -> None:
+    api = "nvidia.com/v1alpha1 DynamoWorkerMetadata"
+    fixes = {"nvidia.com": "apply crds/ of the chart"}
+    first = needs(pool(), apis=[api], brings=[api], fixes=fixes)
+    status, text = result(first, nodes=nodes(1))["API DynamoWorkerMetadata"]
+    assert status == "warn"
+    assert text.endswith("not served yet: with Argo CD crds/ follow in this sync; else apply crds/ of the chart")
+    assert result(first, nodes=nodes(1), apis={api})["API DynamoWorkerMetadata"][0] == "ok"
+    upgrade = needs(pool(), apis=[api], fixes=fixes)
+    assert "is not served: apply crds/" in detail(upgrade, "API DynamoWorkerMetadata", nodes=nodes(1))
+
+
+@pytest.mark.parametrize(("own", "status"), [([], "ok"), ([running("own", "n0", WORKER)], "FAIL")])
+def test_the_command_takes_crds_as_there_before_an_installation_only(
+    own: list[Any], status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (api,) = command.installed_by_helm()
+
+    def answer(_: Any, path: str) -> tuple[int, bytes]:
+        items = {"/api/v1/nodes": nodes(1), "/api/v1/pods": own}.get(path.partition("?")[0])
+        return (200, json.dumps({"items": items, "metadata": {}}).encode()) if items is not None else (404, b"")
+
+    monkeypatch.setattr(kube, "get", answer)
+    rows = {row.name: row.status for row in command.check(needs(pool(), apis=[api], brings=[api], fixes={}), None)}
+    assert rows["API DynamoWorkerMetadata"] == status
 
 
 def test_apis_and_their_controllers() -> None:

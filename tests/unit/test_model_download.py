@@ -80,6 +80,24 @@ def test_every_rank_of_a_worker_waits(render: Render) -> None:
     assert all(pod.container("wait-for-model") for pod in manifests.pods("decode"))
 
 
+def test_waiting_takes_no_more_and_no_less_than_the_pod_takes_then(render: Render) -> None:
+    amounts = {
+        "requests": {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "3Gi", "hugepages-2Mi": "4Mi"},
+        "limits": {"cpu": "5", "memory": "16Gi", "ephemeral-storage": "7Gi", "hugepages-2Mi": "4Mi"},
+    }
+    manifests = render(merged(download(), {component: {"resources": amounts} for component in COMPONENTS}))
+    expected = {kind: {k: v for k, v in of.items() if "hugepages" not in k} for kind, of in amounts.items()}
+    for component in COMPONENTS:
+        # No GPU, of which it has no use.
+        assert waiter(manifests, component).spec["resources"] == expected
+    assert manifests.pod("decode").container().spec["resources"]["limits"]["nvidia.com/gpu"]
+
+
+def test_waiting_has_no_limit_where_the_pod_has_none(render: Render) -> None:
+    manifests = render(merged(download(), {"frontend": {"resources": {"limits": {"memory": None}}}}))
+    assert waiter(manifests, "frontend").spec["resources"] == {"requests": {"cpu": "2", "memory": "8Gi"}, "limits": {}}
+
+
 def test_the_scripts_are_the_files(render: Render) -> None:
     data = render(download()).one("ConfigMap", component="model")["data"]
     files = {"wait.py": "model_wait.py", "download.py": "model_download.py"}

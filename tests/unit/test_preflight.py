@@ -8,8 +8,10 @@ import pytest
 
 from hack.base.paths import ROOT
 from hack.chart.manifests import COMPONENT, Manifests, is_hook, merged
+from hack.chart.objects import rendered
 from hack.chart.render import Render
 from hack.chart.scenarios import EVERYTHING, FEATURES, METRICS, NAMED, SIMULATED, Scenario
+from hack.verbs.preflight import DOCUMENT, installed_by_helm
 
 ENABLED = {"preflight": {"enabled": True}}
 
@@ -106,6 +108,20 @@ def test_apis_are_those_of_the_objects(render: Render) -> None:
         "monitoring.coreos.com/v1 PodMonitor",
         "monitoring.coreos.com/v1 PrometheusRule",
     ]
+
+
+def test_an_installation_brings_crds_and_an_upgrade_does_not() -> None:
+    def brought(*options: str) -> list[str]:
+        (found,) = rendered([], ["preflight.enabled=true"], "--show-only", DOCUMENT, *options)
+        names: list[str] = json.loads(found["data"]["needs.json"])["brings"]
+        return names
+
+    assert brought() == [*installed_by_helm()] == ["nvidia.com/v1alpha1 DynamoWorkerMetadata"]
+    assert brought("--is-upgrade") == []
+
+
+def test_without_its_discovery_none_is_brought(render: Render) -> None:
+    assert needs(render(EVERYTHING | ENABLED))["brings"] == []
 
 
 def test_secrets_and_claims_are_those_of_the_model_and_of_the_pods(render: Render) -> None:

@@ -63,6 +63,16 @@ def test_one_job_of_two_pods_that_find_each_other(component: str, hook: str, sec
     assert scripts == {path.name: path.read_text().strip() for path in (ROOT / "files" / "kv_probe").glob("*.py")}
 
 
+@pytest.mark.parametrize("component", ["probe", "preflight-probe"])
+def test_a_namespace_with_quotas_can_admit_both_pods(component: str, render: Render) -> None:
+    values = {"test": {"probe": {"resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}}}}
+    (container,) = probe(render(merged(BOTH, values)), component).containers()
+    assert container.spec["resources"] == {
+        "requests": {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": 1},
+        "limits": {"cpu": "2", "memory": "8Gi", "nvidia.com/gpu": 1},
+    }
+
+
 def test_it_takes_the_plugin_of_the_workers(render: Render) -> None:
     efa = {"global": {"kvTransfer": {"backends": ["LIBFABRIC"]}}}
     for values, plugin in (({}, "UCX"), (efa, "LIBFABRIC")):

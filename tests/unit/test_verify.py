@@ -45,6 +45,16 @@ def pod_of(item: dict[str, Any]) -> dict[str, Any]:
     return spec if item["kind"] == "Pod" else spec["jobTemplate"]["spec"]["template"]["spec"]
 
 
+@pytest.mark.parametrize("kind", ["Pod", "CronJob"])
+def test_a_namespace_with_quotas_can_admit_it(kind: str, render: Render) -> None:
+    values = {"test": {"resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "ephemeral-storage": "1Gi"}}}}
+    (container,) = pod_of(render(merged(CANARY, values)).one(kind))["containers"]
+    assert container["resources"] == {
+        "requests": {"cpu": "1", "memory": "64Mi"},
+        "limits": {"cpu": "2", "memory": "256Mi", "ephemeral-storage": "1Gi"},
+    }
+
+
 def test_what_is_asked(render: Render) -> None:
     values = {
         "test": {"promptTokens": 8000, "answerTokens": 50, "requests": 9, "requireCodeWord": True},

@@ -35,7 +35,8 @@ out: JSON map, with empty maps for missing ones, and oneNode where all pods with
 
 {{/*
 common.model.wait: the container with which pods wait until the model is complete, so that none fails or loads half of it;
-a YAML list, or nothing. in:  dict "root" <component context> "model" common.model "image" {}
+a YAML list, or nothing.
+in:  dict "root" <component context> "model" common.model "image" {} "resources" of the pod's own container
 */}}
 {{- define "common.model.wait" -}}
 {{- with .model.wait }}
@@ -47,9 +48,15 @@ a YAML list, or nothing. in:  dict "root" <component context> "model" common.mod
     - {name: MODEL_MARKER, value: {{ .marker | quote }}}
     - {name: MODEL_EXPECTED, value: {{ .expected | toJson | quote }}}
     - {name: MODEL_HINT, value: {{ .hint | quote }}}
-  resources:
-    requests: {cpu: 10m, memory: 64Mi}
-    limits: {memory: 256Mi}
+  {{- /*
+  As much as the pod's own container has, so that quotas, LimitRanges and policies which admit that one admit this one, too.
+  It costs nothing: an init container ends before, and of the two the larger counts, not the sum. A GPU does not help to wait.
+  */}}
+  {{- $resources := dict }}
+  {{- range $kind, $amounts := $.resources }}
+  {{- if has $kind (list "requests" "limits") }}{{ $_ := set $resources $kind (pick $amounts "cpu" "memory" "ephemeral-storage") }}{{ end }}
+  {{- end }}
+  resources: {{ toJson $resources }}
   securityContext: {{ include "common.securityContext" (dict "root" $.root) }}
   volumeMounts:
     {{- $scripts := dict "model-scripts" (dict "mountPath" "/opt/model-scripts" "readOnly" true) }}

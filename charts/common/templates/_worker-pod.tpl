@@ -52,7 +52,7 @@ spec:
       resourceClaimTemplateName: {{ include "common.claimTemplate" (dict "root" $.root "name" $name "claim" $claim "gpus" $gpus) }}
     {{- end }}
   {{- end }}
-  {{- with include "common.initContainers" (dict "root" . "model" $model "image" $image) | trim }}{{ . | nindent 2 }}{{ end }}
+  {{- with include "common.initContainers" (dict "root" . "model" $model "image" $image "resources" (fromJson .parts.resources)) | trim }}{{ . | nindent 2 }}{{ end }}
   containers:
     - name: engine
       image: {{ include "common.image" (dict "root" . "image" $image) }}
