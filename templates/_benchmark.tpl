@@ -30,7 +30,7 @@ a4x-10p8d: {promptTokens: [8192], answerTokens: 1024, concurrencies: [2048], req
 {{/* dynamo-disagg.benchmark.asksHub: "true" where the Job fetches its tokenizer from the hub, else empty. in: root context */}}
 {{- define "dynamo-disagg.benchmark.asksHub" -}}
 {{- $own := .Values.benchmark.tokenizer }}
-{{- $model := include "common.model" . | fromJson }}
+{{- $model := include "dynamo-disagg.model" . | fromJson }}
 {{- if ternary (not (hasPrefix "/" $own)) (and $model.fetches (not $model.volume)) (ne $own "") }}true{{ end }}
 {{- end }}
 
@@ -41,9 +41,9 @@ which otherwise asks the frontends alone. Their names could be those of its own.
 {{- define "dynamo-disagg.benchmark.authorities" -}}
 {{- $found := dict }}
 {{- if include "dynamo-disagg.benchmark.asksHub" . }}
-{{- range include "common.env.authorities" .Values.global.env | fromJson }}
+{{- range include "dynamo-disagg.env.authorities" .Values.global.env | fromJson }}
 {{- range $path := . }}
-{{- range $name, $volume := include "common.volumes.holding" (dict "volumes" $.Subcharts.frontend.Values.volumes "path" $path) | fromJson }}
+{{- range $name, $volume := include "dynamo-disagg.volumes.holding" (dict "volumes" $.Subcharts.frontend.Values.volumes "path" $path) | fromJson }}
 {{- $_ := set $found (printf "authorities-%s" (sha256sum $name | trunc 8)) $volume }}
 {{- end }}
 {{- end }}
@@ -56,17 +56,17 @@ which otherwise asks the frontends alone. Their names could be those of its own.
 {{- define "dynamo-disagg.benchmark.plan" -}}
 {{- $global := .Values.global }}{{ $limits := .Values.benchmark.limits }}
 {{- $pools := dict }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- $pool := get $.Subcharts $role }}
-{{- $_ := set $pools $role (dict "replicas" (int64 $pool.Values.replicas) "gpus" (include "common.worker.gpus" $pool | int64)) }}
+{{- $_ := set $pools $role (dict "replicas" (int64 $pool.Values.replicas) "gpus" (include "dynamo-disagg.worker.gpus" $pool | int64)) }}
 {{- end }}
 {{- /* The Job waits for the model, but not until Kubernetes ends it without a word. */}}
-{{- $frontends := printf "%s.%s.svc:%s" (include "common.name" (dict "root" . "component" "benchmark")) .Release.Namespace (include "common.port.http" .) }}
+{{- $frontends := printf "%s.%s.svc:%s" (include "dynamo-disagg.name" (dict "root" . "component" "benchmark")) .Release.Namespace (include "dynamo-disagg.port.http" .) }}
 {{- dict
       "model" $global.model.name
-      "url" (include "common.frontendUrl" . | trim)
+      "url" (include "dynamo-disagg.frontendUrl" . | trim)
       "frontends" $frontends
-      "tokenizer" (.Values.benchmark.tokenizer | default (include "common.model" . | fromJson).path)
+      "tokenizer" (.Values.benchmark.tokenizer | default (include "dynamo-disagg.model" . | fromJson).path)
       "workload" (include "dynamo-disagg.benchmark.workload" . | fromJson)
       "ttft_ms" (mulf $limits.timeToFirstTokenSeconds 1000)
       "itl_ms" (mulf $limits.interTokenLatencySeconds 1000)

@@ -17,11 +17,11 @@ from hack.base.yamlfile import parse
 from hack.chart.manifests import merged
 
 HARDWARE_FOLDER = ROOT / "charts" / "common" / "templates" / "hardware"
-# As in common.hardware.
+# As in dynamo-disagg.hardware.
 GPU_RESOURCE = "nvidia.com/gpu"
 # NVIDIA's driver offers a node's channel of its ComputeDomain under this class.
 COMPUTE_DOMAIN_CLASS = "compute-domain-default-channel.nvidia.com"
-FIRST_LINE = '{{- define "common.hardware.%s" -}}\n'
+FIRST_LINE = '{{- define "dynamo-disagg.hardware.%s" -}}\n'
 LAST_LINE = "{{- end }}\n"
 
 
@@ -119,7 +119,7 @@ def of_values(values: Mapping[str, Any]) -> Machine:
 
 
 def _without_nulls(data: dict[str, Any]) -> dict[str, Any]:
-    """As common.overlay: a null takes back what the preset has."""
+    """As dynamo-disagg.overlay: a null takes back what the preset has."""
     return {
         key: _without_nulls(value) if isinstance(value, dict) else value
         for key, value in data.items()

@@ -156,7 +156,7 @@ class Knowledge:
 
 
 def kind(program: Program, flag: Flag) -> str:
-    """How a flag is written on a command line, for common.programArgs: its form, or what decides more."""
+    """How a flag is written on a command line, for dynamo-disagg.programArgs: its form, or what decides more."""
     if flag.for_router:
         return "router"
     is_json = flag.form == "value" and flag.type.startswith("json")

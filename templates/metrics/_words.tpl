@@ -4,7 +4,7 @@ in: root context; out: YAML map
 */}}
 {{- define "dynamo-disagg.metrics.words" -}}
 namespace: {{ quote .Release.Namespace }}
-release: {{ include "common.fullname" . | quote }}
+release: {{ include "dynamo-disagg.fullname" . | quote }}
 startupSeconds: {{ include "dynamo-disagg.metrics.startupSeconds" . }}
 transferGBps: {{ (include "dynamo-disagg.verify.floor" . | fromYaml).floor }}
 {{- with .Values.metrics.rules }}
@@ -17,8 +17,8 @@ transferGBps: {{ (include "dynamo-disagg.verify.floor" . | fromYaml).floor }}
 {{/* dynamo-disagg.metrics.startupSeconds: until the slowest pool is there, weights, pulls and scheduling included. in: root context */}}
 {{- define "dynamo-disagg.metrics.startupSeconds" -}}
 {{- $longest := 0 }}
-{{- range include "common.pools" . | fromJsonArray }}
-{{- $longest = max $longest (include "common.worker.untilHealthy" (get $.Subcharts .)) }}
+{{- range include "dynamo-disagg.pools" . | fromJsonArray }}
+{{- $longest = max $longest (include "dynamo-disagg.worker.untilHealthy" (get $.Subcharts .)) }}
 {{- end }}
 {{- $longest }}
 {{- end }}
@@ -36,7 +36,7 @@ transferGBps: {{ (include "dynamo-disagg.verify.floor" . | fromYaml).floor }}
 {{/* dynamo-disagg.metrics.ports: the name of the port with metrics, by component. in: root context; out: YAML map */}}
 {{- define "dynamo-disagg.metrics.ports" -}}
 frontend: http
-{{- range include "common.pools" . | fromJsonArray }}
+{{- range include "dynamo-disagg.pools" . | fromJsonArray }}
 {{ . }}: system
 {{- end }}
 {{- end }}

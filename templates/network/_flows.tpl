@@ -3,9 +3,9 @@ dynamo-disagg.network.pods: the components that have pods with these values, Job
 in: root context; out: JSON list
 */}}
 {{- define "dynamo-disagg.network.pods" -}}
-{{- $pods := append (include "common.components" . | fromJsonArray) "test" }}
+{{- $pods := append (include "dynamo-disagg.components" . | fromJsonArray) "test" }}
 {{- $probed := not .Values.global.simulation.enabled }}
-{{- if (include "common.model" . | fromJson).download }}{{ $pods = append $pods "model" }}{{ end }}
+{{- if (include "dynamo-disagg.model" . | fromJson).download }}{{ $pods = append $pods "model" }}{{ end }}
 {{- if .Values.canary.enabled }}{{ $pods = append $pods "canary" }}{{ end }}
 {{- if .Values.benchmark.enabled }}{{ $pods = append $pods "benchmark" }}{{ end }}
 {{- if .Values.preflight.enabled }}{{ $pods = append $pods "preflight" }}{{ end }}
@@ -19,7 +19,7 @@ dynamo-disagg.network.outside: who is not of the release, by name.
 in: root context; out: YAML map name -> {peers: as in a NetworkPolicy, [ports], [protocols]}
 */}}
 {{- define "dynamo-disagg.network.outside" -}}
-{{- $model := include "common.model" . | fromJson }}
+{{- $model := include "dynamo-disagg.model" . | fromJson }}
 {{- with .Values.networkPolicy }}
 clients: {peers: {{ toJson .clients }}}
 monitoring: {peers: {{ toJson .monitoring }}}
@@ -43,12 +43,12 @@ and in OpenTelemetry's variables; not those of the pod itself. in: root context;
 {{- $urls := dict }}
 {{- $engine := .Values.global.engine.name }}
 {{- with .Values.global.telemetry.otlpEndpoint }}{{ $_ := set $urls "global.telemetry.otlpEndpoint" . }}{{ end }}
-{{- $flag := include (printf "common.engine.%s.traces" $engine) . }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
-{{- $facts := include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $engine "known" $.knownFlags) | fromJson }}
+{{- $flag := include (printf "dynamo-disagg.engine.%s.traces" $engine) . }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
+{{- $facts := include "dynamo-disagg.validate.facts" (dict "context" (get $.Subcharts $role) "program" $engine "known" $.knownFlags) | fromJson }}
 {{- with get $facts.values $flag }}{{ $_ := set $urls (get $facts.where $flag) . }}{{ end }}
 {{- end }}
-{{- range $where, $env := include "common.env.places" . | fromJson }}
+{{- range $where, $env := include "dynamo-disagg.env.places" . | fromJson }}
 {{- range $name, $value := $env }}
 {{- if and (kindIs "string" $value) (regexMatch "^OTEL_EXPORTER_OTLP_([A-Z]+_)?ENDPOINT$" $name) }}{{ $_ := set $urls (printf "%s.%s" $where $name) $value }}{{ end }}
 {{- end }}
@@ -77,12 +77,12 @@ in: root context; out: YAML list of
   ports     TCP ports; without, all: Dynamo's planes, NIXL and the engines choose theirs as they start
 */}}
 {{- define "dynamo-disagg.network.flows" -}}
-{{- $workers := include "common.pools" . | fromJsonArray | join ", " }}
+{{- $workers := include "dynamo-disagg.pools" . | fromJsonArray | join ", " }}
 {{- $dynamo := printf "frontend, %s" $workers }}
-{{- $model := include "common.model" . | fromJson }}
+{{- $model := include "dynamo-disagg.model" . | fromJson }}
 - {from: [{{ $dynamo }}], to: [{{ $dynamo }}]}
-- {from: [clients, monitoring, test, canary, benchmark], to: [frontend], ports: [{{ include "common.port.http" . }}]}
-- {from: [monitoring, test, canary], to: [{{ $workers }}], ports: [{{ include "common.port.system" . }}]}
+- {from: [clients, monitoring, test, canary, benchmark], to: [frontend], ports: [{{ include "dynamo-disagg.port.http" . }}]}
+- {from: [monitoring, test, canary], to: [{{ $workers }}], ports: [{{ include "dynamo-disagg.port.system" . }}]}
 - {from: [{{ $dynamo }}, test, canary, benchmark, model, probe, preflight-probe], to: [dns]}
 - {from: [preflight], to: [apiServer]}
 {{- if eq .Values.global.discovery.backend "kubernetes" }}
@@ -90,9 +90,9 @@ in: root context; out: YAML list of
 {{- end }}
 {{- /* Images of requests are fetched by encoders or, without any, by workers, or by frontends that decode them; a tokenizer that is no folder by the benchmark. */}}
 {{- $fetch := ternary (list "encode") list (gt (int .Values.encode.replicas) 0) }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
-{{- $of := (include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name "known" $.knownFlags) | fromJson).values }}
-{{- range $who, $flags := include (printf "common.engine.%s.images" $.Values.global.engine.name) $ | fromYaml }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
+{{- $of := (include "dynamo-disagg.validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name "known" $.knownFlags) | fromJson).values }}
+{{- range $who, $flags := include (printf "dynamo-disagg.engine.%s.images" $.Values.global.engine.name) $ | fromYaml }}
 {{- range $flag, $value := $flags }}
 {{- $name := ternary $role $who (eq $who "worker") }}
 {{- if and (eq (get $of $flag) $value) (not (and (eq $who "worker") $.Values.encode.replicas)) }}{{ $fetch = append $fetch $name }}{{ end }}
@@ -109,7 +109,7 @@ in: root context; out: YAML list of
 - {from: [probe], to: [probe]}
 - {from: [preflight-probe], to: [preflight-probe]}
 {{- if .Subcharts.etcd }}
-- {from: [{{ $dynamo }}], to: [etcd], ports: [{{ include "common.port.etcd" . }}]}
+- {from: [{{ $dynamo }}], to: [etcd], ports: [{{ include "dynamo-disagg.port.etcd" . }}]}
 - {from: [etcd], to: [etcd], ports: [2380]}
 - {from: [etcd], to: [dns]}
 - {from: [monitoring], to: [etcd], ports: [2381]}
@@ -117,11 +117,11 @@ in: root context; out: YAML list of
 - {from: [{{ $dynamo }}], to: [externalEtcd]}
 {{- end }}
 {{- if .Subcharts.nats }}
-- {from: [{{ $dynamo }}], to: [nats], ports: [{{ include "common.port.nats" . }}]}
+- {from: [{{ $dynamo }}], to: [nats], ports: [{{ include "dynamo-disagg.port.nats" . }}]}
 - {from: [nats], to: [nats], ports: [6222]}
 - {from: [nats], to: [dns]}
 - {from: [monitoring], to: [nats], ports: [8222]}
-{{- else if include "common.usesNats" . }}
+{{- else if include "dynamo-disagg.usesNats" . }}
 - {from: [{{ $dynamo }}], to: [externalNats]}
 {{- end }}
 {{- end }}

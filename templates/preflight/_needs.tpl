@@ -18,14 +18,14 @@ in:  root context
 {{- $apis := list }}
 {{- $templates := dict }}
 {{- $objects := dict }}
-{{- range include "common.needs" . | fromJsonArray }}
+{{- range include "dynamo-disagg.needs" . | fromJsonArray }}
 {{- $key := printf "%s/%s" .kind .name }}
 {{- $before := get $objects $key | default dict }}
 {{- $keys := concat ($before.keys | default (list ($before.key | default "") | compact)) (.keys | default (list (.key | default "") | compact)) | uniq }}
 {{- if and $before $keys }}{{ $_ := set $before "keys" $keys }}{{ end }}
 {{- $_ := set $objects $key (merge $before .) }}
 {{- end }}
-{{- with (include "common.model" . | fromJson).claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
+{{- with (include "dynamo-disagg.model" . | fromJson).claim }}{{ $storage = append $storage (dict "name" .storageClass "value" (printf "%s.create.storageClass" .where)) }}{{ end }}
 {{- $brings := list }}
 {{- if eq .Values.global.discovery.backend "kubernetes" }}
 {{- $apis = append $apis "nvidia.com/v1alpha1 DynamoWorkerMetadata" }}
@@ -37,7 +37,7 @@ in:  root context
 {{- $rendered := list }}
 {{- $ofRelease := list "resourceclaims" "autoscaling" "metrics/podmonitors" "metrics/rules" }}
 {{- /* Its pods are read from what its controller makes for each role. */}}
-{{- if include "common.isSet" . }}{{ $ofRelease = append $ofRelease "workers" }}{{ end }}
+{{- if include "dynamo-disagg.isSet" . }}{{ $ofRelease = append $ofRelease "workers" }}{{ end }}
 {{- range $name := $ofRelease }}
 {{- $rendered = append $rendered (dict "component" "" "text" (include (printf "%s/%s.yaml" $.Template.BasePath $name) $)) }}
 {{- end }}
@@ -46,7 +46,7 @@ in:  root context
 {{- $subchart := . }}
 {{- $texts := list }}
 {{- range $names }}{{ $texts = append $texts (include (printf "%s/charts/%s/templates/%s.yaml" (dir $.Template.BasePath) $component .) $subchart) }}{{ end }}
-{{- if not $names }}{{ $texts = list (include "common.worker.workload" $subchart) }}{{ end }}
+{{- if not $names }}{{ $texts = list (include "dynamo-disagg.worker.workload" $subchart) }}{{ end }}
 {{- $rendered = append $rendered (dict "component" $component "replicas" $subchart.Values.replicas "text" (join "\n---\n" $texts)) }}
 {{- end }}
 {{- end }}
@@ -96,15 +96,15 @@ in:  root context
 {{- dict
       "release" .Release.Name
       "namespace" .Release.Namespace
-      "instance" (include "common.fullname" .)
+      "instance" (include "dynamo-disagg.fullname" .)
       "hardware" .Values.global.hardware
       "clusterWide" .Values.preflight.clusterWide
-      "gpuResource" (include "common.hardware" . | fromJson).gpuResource
+      "gpuResource" (include "dynamo-disagg.hardware" . | fromJson).gpuResource
       "pools" $pools
       "claimTemplates" $templates
       "apis" ($apis | uniq | sortAlpha)
       "brings" $brings
-      "fixes" (include "common.apiFixes" . | fromYaml)
+      "fixes" (include "dynamo-disagg.apiFixes" . | fromYaml)
       "objects" $sorted
       "storageClasses" ($storage | uniq)
     | toJson }}

@@ -7,30 +7,30 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 */}}
 {{- define "dynamo-disagg.probe" -}}
 {{- $root := .root }}{{ $decode := .root.Subcharts.decode }}
-{{- $hardware := include "common.worker.hardware" $decode | fromJson }}
+{{- $hardware := include "dynamo-disagg.worker.hardware" $decode | fromJson }}
 {{- $rank := dict "class" "leader" "labels" dict "number" 0 "leaderAddress" "" "memberAddress" "%d" }}
-{{- $worker := include "common.worker.podTemplate" (dict "root" $decode "rank" $rank) | fromYaml }}
+{{- $worker := include "dynamo-disagg.worker.podTemplate" (dict "root" $decode "rank" $rank) | fromYaml }}
 {{- $engine := first $worker.spec.containers }}
-{{- $name := include "common.name" (dict "root" $root "component" .name) }}
-{{- $labels := include "common.selectorLabels" (dict "root" $root "component" .name) | fromYaml }}
+{{- $name := include "dynamo-disagg.name" (dict "root" $root "component" .name) }}
+{{- $labels := include "dynamo-disagg.selectorLabels" (dict "root" $root "component" .name) | fromYaml }}
 {{- $hook := dict "helm.sh/hook" .hook "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" }}
 {{- $first := dict "root" $root "component" .name "annotations" (merge (dict "helm.sh/hook-weight" "5") $hook) }}
 {{- $then := dict "root" $root "component" .name "annotations"
       (merge (dict "helm.sh/hook-weight" "10" "helm.sh/hook-output-log-policy" "hook-succeeded,hook-failed") $hook) }}
 {{- /* Who it is, what the machine, the engine and the values say of UCX; not what belongs to Dynamo and the model. */}}
-{{- $ownedEnv := omit (include "common.worker.ownedEnv" $decode | fromJson) "POD_NAME" "POD_NAMESPACE" "POD_UID" "POD_IP" }}
-{{- $ownedEnv = merge $ownedEnv (include "common.model" $decode | fromJson).env }}
+{{- $ownedEnv := omit (include "dynamo-disagg.worker.ownedEnv" $decode | fromJson) "POD_NAME" "POD_NAMESPACE" "POD_UID" "POD_IP" }}
+{{- $ownedEnv = merge $ownedEnv (include "dynamo-disagg.model" $decode | fromJson).env }}
 {{- $env := list (dict "name" "NODE_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "spec.nodeName"))) }}
 {{- range $engine.env }}{{ if not (hasKey $ownedEnv .name) }}{{ $env = append $env . }}{{ end }}{{ end }}
 {{- /* A GPU each; of the other devices what a worker's pod has. */}}
-{{- $devices := ternary dict (dict $hardware.gpuResource 1) (eq "true" (include "common.hardware.claimsGpus" $hardware)) }}
+{{- $devices := ternary dict (dict $hardware.gpuResource 1) (eq "true" (include "dynamo-disagg.hardware.claimsGpus" $hardware)) }}
 {{- range $device, $count := include "dynamo-disagg.probe.devices" $root | fromJson }}{{ $_ := set $devices $device (int64 $count) }}{{ end }}
-{{- $given := include "common.withoutNulls" $root.Values.test.probe.resources | fromJson }}
+{{- $given := include "dynamo-disagg.withoutNulls" $root.Values.test.probe.resources | fromJson }}
 {{- $resources := dict "requests" (merge (dict) $devices ($given.requests | default dict)) "limits" (merge (dict) $devices ($given.limits | default dict)) }}
 {{- with $engine.resources.claims }}{{ $_ := set $resources "claims" . }}{{ end }}
 {{- $floor := include "dynamo-disagg.verify.floor" $root | fromYaml }}
 {{- $moves := list }}
-{{- range include (printf "common.engine.%s.moves" $root.Values.global.engine.name) (dict "root" $root "decode" $decode) | fromYamlArray }}
+{{- range include (printf "dynamo-disagg.engine.%s.moves" $root.Values.global.engine.name) (dict "root" $root "decode" $decode) | fromYamlArray }}
 {{- $moves = append $moves (quote .) }}
 {{- end }}
 {{- $volumes := list }}{{ $mounts := list }}
@@ -41,7 +41,7 @@ in:  dict "root" root context "name" of the objects, as a component "hook" when 
 apiVersion: v1
 kind: ConfigMap
 metadata:
-  {{- include "common.metadata" $first | nindent 2 }}
+  {{- include "dynamo-disagg.metadata" $first | nindent 2 }}
 data:
   {{- range $path, $text := $root.Files.Glob "files/kv_probe/*.py" }}
   {{ base $path }}: |-
@@ -51,7 +51,7 @@ data:
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "common.metadata" $first | nindent 2 }}
+  {{- include "dynamo-disagg.metadata" $first | nindent 2 }}
 spec:
   clusterIP: None
   # The side that moves waits for the other by its name.
@@ -64,7 +64,7 @@ spec:
 apiVersion: batch/v1
 kind: Job
 metadata:
-  {{- include "common.metadata" $then | nindent 2 }}
+  {{- include "dynamo-disagg.metadata" $then | nindent 2 }}
 spec:
   completionMode: Indexed
   completions: 2
@@ -74,7 +74,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "common.labels" (dict "root" $root "component" .name) | nindent 8 }}
+        {{- include "dynamo-disagg.labels" (dict "root" $root "component" .name) | nindent 8 }}
       {{- with $worker.metadata.annotations }}
       annotations:
         {{- toYaml . | nindent 8 }}
@@ -98,7 +98,7 @@ spec:
           {{- pick $engine "image" "imagePullPolicy" "securityContext" | toYaml | nindent 10 }}
           command: [python3, -m, kv_probe, pod, {{ $name }}-0.{{ $name }}.{{ $root.Release.Namespace }}.svc]
           workingDir: /opt
-          args: [{{ join ", " $moves }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "common.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ $floor.floor | quote }}, {{ if and $floor.floor (not $floor.floor_set) }}--no-tcp, {{ end }} --wait, {{ sub .deadline 20 | quote }}]
+          args: [{{ join ", " $moves }}, --backend, {{ first $root.Values.global.kvTransfer.backends }}, --connector, {{ $root.Values.global.kvTransfer.connector }}, --memory, gpu, {{ if include "dynamo-disagg.sameNode.launches" $decode }}--apart, {{ end }}--min-gbps, {{ $floor.floor | quote }}, {{ if and $floor.floor (not $floor.floor_set) }}--no-tcp, {{ end }} --wait, {{ sub .deadline 20 | quote }}]
           env:
             {{- toYaml $env | nindent 12 }}
           ports:
@@ -116,10 +116,10 @@ dynamo-disagg.probe.devices: what each of the two pods has of a machine's device
 half of what that has. in: root context; out: JSON map, 0 where two are too many
 */}}
 {{- define "dynamo-disagg.probe.devices" -}}
-{{- $has := (include "common.hardware" . | fromJson).extendedResources }}
+{{- $has := (include "dynamo-disagg.hardware" . | fromJson).extendedResources }}
 {{- $together := eq .Values.global.colocation.topologyKey "kubernetes.io/hostname" }}
 {{- $devices := dict }}
-{{- range $device, $count := (include "common.hardware" .Subcharts.decode | fromJson).extendedResources }}
+{{- range $device, $count := (include "dynamo-disagg.hardware" .Subcharts.decode | fromJson).extendedResources }}
 {{- if and $together (hasKey $has $device) }}{{ $count = min (int $count) (div (int (get $has $device)) 2) }}{{ end }}
 {{- $_ := set $devices $device $count }}
 {{- end }}

@@ -40,16 +40,16 @@ in:  dict "root" root context "promptTokens" "requests" "waitSeconds"
 {{- $global := .root.Values.global }}
 {{- $pools := dict }}
 {{- range $role := ternary (list "prefill" "decode") (list "decode") (eq $global.serving "disaggregated") }}
-{{- $_ := set $pools $role (include "common.name" (dict "root" $.root "component" $role)) }}
+{{- $_ := set $pools $role (include "dynamo-disagg.name" (dict "root" $.root "component" $role)) }}
 {{- end }}
 {{- merge (include "dynamo-disagg.verify.floor" .root | fromYaml) (dict
-      "release" (include "common.fullname" .root)
+      "release" (include "dynamo-disagg.fullname" .root)
       "namespace" .root.Release.Namespace
       "model" $global.model.name
       "engine" $global.engine.name
       "connector" $global.kvTransfer.connector
       "simulated" $global.simulation.enabled
-      "url" (include "common.frontendUrl" .root)
+      "url" (include "dynamo-disagg.frontendUrl" .root)
       "pools" $pools
       "block_size" (int64 $global.kvCache.blockSize)
       "prompt_tokens" (int64 .promptTokens)
@@ -65,30 +65,30 @@ in:  dict "root" root context "plan" key of the ConfigMap
 */}}
 {{- define "dynamo-disagg.verify.podSpec" -}}
 {{- $root := .root }}
-{{- $image := include "common.runtimeImage" $root | fromJson }}
+{{- $image := include "dynamo-disagg.runtimeImage" $root | fromJson }}
 {{- $frontend := $root.Subcharts.frontend }}
-{{- with include "common.imagePullSecrets" $root | trim }}{{ . }}{{ end }}
+{{- with include "dynamo-disagg.imagePullSecrets" $root | trim }}{{ . }}{{ end }}
 restartPolicy: Never
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: 5
-securityContext: {{ include "common.podSecurityContext" (dict "root" $root) }}
-{{- with include "common.model.placement" (dict "root" $frontend "model" dict "values" $frontend.Values "apart" true) | trim }}
+securityContext: {{ include "dynamo-disagg.podSecurityContext" (dict "root" $root) }}
+{{- with include "dynamo-disagg.model.placement" (dict "root" $frontend "model" dict "values" $frontend.Values "apart" true) | trim }}
 {{ . }}
 {{- end }}
 containers:
   - name: verify
-    image: {{ include "common.image" (dict "root" $root "image" $image) }}
+    image: {{ include "dynamo-disagg.image" (dict "root" $root "image" $image) }}
     imagePullPolicy: {{ $image.pullPolicy }}
     command: [python3, -m, verify, verify/{{ .plan }}]
     workingDir: /opt
     # The verdict, for whoever looks at the pod and not at its log.
     terminationMessagePolicy: FallbackToLogsOnError
-    resources: {{ include "common.withoutNulls" $root.Values.test.resources }}
-    securityContext: {{ include "common.securityContext" (dict "root" $root) }}
+    resources: {{ include "dynamo-disagg.withoutNulls" $root.Values.test.resources }}
+    securityContext: {{ include "dynamo-disagg.securityContext" (dict "root" $root) }}
     volumeMounts:
       - {name: verify, mountPath: /opt/verify, readOnly: true}
 volumes:
   - name: verify
-    configMap: {name: {{ include "common.name" (dict "root" $root "component" "verify") }}}
+    configMap: {name: {{ include "dynamo-disagg.name" (dict "root" $root "component" "verify") }}}
 {{- end }}

@@ -1,8 +1,8 @@
 {{/*
-validate.server: the URL of a server outside of the release, from which a NetworkPolicy takes its port; prints the problem.
+dynamo-disagg.validate.server: the URL of a server outside of the release, from which a NetworkPolicy takes its port; prints the problem.
 in: dict "where" "url" "schemes" list "example" "joined" and "each": what to write in place of several in one text
 */}}
-{{- define "validate.server" -}}
+{{- define "dynamo-disagg.validate.server" -}}
 {{- $host := "(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?)" }}
 {{- $port := "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))" }}
 {{- $right := printf "^(%s)://%s(:%s)?$" (join "|" .schemes) $host $port }}
@@ -17,48 +17,48 @@ in: dict "where" "url" "schemes" list "example" "joined" and "each": what to wri
 {{- end }}
 {{- end }}
 
-{{/* validate.cidr: a text that is no block of addresses. in: dict "where" "block" */}}
-{{- define "validate.cidr" -}}
-{{- if not (include "validate.block" .block) }}
-{{ .where }}: {{ .block }} is no block of addresses: write {{ if include "validate.bits" .block }}{{ .block }}/{{ ternary "128" "32" (contains ":" .block) }}{{ else }}address/length, e.g. 10.0.0.0/8{{ end }}
+{{/* dynamo-disagg.validate.cidr: a text that is no block of addresses. in: dict "where" "block" */}}
+{{- define "dynamo-disagg.validate.cidr" -}}
+{{- if not (include "dynamo-disagg.validate.block" .block) }}
+{{ .where }}: {{ .block }} is no block of addresses: write {{ if include "dynamo-disagg.validate.bits" .block }}{{ .block }}/{{ ternary "128" "32" (contains ":" .block) }}{{ else }}address/length, e.g. 10.0.0.0/8{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* validate.network.peers: peers of a NetworkPolicy that the API server refuses. in: dict "where" "peers" */}}
-{{- define "validate.network.peers" -}}
+{{/* dynamo-disagg.validate.network.peers: peers of a NetworkPolicy that the API server refuses. in: dict "where" "peers" */}}
+{{- define "dynamo-disagg.validate.network.peers" -}}
 {{- range $index, $peer := .peers }}
 {{- $where := printf "%s[%d]" $.where $index }}
 {{- with .ipBlock }}
 {{- if omit $peer "ipBlock" }}
 {{ $where }}: Kubernetes takes an ipBlock or selectors, not both: make two entries of it
 {{- end }}
-{{- $whole := include "validate.block" .cidr }}
+{{- $whole := include "dynamo-disagg.validate.block" .cidr }}
 {{- range prepend (.except | default list) .cidr }}
-{{ include "validate.cidr" (dict "where" (printf "%s.ipBlock" $where) "block" .) }}
+{{ include "dynamo-disagg.validate.cidr" (dict "where" (printf "%s.ipBlock" $where) "block" .) }}
 {{- end }}
 {{- $cidr := .cidr }}
 {{- range .except }}
-{{- $part := include "validate.block" . }}
+{{- $part := include "dynamo-disagg.validate.block" . }}
 {{- if and $whole $part (or (eq $part $whole) (not (hasPrefix $whole $part))) }}
 {{ $where }}.ipBlock.except: {{ . }} is no part of {{ $cidr }}: remove it, or write a smaller block of {{ $cidr }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $key := list "namespaceSelector" "podSelector" }}
-{{ include "validate.expressions" (dict "where" (printf "%s.%s" $where $key) "expressions" (get $peer $key | default dict).matchExpressions) }}
+{{ include "dynamo-disagg.validate.expressions" (dict "where" (printf "%s.%s" $where $key) "expressions" (get $peer $key | default dict).matchExpressions) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* validate.block: what all addresses of a block begin with, as a text of bits behind "4/" or "6/"; nothing of what is no block. in: e.g. 10.0.0.0/8 */}}
-{{- define "validate.block" -}}
-{{- $bits := include "validate.bits" (regexReplaceAll "/[^/]*$" . "") }}
+{{/* dynamo-disagg.validate.block: what all addresses of a block begin with, as a text of bits behind "4/" or "6/"; nothing of what is no block. in: e.g. 10.0.0.0/8 */}}
+{{- define "dynamo-disagg.validate.block" -}}
+{{- $bits := include "dynamo-disagg.validate.bits" (regexReplaceAll "/[^/]*$" . "") }}
 {{- $length := regexFind "/(0|[1-9][0-9]{0,2})$" . | trimPrefix "/" }}
 {{- if and $bits $length (le (int $length) (len $bits)) }}{{ ternary "4" "6" (eq (len $bits) 32) }}/{{ substr 0 (int $length) $bits }}{{ end }}
 {{- end }}
 
-{{/* validate.bits: an address as a text of 32 or 128 bits, or nothing where it is none. in: the address */}}
-{{- define "validate.bits" -}}
+{{/* dynamo-disagg.validate.bits: an address as a text of 32 or 128 bits, or nothing where it is none. in: the address */}}
+{{- define "dynamo-disagg.validate.bits" -}}
 {{- $byte := "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])" }}
 {{- $last := regexFind (printf "%s([.]%s){3}$" $byte $byte) . }}
 {{- if and $last (eq $last .) }}

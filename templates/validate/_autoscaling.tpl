@@ -1,9 +1,9 @@
-{{/* validate.autoscaling: scalers that could not work, or would not be obeyed. */}}
-{{- define "validate.autoscaling" -}}
+{{/* dynamo-disagg.validate.autoscaling: scalers that could not work, or would not be obeyed. */}}
+{{- define "dynamo-disagg.validate.autoscaling" -}}
 {{- $scaled := list }}
-{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- range $component := prepend (include "dynamo-disagg.pools" . | fromJsonArray) "frontend" }}
 {{- $pool := get $.Subcharts $component }}
-{{- $_ := include "common.filled" $pool }}
+{{- $_ := include "dynamo-disagg.filled" $pool }}
 {{- with $pool.Values.autoscaling }}
 {{- if .enabled }}
 {{- if lt (int .maxReplicas) (int .minReplicas) }}
@@ -13,13 +13,13 @@
 {{ $component }}.replicas: a scaler owns the number of pods, so {{ $pool.askedReplicas }} would be ignored: remove it, and set {{ $component }}.autoscaling.minReplicas={{ $pool.askedReplicas }}
 {{- end }}
 {{- if eq $component "frontend" }}
-{{ include "validate.autoscaling.cpu" $ }}
+{{ include "dynamo-disagg.validate.autoscaling.cpu" $ }}
 {{- else }}
 {{- $scaled = append $scaled $component }}
-{{- if and (gt (include "common.worker.nodes" $pool | int) 1) (eq $.Values.global.multiNode.controller "statefulset") }}
+{{- if and (gt (include "dynamo-disagg.worker.nodes" $pool | int) 1) (eq $.Values.global.multiNode.controller "statefulset") }}
 {{ $component }}.autoscaling.enabled: a worker of several nodes is a StatefulSet for each rank, and a scaler changes one of them only: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
 {{- end }}
-{{- if include "common.isSet" $ }}
+{{- if include "dynamo-disagg.isSet" $ }}
 {{ $component }}.autoscaling.enabled: the number of a role's workers is the DisaggregatedSet's own, which no scaler may change before LeaderWorkerSet 0.10: set global.multiNode.controller=lws, or {{ $component }}.autoscaling.enabled=false
 {{- end }}
 {{- if and (eq $component "decode") (gt (int .target) 90) }}
@@ -44,7 +44,7 @@ autoscaling.prometheusUrl: workers are scaled by the frontends' metrics ({{ $whe
 frontend.args.metrics-prefix: Dynamo renames a part of the metrics by which {{ join " and " . }} are scaled: remove it
 {{- end }}
 {{- end }}
-{{ include "validate.autoscaling.ratio" . }}
+{{ include "dynamo-disagg.validate.autoscaling.ratio" . }}
 {{- with .Values.frontend.rejection }}
 {{- $refuses := dict "prefill" (list "promptTokens" .promptTokens 16000) "decode" (list "kvUsagePercent" .kvUsagePercent 70) }}
 {{- range $role := $scaled }}
@@ -65,10 +65,10 @@ frontend.rejection.{{ $key }}: only a kv router knows the load of workers: set g
 {{- end }}
 
 {{/*
-validate.autoscaling.cpu: the frontends' scaler goes by the CPU in use as a share of what is requested, and does nothing where a
+dynamo-disagg.validate.autoscaling.cpu: the frontends' scaler goes by the CPU in use as a share of what is requested, and does nothing where a
 container that runs requests none. in: root context
 */}}
-{{- define "validate.autoscaling.cpu" -}}
+{{- define "dynamo-disagg.validate.autoscaling.cpu" -}}
 {{- $simulation := .Values.global.simulation }}
 {{- $containers := ternary (dict "global.simulation.resources" $simulation.resources) (dict "frontend.resources" .Values.frontend.resources) $simulation.enabled }}
 {{- range $index, $container := .Values.frontend.initContainers }}
@@ -77,16 +77,16 @@ container that runs requests none. in: root context
 {{- range $where, $of := $containers }}
 {{- $cpu := get ($of.limits | default dict) "cpu" }}
 {{- with $of.requests }}{{ if not (kindIs "invalid" .cpu) }}{{ $cpu = .cpu }}{{ end }}{{ end }}
-{{- if not (include "validate.exceeds" (list $cpu 0)) }}
+{{- if not (include "dynamo-disagg.validate.exceeds" (list $cpu 0)) }}
 {{ $where }}.requests.cpu: frontend.autoscaling goes by the share in use of what every container of the pod asks for, and this one asks for nothing: write it, e.g. 100m, or set frontend.autoscaling.enabled=false
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-validate.autoscaling.ratio: a ratio of the roles that the scalers cannot keep, or that keeps their numbers up for ever. in: root context
+dynamo-disagg.validate.autoscaling.ratio: a ratio of the roles that the scalers cannot keep, or that keeps their numbers up for ever. in: root context
 */}}
-{{- define "validate.autoscaling.ratio" -}}
+{{- define "dynamo-disagg.validate.autoscaling.ratio" -}}
 {{- $asks := dict }}
 {{- range $role, $other := dict "prefill" "decode" "decode" "prefill" }}
 {{- with (get $.Subcharts $role).Values.autoscaling }}

@@ -1,5 +1,5 @@
-{{/* validate.benchmark: what the Job would find out after minutes. */}}
-{{- define "validate.benchmark" -}}
+{{/* dynamo-disagg.validate.benchmark: what the Job would find out after minutes. */}}
+{{- define "dynamo-disagg.validate.benchmark" -}}
 {{- with .Values.benchmark }}
 {{- if .enabled }}
 {{- if not .image.repository }}
@@ -10,10 +10,10 @@ benchmark.image.tag: {{ .image.repository }} has neither tag nor digest: write o
 {{- $workload := include "dynamo-disagg.benchmark.workload" $ | fromJson }}
 {{- $longest := int64 $workload.answer_tokens }}{{ range $workload.prompt_tokens }}{{ $longest = max $longest (add . $workload.answer_tokens) }}{{ end }}
 {{- $told := list }}
-{{- range $role := without (include "common.pools" $ | fromJsonArray) "encode" }}
-{{- $facts := include "validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name) | fromJson }}
-{{- range $flag := include "validate.facts.lengths" . | fromJsonArray }}
-{{- $most := include "validate.checks.number" (get $facts.values $flag) }}
+{{- range $role := without (include "dynamo-disagg.pools" $ | fromJsonArray) "encode" }}
+{{- $facts := include "dynamo-disagg.validate.facts" (dict "context" (get $.Subcharts $role) "program" $.Values.global.engine.name) | fromJson }}
+{{- range $flag := include "dynamo-disagg.validate.facts.lengths" . | fromJsonArray }}
+{{- $most := include "dynamo-disagg.validate.checks.number" (get $facts.values $flag) }}
 {{- $where := get $facts.where $flag }}
 {{- if and (regexMatch "^[1-9][0-9]*$" $most) (gt $longest (int64 $most)) (not (has $where $told)) (not $.Values.global.simulation.enabled) }}
 {{- $told = append $told $where }}

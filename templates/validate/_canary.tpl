@@ -1,5 +1,5 @@
-{{/* validate.canary: a schedule that the CronJob controller refuses (robfig/cron 3); the schema knows that it has five fields. */}}
-{{- define "validate.canary" -}}
+{{/* dynamo-disagg.validate.canary: a schedule that the CronJob controller refuses (robfig/cron 3); the schema knows that it has five fields. */}}
+{{- define "dynamo-disagg.validate.canary" -}}
 {{- range $where, $asks := dict "canary.enabled" .Values.canary.enabled "benchmark.enabled" .Values.benchmark.enabled }}
 {{- if and $asks (eq $.Values.global.router.mode "direct") }}
 {{ $where }}: with global.router.mode=direct a request must name its worker, and these name none, so that each fails: set it to false, or choose another mode

@@ -1,15 +1,15 @@
 {{/*
-validate.checks: what a program checks of its own flags, from a table: a map from the flags that a problem is about, to
+dynamo-disagg.validate.checks: what a program checks of its own flags, from a table: a map from the flags that a problem is about, to
 a list of
   when  fact -> test; all of them hold, and the flag itself is given and not false
   says  "<what is wrong>: <what to write>", where {fact} stands for a value
   at    another fact than the flag, whose path the message begins with
 Tests: a|b (one of these), not a|b (another or none), other than a|b (another), given, absent, above n, below n,
-contains text, a list, no number, no divisor of n, no multiple of n; "exactly" before a|b tells capitals apart. There a, b and n may be facts (validate.facts) or "absent"; "it" is the
+contains text, a list, no number, no divisor of n, no multiple of n; "exactly" before a|b tells capitals apart. There a, b and n may be facts (dynamo-disagg.validate.facts) or "absent"; "it" is the
 flag's value.
-in: dict "facts" validate.facts "table" map
+in: dict "facts" dynamo-disagg.validate.facts "table" map
 */}}
-{{- define "validate.checks" -}}
+{{- define "dynamo-disagg.validate.checks" -}}
 {{- $where := .facts.where }}
 {{- range $flags, $checks := .table }}
 {{- range $flag := splitList ", " $flags }}
@@ -19,7 +19,7 @@ in: dict "facts" validate.facts "table" map
 {{- $holds := true }}
 {{- range $fact, $test := .when }}
 {{- if $holds }}
-{{- $holds = eq "true" (include "validate.checks.holds" (dict "facts" $facts "text" (get $facts $fact) "test" (toString $test)) | trim) }}
+{{- $holds = eq "true" (include "dynamo-disagg.validate.checks.holds" (dict "facts" $facts "text" (get $facts $fact) "test" (toString $test)) | trim) }}
 {{- end }}
 {{- end }}
 {{- if $holds }}
@@ -34,10 +34,10 @@ in: dict "facts" validate.facts "table" map
 {{- end }}
 
 {{/*
-validate.checks.of: what a table has for the flags that are given, because parsing all of it takes long. Each begins a line.
-in: dict "facts" validate.facts "table" text; out: text
+dynamo-disagg.validate.checks.of: what a table has for the flags that are given, because parsing all of it takes long. Each begins a line.
+in: dict "facts" dynamo-disagg.validate.facts "table" text; out: text
 */}}
-{{- define "validate.checks.of" -}}
+{{- define "dynamo-disagg.validate.checks.of" -}}
 {{- $given := .facts.values }}
 {{- range $flags := regexFindAll "(?m)^[^-#:\\n][^:\\n]*:" .table -1 }}
 {{- $isOf := false }}
@@ -48,8 +48,8 @@ in: dict "facts" validate.facts "table" text; out: text
 {{- end }}
 {{- end }}
 
-{{/* validate.checks.holds: "true" where a value passes a test. in: dict "facts" "text" the value, "" where there is none, "test" */}}
-{{- define "validate.checks.holds" -}}
+{{/* dynamo-disagg.validate.checks.holds: "true" where a value passes a test. in: dict "facts" "text" the value, "" where there is none, "test" */}}
+{{- define "dynamo-disagg.validate.checks.holds" -}}
 {{- $words := splitList " " .test }}
 {{- $kind := first $words }}
 {{- $than := last $words }}{{ $than = get .facts $than | default $than }}
@@ -57,8 +57,8 @@ in: dict "facts" validate.facts "table" text; out: text
 {{- $number := "^-?[0-9.]+$" }}
 {{- $numbers := false }}
 {{- if has $kind (list "contains" "above" "below" "no") }}
-{{- $than = include "validate.checks.number" $than }}
-{{- $one = include "validate.checks.number" .text }}
+{{- $than = include "dynamo-disagg.validate.checks.number" $than }}
+{{- $one = include "dynamo-disagg.validate.checks.number" .text }}
 {{- $numbers = and (regexMatch $number $one) (regexMatch $number $than) }}
 {{- end }}
 {{- if eq $kind "given" }}{{ ne .text "" }}
@@ -82,8 +82,8 @@ in: dict "facts" validate.facts "table" text; out: text
 {{- end }}
 {{- end }}
 
-{{/* validate.checks.number: 32k as 32000 and 2K as 2048, as the engines read them; anything else as it is. in: text */}}
-{{- define "validate.checks.number" -}}
+{{/* dynamo-disagg.validate.checks.number: 32k as 32000 and 2K as 2048, as the engines read them; anything else as it is. in: text */}}
+{{- define "dynamo-disagg.validate.checks.number" -}}
 {{- $number := regexFind "^[0-9]+([.][0-9]+)?" . }}
 {{- $units := dict "k" 1e3 "m" 1e6 "g" 1e9 "t" 1e12 "K" 1024 "M" 1048576 "G" 1073741824 "T" 1099511627776 }}
 {{- $unit := trimPrefix $number . }}

@@ -1,15 +1,15 @@
-{{/* validate.seesCluster: "true" where objects can be looked up, else empty; see validate.cluster */}}
-{{- define "validate.seesCluster" -}}
+{{/* dynamo-disagg.validate.seesCluster: "true" where objects can be looked up, else empty; see dynamo-disagg.validate.cluster */}}
+{{- define "dynamo-disagg.validate.seesCluster" -}}
 {{- if and .Values.global.clusterChecks (hasKey (lookup "v1" "ServiceAccount" .Release.Namespace "") "items") }}true{{ end }}
 {{- end }}
 
 {{/*
-validate.cluster: objects the release names must exist. `helm template` and GitOps renderers have no
+dynamo-disagg.validate.cluster: objects the release names must exist. `helm template` and GitOps renderers have no
 cluster; lookup then finds no service accounts at all, and every real namespace can list them.
 */}}
-{{- define "validate.cluster" -}}
-{{- if include "validate.seesCluster" . }}
-{{- range include "common.needs" . | fromJsonArray }}
+{{- define "dynamo-disagg.validate.cluster" -}}
+{{- if include "dynamo-disagg.validate.seesCluster" . }}
+{{- range include "dynamo-disagg.needs" . | fromJsonArray }}
 {{- $object := lookup "v1" .kind $.Release.Namespace .name }}
 {{- if not $object }}
 {{ .value }}: there is no {{ .kind }} "{{ .name }}" in namespace {{ $.Release.Namespace }}: create it
@@ -39,16 +39,16 @@ global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which
 {{- end }}
 {{- end }}
 
-{{/* validate.apis: kinds that come with a controller, which the cluster must have. */}}
-{{- define "validate.apis" -}}
-{{- if include "validate.seesCluster" . }}
+{{/* dynamo-disagg.validate.apis: kinds that come with a controller, which the cluster must have. */}}
+{{- define "dynamo-disagg.validate.apis" -}}
+{{- if include "dynamo-disagg.validate.seesCluster" . }}
 {{- $needs := list }}
-{{- $hardware := include "common.worker.hardware" . | fromJson }}
-{{- if include "common.isSet" . }}
+{{- $hardware := include "dynamo-disagg.worker.hardware" . | fromJson }}
+{{- if include "dynamo-disagg.isSet" . }}
 {{- $needs = append $needs (dict "api" "disaggregatedset.x-k8s.io/v1/DisaggregatedSet" "where" "global.multiNode.controller") }}
 {{- end }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
-{{- if include "common.worker.runByLws" (get $.Subcharts $role) }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
+{{- if include "dynamo-disagg.worker.runByLws" (get $.Subcharts $role) }}
 {{- $needs = append $needs (dict "api" "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet" "where" "global.multiNode.controller") }}
 {{- end }}
 {{- end }}
@@ -61,7 +61,7 @@ global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which
 {{- if .Values.frontend.httpRoute.enabled }}
 {{- $needs = append $needs (dict "api" "gateway.networking.k8s.io/v1/HTTPRoute" "where" "frontend.httpRoute.enabled") }}
 {{- end }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- if (get $.Values $role).autoscaling.enabled }}
 {{- $needs = append $needs (dict "api" "keda.sh/v1alpha1/ScaledObject" "where" (printf "%s.autoscaling.enabled" $role)) }}
 {{- end }}
@@ -71,7 +71,7 @@ global.tls.secretName: tls.key of Secret "{{ $secret }}" has a passphrase, which
 {{- $needs = append $needs (dict "api" (printf "monitoring.coreos.com/v1/%s" $kind) "where" (printf "metrics.%s.enabled" $value)) }}
 {{- end }}
 {{- end }}
-{{- $fixes := include "common.apiFixes" . | fromYaml }}
+{{- $fixes := include "dynamo-disagg.apiFixes" . | fromYaml }}
 {{- range $needs }}
 {{- if not ($.Capabilities.APIVersions.Has .api) }}
 {{ .where }}: the cluster has no {{ last (splitList "/" .api) }} ({{ .api | dir }}): {{ get $fixes (.api | dir | dir) }}; global.clusterChecks=false skips this check

@@ -1,8 +1,8 @@
-{{/* validate.labels: labels that the chart sets itself, and annotations that make an object one of Helm's hooks. */}}
-{{- define "validate.labels" -}}
+{{/* dynamo-disagg.validate.labels: labels that the chart sets itself, and annotations that make an object one of Helm's hooks. */}}
+{{- define "dynamo-disagg.validate.labels" -}}
 {{- $labels := dict "global.labels" .Values.global.labels }}
 {{- $annotations := dict "global.annotations" .Values.global.annotations }}
-{{- range $component := concat (list "frontend" "etcd" "nats") (include "common.roles" . | fromJsonArray) }}
+{{- range $component := concat (list "frontend" "etcd" "nats") (include "dynamo-disagg.roles" . | fromJsonArray) }}
 {{- $values := get $.Values $component }}
 {{- range list "labels" "podLabels" }}{{ $_ := set $labels (printf "%s.%s" $component .) (get $values .) }}{{ end }}
 {{- range list "annotations" "podAnnotations" }}{{ $_ := set $annotations (printf "%s.%s" $component .) (get $values .) }}{{ end }}
@@ -23,34 +23,34 @@
 {{- end }}
 {{- end }}
 
-{{/* validate.replicas: components that could not answer. */}}
-{{- define "validate.replicas" -}}
-{{- range $component := include "common.components" . | fromJsonArray }}
+{{/* dynamo-disagg.validate.replicas: components that could not answer. */}}
+{{- define "dynamo-disagg.validate.replicas" -}}
+{{- range $component := include "dynamo-disagg.components" . | fromJsonArray }}
 {{- if eq (int (get $.Values $component).replicas) 0 }}
 {{ $component }}.replicas: without a pod of {{ $component }} no request is answered: write 1 or more{{ if eq $component "prefill" }}, or set global.serving=aggregated{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* validate.frontend: flags, variables and updates of the frontend. */}}
-{{- define "validate.frontend" -}}
+{{/* dynamo-disagg.validate.frontend: flags, variables and updates of the frontend. */}}
+{{- define "dynamo-disagg.validate.frontend" -}}
 {{- $engine := .Values.global.engine }}
 {{- with .Subcharts.frontend }}
-{{- $owned := include "frontend.owned" . | fromYaml }}
-{{ include "validate.flags" (dict
-      "where" "frontend.args" "flags" .Values.args "raw" .Values.extraArgs "role" "frontend" "program" "frontend" "dynamo" (include "common.dynamoVersion" .) "owned" $owned
+{{- $owned := include "dynamo-disagg.frontend.owned" . | fromYaml }}
+{{ include "dynamo-disagg.validate.flags" (dict
+      "where" "frontend.args" "flags" .Values.args "raw" .Values.extraArgs "role" "frontend" "program" "frontend" "dynamo" (include "dynamo-disagg.dynamoVersion" .) "owned" $owned
       "other" $engine.name "otherIs" "the workers': move it to global.engine.args" "checked" (ne $engine.version "unchecked")) }}
-{{ include "validate.env" (dict "context" . "owned" (include "frontend.ownedEnv" . | fromJson) "flags" $owned "prefixes" (list "DYN")) }}
-{{- $facts := include "validate.facts" (dict "context" . "program" "frontend") | fromJson }}
-{{ include "validate.listens" (dict "facts" $facts "given" (list "http-host" "env.DYN_HTTP_HOST") "who" "the frontend") }}
-{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.runtime.checks" . | fromYaml)) }}
+{{ include "dynamo-disagg.validate.env" (dict "context" . "owned" (include "dynamo-disagg.frontend.ownedEnv" . | fromJson) "flags" $owned "prefixes" (list "DYN")) }}
+{{- $facts := include "dynamo-disagg.validate.facts" (dict "context" . "program" "frontend") | fromJson }}
+{{ include "dynamo-disagg.validate.listens" (dict "facts" $facts "given" (list "http-host" "env.DYN_HTTP_HOST") "who" "the frontend") }}
+{{ include "dynamo-disagg.validate.checks" (dict "facts" $facts "table" (include "dynamo-disagg.validate.runtime.checks" . | fromYaml)) }}
 {{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
-{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.frontend.checks" . | fromYaml)) }}
+{{ include "dynamo-disagg.validate.checks" (dict "facts" $facts "table" (include "dynamo-disagg.validate.frontend.checks" . | fromYaml)) }}
 {{- $fields := list "policy" "eff_isl_threshold" "eff_isl_ratio_threshold" "prefill_busy_threshold" "decode_busy_threshold" }}
 {{- range $fact := keys $facts.where | sortAlpha }}
 {{- $field := trimPrefix "router-conditional-disagg-config." $fact }}
 {{- if and (ne $field $fact) (not (has $field $fields)) }}
-{{ get $facts.where $fact }}: Dynamo knows no {{ $field }} there: did you mean {{ include "validate.nearest" (dict "word" $field "known" $fields) }}?
+{{ get $facts.where $fact }}: Dynamo knows no {{ $field }} there: did you mean {{ include "dynamo-disagg.validate.nearest" (dict "word" $field "known" $fields) }}?
 {{- end }}
 {{- end }}
 {{- end }}
@@ -59,12 +59,12 @@
 global.router.sessionAffinity.mode: no session is remembered: set global.router.sessionAffinity.ttlSeconds, or remove it
 {{- end }}
 {{- end }}
-{{ include "validate.updates" (dict "context" . "rolling" .Values.rollingUpdate "byLws" "") }}
+{{ include "dynamo-disagg.validate.updates" (dict "context" . "rolling" .Values.rollingUpdate "byLws" "") }}
 {{- end }}
 {{- end }}
 
-{{/* validate.frontend.checks: what dynamo.frontend 1.6.1 checks of its flags (frontend/frontend_args.py:109-216). out: table of validate.checks */}}
-{{- define "validate.frontend.checks" -}}
+{{/* dynamo-disagg.validate.frontend.checks: what dynamo.frontend 1.6.1 checks of its flags (frontend/frontend_args.py:109-216). out: table of dynamo-disagg.validate.checks */}}
+{{- define "dynamo-disagg.validate.frontend.checks" -}}
 load-aware:
 - {when: {router: not kv}, says: "Dynamo's frontend would make it a kv router: set global.router.mode=kv, or remove it"}
 ais-perf-config:
@@ -94,10 +94,10 @@ router-conditional-disagg-config.eff_isl_ratio_threshold:
 {{- end }}
 
 {{/*
-validate.listens: a server at one address. Probes and the Service ask the pod's, and its preStop hook asks 127.0.0.1.
-in: dict "facts" validate.facts "given" the facts that say where, the one that wins first "who" for the message
+dynamo-disagg.validate.listens: a server at one address. Probes and the Service ask the pod's, and its preStop hook asks 127.0.0.1.
+in: dict "facts" dynamo-disagg.validate.facts "given" the facts that say where, the one that wins first "who" for the message
 */}}
-{{- define "validate.listens" -}}
+{{- define "dynamo-disagg.validate.listens" -}}
 {{- range $fact := .given }}
 {{- with get $.facts.values $fact }}
 {{- if not (regexMatch "^(0([.]0){3}|\\[?(::|0(:0){7})\\]?)$" .) }}
@@ -108,35 +108,35 @@ in: dict "facts" validate.facts "given" the facts that say where, the one that w
 {{- end }}
 {{- end }}
 
-{{/* validate.workers: flags, variables, sizes and updates of each worker pool. */}}
-{{- define "validate.workers" -}}
+{{/* dynamo-disagg.validate.workers: flags, variables, sizes and updates of each worker pool. */}}
+{{- define "dynamo-disagg.validate.workers" -}}
 {{- $engine := .Values.global.engine }}
-{{- $pools := include "common.pools" . | fromJsonArray }}
-{{- $owned := include (printf "common.engine.%s.owned" $engine.name) . | fromYaml }}
-{{- if .Values.encode.replicas }}{{ $owned = merge $owned (include (printf "common.engine.%s.encoders" $engine.name) . | fromYaml) }}{{ end }}
-{{- $prefixes := list "DYN" (include (printf "common.engine.%s.variables" $engine.name) .) }}
+{{- $pools := include "dynamo-disagg.pools" . | fromJsonArray }}
+{{- $owned := include (printf "dynamo-disagg.engine.%s.owned" $engine.name) . | fromYaml }}
+{{- if .Values.encode.replicas }}{{ $owned = merge $owned (include (printf "dynamo-disagg.engine.%s.encoders" $engine.name) . | fromYaml) }}{{ end }}
+{{- $prefixes := list "DYN" (include (printf "dynamo-disagg.engine.%s.variables" $engine.name) .) }}
 {{- $program := dict
       "program" $engine.name "dynamo" .knownFlags.dynamo "known" .knownFlags
-      "types" (include (printf "validate.types.%s.%s" $engine.name .knownFlags.dynamo) . | fromJson)
+      "types" (include (printf "dynamo-disagg.validate.types.%s.%s" $engine.name .knownFlags.dynamo) . | fromJson)
       "owned" $owned "checked" (ne $engine.version "unchecked")
       "other" "frontend" "otherIs" "the frontend's: move it to frontend.args" }}
-{{ include "validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" (first $pools)) $program) }}
-{{- range $role := include "common.roles" . | fromJsonArray }}
+{{ include "dynamo-disagg.validate.flags" (merge (dict "where" "global.engine.args" "flags" $engine.args "raw" list "role" (first $pools)) $program) }}
+{{- range $role := include "dynamo-disagg.roles" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $context := . }}
 {{- $flags := dict "where" (printf "%s.engineArgs" $role) "flags" .Values.engineArgs "raw" .Values.extraArgs "role" $role }}
-{{ include "validate.flags" (merge $flags $program) }}
-{{- $ownedEnv := include "common.worker.ownedEnv" . | fromJson }}
-{{- $rank := dict "nodes" (include "common.worker.nodes" .) "rank" (dict "class" "leader" "env" (dict "DYNAMO_GROUP" "")) }}
-{{- range $name := include "common.worker.rankEnv" $rank | fromJson | keys }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
-{{ include "validate.env" (dict "context" . "owned" $ownedEnv "flags" $owned "prefixes" $prefixes) }}
+{{ include "dynamo-disagg.validate.flags" (merge $flags $program) }}
+{{- $ownedEnv := include "dynamo-disagg.worker.ownedEnv" . | fromJson }}
+{{- $rank := dict "nodes" (include "dynamo-disagg.worker.nodes" .) "rank" (dict "class" "leader" "env" (dict "DYNAMO_GROUP" "")) }}
+{{- range $name := include "dynamo-disagg.worker.rankEnv" $rank | fromJson | keys }}{{ $_ := set $ownedEnv $name "" }}{{ end }}
+{{ include "dynamo-disagg.validate.env" (dict "context" . "owned" $ownedEnv "flags" $owned "prefixes" $prefixes) }}
 {{- if has $role $pools }}
-{{ include "validate.size" . }}
-{{- $facts := include "validate.facts" (dict "context" . "program" $engine.name "known" $.knownFlags) | fromJson }}
-{{ include "validate.listens" (dict "facts" $facts "given" (list "env.DYN_SYSTEM_HOST") "who" "the workers") }}
+{{ include "dynamo-disagg.validate.size" . }}
+{{- $facts := include "dynamo-disagg.validate.facts" (dict "context" . "program" $engine.name "known" $.knownFlags) | fromJson }}
+{{ include "dynamo-disagg.validate.listens" (dict "facts" $facts "given" (list "env.DYN_SYSTEM_HOST") "who" "the workers") }}
 {{- end }}
-{{- $rolling := include "common.worker.rollingUpdate" . | fromJson }}
-{{- if eq (include "common.worker.kind" .) "statefulset" }}
+{{- $rolling := include "dynamo-disagg.worker.rollingUpdate" . | fromJson }}
+{{- if eq (include "dynamo-disagg.worker.kind" .) "statefulset" }}
 {{- range $key, $usual := dict "maxSurge" (list "" "0" "0%") "maxUnavailable" (list "" "1") }}
 {{- $given := toString (get $context.Values.rollingUpdate $key) }}
 {{- if not (has $given $usual) }}
@@ -144,23 +144,23 @@ in: dict "facts" validate.facts "given" the facts that say where, the one that w
 {{- end }}
 {{- end }}
 {{- end }}
-{{ include "validate.updates" (dict "context" . "rolling" $rolling "byLws" (include "common.worker.runByLws" .)) }}
+{{ include "dynamo-disagg.validate.updates" (dict "context" . "rolling" $rolling "byLws" (include "dynamo-disagg.worker.runByLws" .)) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-validate.updates: rolling updates that would never go on.
-in: dict "context" <component context> "rolling" {maxSurge, maxUnavailable} "byLws" common.worker.runByLws
+dynamo-disagg.validate.updates: rolling updates that would never go on.
+in: dict "context" <component context> "rolling" {maxSurge, maxUnavailable} "byLws" dynamo-disagg.worker.runByLws
 */}}
-{{- define "validate.updates" -}}
+{{- define "dynamo-disagg.validate.updates" -}}
 {{- $component := .context.Chart.Name }}
 {{- $replicas := int .context.Values.replicas }}
 {{- if has (toString .rolling.maxSurge) (list "0" "0%") }}
 {{- $away := toString .rolling.maxUnavailable }}
 {{- if has $away (list "0" "0%") }}
 {{ $component }}.rollingUpdate: with maxSurge 0 and maxUnavailable 0 no pod could ever be replaced: raise one of them
-{{- else if and .byLws (include "common.isSet" .context) (regexMatch "^[0-9]{1,2}%$" $away) }}
+{{- else if and .byLws (include "dynamo-disagg.isSet" .context) (regexMatch "^[0-9]{1,2}%$" $away) }}
 {{ $component }}.rollingUpdate.maxUnavailable: new workers of a DisaggregatedSet come one by one, {{ $away }} of the first is none, and LeaderWorkerSet refuses that with maxSurge 0: write a number
 {{- else if and .byLws (hasSuffix "%" $away) (lt (mul (trimSuffix "%" $away | int) $replicas) 100) }}
 {{ $component }}.rollingUpdate.maxUnavailable: {{ $away }} of {{ $replicas }} is less than one worker, and LeaderWorkerSet refuses that with maxSurge 0: write 1
@@ -169,11 +169,11 @@ in: dict "context" <component context> "rolling" {maxSurge, maxUnavailable} "byL
 {{- end }}
 
 {{/*
-validate.env: variables the chart derives, and router settings that would reach a worker's model card.
+dynamo-disagg.validate.env: variables the chart derives, and router settings that would reach a worker's model card.
 in:  dict "context" <component context> "owned" variables that the chart sets, "flags" flags that it sets -> the value to
      set instead, "prefixes" of the variables that stand for flags
 */}}
-{{- define "validate.env" -}}
+{{- define "dynamo-disagg.validate.env" -}}
 {{- $component := .context.Chart.Name }}
 {{- $owned := .owned }}
 {{- range $where, $env := dict (printf "%s.env" $component) .context.Values.env "global.env" .context.Values.global.env }}
@@ -187,7 +187,7 @@ in:  dict "context" <component context> "owned" variables that the chart sets, "
 {{- range $prefix := $.prefixes }}
 {{- $flag := trimPrefix (printf "%s_" $prefix) $name | replace "_" "-" }}
 {{- with ternary (get $.flags (lower $flag)) "" (and (hasPrefix (printf "%s_" $prefix) $name) (eq $flag (upper $flag))) }}
-{{ $where }}.{{ $name }}: it stands for --{{ lower $flag }}, which the chart sets: {{ include "validate.flags.owner" (dict "owner" . "role" $component) }}
+{{ $where }}.{{ $name }}: it stands for --{{ lower $flag }}, which the chart sets: {{ include "dynamo-disagg.validate.flags.owner" (dict "owner" . "role" $component) }}
 {{- end }}
 {{- end }}
 {{- end }}

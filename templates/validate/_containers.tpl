@@ -1,12 +1,12 @@
 {{/*
-validate.containers: containers of one's own that the API server would refuse, after the rest of the release was created.
+dynamo-disagg.validate.containers: containers of one's own that the API server would refuse, after the rest of the release was created.
 in: dict "context" <component context> "component" "containers" list "volumes" names of the pod's "hardware" of workers
 */}}
-{{- define "validate.containers" -}}
+{{- define "dynamo-disagg.validate.containers" -}}
 {{- $of := dict "root" .context "overrides" .context.Values.podSecurityContext "runAsRoot" .hardware.runAsRoot }}
-{{- $pod := include "common.podSecurityContext" $of | fromJson }}
+{{- $pod := include "dynamo-disagg.podSecurityContext" $of | fromJson }}
 {{- $taken := list "engine" "frontend" "wait-for-model" "rendezvous" }}
-{{- $ports := ternary (dict (printf "%s/TCP" (include "common.port.http" .context)) "the frontend") (dict (printf "%s/TCP" (include "common.port.system" .context)) "the engine") (eq .component "frontend") }}
+{{- $ports := ternary (dict (printf "%s/TCP" (include "dynamo-disagg.port.http" .context)) "the frontend") (dict (printf "%s/TCP" (include "dynamo-disagg.port.system" .context)) "the engine") (eq .component "frontend") }}
 {{- $portNames := list (ternary "http" "system" (eq .component "frontend")) }}
 {{- range $index, $container := .containers }}
 {{- $where := printf "%s.initContainers[%d]" $.component $index }}
@@ -14,9 +14,9 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{ $where }}.name: a pod has one container {{ .name }}: choose another name
 {{- end }}
 {{- $taken = append $taken .name }}
-{{- $security := include "common.securityContext" (dict "root" $.context "overrides" .securityContext "writable" true) | fromJson }}
-{{ include "validate.security.escalation" (dict "where" (printf "%s.securityContext" $where) "container" $security) }}
-{{- $both := include "common.overlay" (list $pod $security) | fromJson }}
+{{- $security := include "dynamo-disagg.securityContext" (dict "root" $.context "overrides" .securityContext "writable" true) | fromJson }}
+{{ include "dynamo-disagg.validate.security.escalation" (dict "where" (printf "%s.securityContext" $where) "container" $security) }}
+{{- $both := include "dynamo-disagg.overlay" (list $pod $security) | fromJson }}
 {{- if and (hasKey (.securityContext | default dict) "runAsUser") (eq (toString $both.runAsUser) "0") $both.runAsNonRoot }}
 {{ $where }}.securityContext: the kubelet starts no container as user 0 with runAsNonRoot: set runAsNonRoot=false, or another runAsUser
 {{- end }}
@@ -30,7 +30,7 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{- $names = append $names .name }}
 {{- end }}
 {{- range .envFrom }}
-{{- with include "validate.kinds" (omit . "prefix") }}
+{{- with include "dynamo-disagg.validate.kinds" (omit . "prefix") }}
 {{ $where }}.envFrom: variables come from one source, not {{ . }}: write secretRef or configMapRef
 {{- end }}
 {{- end }}
@@ -50,7 +50,7 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{ $where }}.volumeMounts: Kubernetes refuses mountPropagation Bidirectional of {{ .name }} without privileged: write HostToContainer, or remove it
 {{- end }}
 {{- end }}
-{{ include "validate.resources.requests" (dict "where" (printf "%s.resources" $where) "amounts" (.resources | default dict) "devices" true) }}
+{{ include "dynamo-disagg.validate.resources.requests" (dict "where" (printf "%s.resources" $where) "amounts" (.resources | default dict) "devices" true) }}
 {{- range (.resources | default dict).claims }}
 {{- if not (hasKey ($.hardware.claims | default dict) .name) }}
 {{ $where }}.resources.claims: the pod has no claim {{ .name }}: remove it{{ with keys ($.hardware.claims | default dict) }}, or write {{ sortAlpha . | join " or " }}{{ end }}
@@ -65,7 +65,7 @@ in: dict "context" <component context> "component" "containers" list "volumes" n
 {{- $handlers := dict $key . }}
 {{- if eq $key "lifecycle" }}{{ $handlers = dict }}{{ range $hook, $of := omit . "stopSignal" }}{{ $_ := set $handlers (printf "lifecycle.%s" $hook) $of }}{{ end }}{{ end }}
 {{- range $path, $of := $handlers }}
-{{- with include "validate.kinds" (pick $of "exec" "httpGet" "tcpSocket" "grpc" "sleep") }}
+{{- with include "dynamo-disagg.validate.kinds" (pick $of "exec" "httpGet" "tcpSocket" "grpc" "sleep") }}
 {{ $where }}.{{ $path }}: it asks in one way, not {{ . }}: write one of exec, httpGet or tcpSocket
 {{- end }}
 {{- end }}

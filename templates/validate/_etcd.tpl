@@ -1,14 +1,14 @@
-{{- define "validate.etcd" -}}
+{{- define "dynamo-disagg.validate.etcd" -}}
 {{- $used := eq .Values.global.discovery.backend "etcd" }}
 {{- $external := .Values.global.discovery.etcdEndpoints }}
 {{- range $index, $url := $external }}
 {{- if contains "@" $url }}
 global.discovery.etcdEndpoints[{{ $index }}]: values are kept in the release, and a URL with a user shows the password: remove it, and name a Secret in global.env (ETCD_AUTH_USERNAME, ETCD_AUTH_PASSWORD)
 {{- else }}
-{{ include "validate.server" (dict "where" (printf "global.discovery.etcdEndpoints[%d]" $index) "url" $url "schemes" (list "http" "https") "example" "http://host:2379" "joined" " and " "each" "one in each entry") }}
+{{ include "dynamo-disagg.validate.server" (dict "where" (printf "global.discovery.etcdEndpoints[%d]" $index) "url" $url "schemes" (list "http" "https") "example" "http://host:2379" "joined" " and " "each" "one in each entry") }}
 {{- end }}
 {{- end }}
-{{- $plain := include "validate.etcd.plain" . | fromJsonArray }}
+{{- $plain := include "dynamo-disagg.validate.etcd.plain" . | fromJsonArray }}
 {{- if and $plain (lt (len $plain) (len $external)) }}
 global.discovery.etcdEndpoints: what is asked of {{ join " and " $plain }} goes without TLS, and of the others with it: write https:// for all of them
 {{- end }}
@@ -25,21 +25,21 @@ etcd.enabled: nothing would use this etcd: set global.discovery.backend=etcd, or
 global.discovery.etcdEndpoints: nothing would use them: set global.discovery.backend=etcd, or remove them
 {{- end }}
 {{- with .Subcharts.etcd }}
-{{ include "validate.etcd.members" . }}
+{{ include "dynamo-disagg.validate.etcd.members" . }}
 {{- end }}
 {{- end }}
 
-{{/* validate.etcd.plain: the addresses of an etcd outside that are asked without TLS. out: JSON list */}}
-{{- define "validate.etcd.plain" -}}
+{{/* dynamo-disagg.validate.etcd.plain: the addresses of an etcd outside that are asked without TLS. out: JSON list */}}
+{{- define "dynamo-disagg.validate.etcd.plain" -}}
 {{- $plain := list }}
 {{- range .Values.global.discovery.etcdEndpoints }}{{ if hasPrefix "http://" . }}{{ $plain = append $plain . }}{{ end }}{{ end }}
 {{- toJson $plain }}
 {{- end }}
 
-{{/* validate.etcd.members: what etcd would refuse, or could not survive. in: component context */}}
-{{- define "validate.etcd.members" -}}
-{{- $identity := include "etcd.identity" . | fromYaml }}
-{{- $tuning := include "etcd.tuning" . | fromYaml }}
+{{/* dynamo-disagg.validate.etcd.members: what etcd would refuse, or could not survive. in: component context */}}
+{{- define "dynamo-disagg.validate.etcd.members" -}}
+{{- $identity := include "dynamo-disagg.etcd.identity" . | fromYaml }}
+{{- $tuning := include "dynamo-disagg.etcd.tuning" . | fromYaml }}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.persistence.enabled) }}
 etcd.persistence.enabled: a member that loses its emptyDir does not join the other two again, so the first upgrade or drained node would break the cluster: set etcd.persistence.enabled=true, or etcd.replicas=1
 {{- end }}
@@ -53,7 +53,7 @@ etcd.image.repository: Bitnami's image has no /usr/local/bin/etcd, and its tags 
 {{- range .Values.extraArgs }}
 {{- if regexMatch "^--?quota-backend-bytes" . }}{{ $quota = regexFind "[0-9-]+$" (splitList "=" . | rest | join "") }}{{ end }}
 {{- end }}
-{{- if and (regexMatch "^[1-9][0-9]*$" $quota) (include "validate.exceeds" (list $quota .Values.persistence.size)) }}
+{{- if and (regexMatch "^[1-9][0-9]*$" $quota) (include "dynamo-disagg.validate.exceeds" (list $quota .Values.persistence.size)) }}
 etcd.persistence.size: {{ .Values.persistence.size }} is less than the {{ $quota }} bytes that etcd may fill: raise it, or write --quota-backend-bytes with less in etcd.extraArgs
 {{- end }}
 {{- range .Values.extraArgs }}
@@ -83,8 +83,8 @@ etcd.env.{{ $name }}: alone it leaves etcd without TLS: set global.tls.secretNam
 {{- end }}
 {{- end }}
 {{- end }}
-{{ include "validate.members" (dict
-      "root" . "members" (include "etcd.members" . | fromYaml)
+{{ include "dynamo-disagg.validate.members" (dict
+      "root" . "members" (include "dynamo-disagg.etcd.members" . | fromYaml)
       "values" "etcd.replicas, etcd.persistence, global.tls" "when" "fixed when etcd starts for the first time"
       "lost" "the frontends and workers lose their registrations and restart") }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{- define "validate.exposure" -}}
+{{- define "dynamo-disagg.validate.exposure" -}}
 {{- with .Values.frontend }}
 {{- if and .service.nodePort (eq .service.type "ClusterIP") }}
 frontend.service.nodePort: a ClusterIP Service has no node port: set frontend.service.type=NodePort, or nodePort=0
@@ -8,7 +8,7 @@ frontend.service.nodePort: a ClusterIP Service has no node port: set frontend.se
 frontend.service.loadBalancerSourceRanges: a Service of type {{ $.Values.frontend.service.type }} filters no clients: set frontend.service.type=LoadBalancer, or remove it (in the cluster networkPolicy.clients filters)
 {{- end }}
 {{- range $index, $block := . }}
-{{ include "validate.cidr" (dict "where" (printf "frontend.service.loadBalancerSourceRanges[%d]" $index) "block" $block) }}
+{{ include "dynamo-disagg.validate.cidr" (dict "where" (printf "frontend.service.loadBalancerSourceRanges[%d]" $index) "block" $block) }}
 {{- end }}
 {{- end }}
 {{- if and .ingress.enabled (not .ingress.hosts) }}
@@ -26,7 +26,7 @@ frontend.httpRoute.parentRefs: the route belongs to no Gateway: name at least on
 {{- end }}
 {{- range $index, $parent := .httpRoute.parentRefs }}
 {{- range $before, $other := slice $.Values.frontend.httpRoute.parentRefs 0 $index }}
-{{- if eq (include "validate.exposure.parent" $parent) (include "validate.exposure.parent" $other) }}
+{{- if eq (include "dynamo-disagg.validate.exposure.parent" $parent) (include "dynamo-disagg.validate.exposure.parent" $other) }}
 {{- $isSame := eq (toString $parent.sectionName) (toString $other.sectionName) }}
 {{- $byPort := and $isSame $parent.port $other.port (ne (toString $parent.port) (toString $other.port)) }}
 {{- if or (and $isSame (not $byPort)) (not (and (or $isSame $parent.sectionName) (or $isSame $other.sectionName))) }}
@@ -38,14 +38,14 @@ frontend.httpRoute.parentRefs[{{ $index }}]: {{ $parent.name }} is parentRefs[{{
 {{- end }}
 {{- end }}
 
-{{/* validate.exposure.parent: which object a reference of a route is to. in: one of parentRefs */}}
-{{- define "validate.exposure.parent" -}}
+{{/* dynamo-disagg.validate.exposure.parent: which object a reference of a route is to. in: one of parentRefs */}}
+{{- define "dynamo-disagg.validate.exposure.parent" -}}
 {{- $group := ternary .group "gateway.networking.k8s.io" (hasKey . "group") }}
 {{- list $group (.kind | default "Gateway") (.namespace | default "") .name | toJson }}
 {{- end }}
 
-{{/* validate.tls: certificates for hosts that the Ingress does not have, which would serve nothing. */}}
-{{- define "validate.tls" -}}
+{{/* dynamo-disagg.validate.tls: certificates for hosts that the Ingress does not have, which would serve nothing. */}}
+{{- define "dynamo-disagg.validate.tls" -}}
 {{- with .Values.frontend.ingress }}
 {{- if .enabled }}
 {{- $hosts := .hosts }}

@@ -1,25 +1,25 @@
 {{/*
-validate.facts: what is known of a component whose program has flags, all as text.
+dynamo-disagg.validate.facts: what is known of a component whose program has flags, all as text.
   values  fact -> value: its flags by canonical name, raw arguments too; the parts of a JSON flag as flag.key; its
           variables as env.NAME; and of a worker role, mode, tensor, pipeline, data, expert, nodes, block-size,
           kv-connector, router, and encoders where there are any
   where   fact -> the path that set it
-in: dict "context" <component context>, which keeps them, "program" name ["known" common.flags.<program>]; out: JSON
+in: dict "context" <component context>, which keeps them, "program" name ["known" dynamo-disagg.flags.<program>]; out: JSON
 */}}
-{{- define "validate.facts" -}}
-{{- if not (hasKey .context "facts") }}{{ $_ := set .context "facts" (include "validate.facts.found" .) }}{{ end }}
+{{- define "dynamo-disagg.validate.facts" -}}
+{{- if not (hasKey .context "facts") }}{{ $_ := set .context "facts" (include "dynamo-disagg.validate.facts.found" .) }}{{ end }}
 {{- .context.facts }}
 {{- end }}
 
-{{/* validate.facts.lengths: the facts that say how long a prompt and its answer may be, by the engines' names. out: JSON list */}}
-{{- define "validate.facts.lengths" -}}
+{{/* dynamo-disagg.validate.facts.lengths: the facts that say how long a prompt and its answer may be, by the engines' names. out: JSON list */}}
+{{- define "dynamo-disagg.validate.facts.lengths" -}}
 ["max-model-len", "context-length", "max-seq-len", "trtllm.max_seq_len"]
 {{- end }}
 
-{{- define "validate.facts.found" -}}
+{{- define "dynamo-disagg.validate.facts.found" -}}
 {{- $component := .context.Chart.Name }}{{ $values := .context.Values }}{{ $global := $values.global }}
 {{- $known := .known }}
-{{- if not $known }}{{ $known = include (printf "common.flags.%s.%s" .program (include "common.dynamoVersion" .context)) . | fromJson }}{{ end }}
+{{- if not $known }}{{ $known = include (printf "dynamo-disagg.flags.%s.%s" .program (include "dynamo-disagg.dynamoVersion" .context)) . | fromJson }}{{ end }}
 {{- $isWorker := ne $component "frontend" }}
 {{- $layers := list (dict "where" (printf "%s.%s" $component (ternary "engineArgs" "args" $isWorker)) "of" ($values.engineArgs | default $values.args)) }}
 {{- if $isWorker }}{{ $layers = prepend $layers (dict "where" "global.engine.args" "of" $global.engine.args) }}{{ end }}
@@ -28,11 +28,11 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- range $flag, $value := $layer.of }}
 {{- $name := get $known.aliases $flag | default $flag }}
 {{- $old := get $flags $name }}
-{{- if and (kindIs "map" $value) (kindIs "map" $old) }}{{ $value = include "common.overlay" (list $old $value) | fromJson }}{{ end }}
+{{- if and (kindIs "map" $value) (kindIs "map" $old) }}{{ $value = include "dynamo-disagg.overlay" (list $old $value) | fromJson }}{{ end }}
 {{- $_ := set $flags $name $value }}{{ $_ := set $where $name (printf "%s.%s" $layer.where $flag) }}
 {{- end }}
 {{- end }}
-{{- range $name, $value := include "validate.facts.raw" (dict "arguments" $values.extraArgs "known" $known) | fromJson }}
+{{- range $name, $value := include "dynamo-disagg.validate.facts.raw" (dict "arguments" $values.extraArgs "known" $known) | fromJson }}
 {{- $_ := set $flags $name $value }}{{ $_ := set $where $name (printf "%s.extraArgs" $component) }}
 {{- end }}
 {{- $facts := dict }}
@@ -41,22 +41,22 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- range $layer := append $layers (dict "where" (printf "%s.extraArgs" $component)) }}
 {{- range $name, $value := $flags }}
 {{- $path := get $paths $name }}
-{{- if hasPrefix $layer.where $path }}{{ include "validate.facts.add" (dict "facts" $facts "where" $where "name" $name "value" $value "path" $path) }}{{ end }}
+{{- if hasPrefix $layer.where $path }}{{ include "dynamo-disagg.validate.facts.add" (dict "facts" $facts "where" $where "name" $name "value" $value "path" $path) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- $own := dict }}
 {{- with $global.hardwareSpec }}{{ $own = dict "global.hardwareSpec.env" .env "global.hardwareSpec.rdma.env" (.rdma | default dict).env }}{{ end }}
-{{- range $path, $env := $own }}{{ include "validate.facts.env" (dict "facts" $facts "where" $where "path" $path "env" $env) }}{{ end }}
-{{- include "validate.facts.env" (dict "facts" $facts "where" $where "path" "global.env" "env" $global.env) }}
-{{- include "validate.facts.env" (dict "facts" $facts "where" $where "path" (printf "%s.env" $component) "env" $values.env) }}
+{{- range $path, $env := $own }}{{ include "dynamo-disagg.validate.facts.env" (dict "facts" $facts "where" $where "path" $path "env" $env) }}{{ end }}
+{{- include "dynamo-disagg.validate.facts.env" (dict "facts" $facts "where" $where "path" "global.env" "env" $global.env) }}
+{{- include "dynamo-disagg.validate.facts.env" (dict "facts" $facts "where" $where "path" (printf "%s.env" $component) "env" $values.env) }}
 {{- if $isWorker }}
 {{- range $name, $size := $values.parallelism }}
 {{- $_ := set $facts $name (toString $size) }}{{ $_ := set $where $name (printf "%s.parallelism.%s" $component $name) }}
 {{- end }}
 {{- $_ := set $facts "role" $component }}
-{{- $_ := set $facts "mode" (include "common.worker.mode" .context | trim) }}
+{{- $_ := set $facts "mode" (include "dynamo-disagg.worker.mode" .context | trim) }}
 {{- if .context.encodes }}{{ $_ := set $facts "encoders" "true" }}{{ end }}
-{{- $_ := set $facts "nodes" (include "common.worker.nodes" .context | trim) }}
+{{- $_ := set $facts "nodes" (include "dynamo-disagg.worker.nodes" .context | trim) }}
 {{- $_ := set $facts "block-size" (toString $global.kvCache.blockSize) }}
 {{- $_ := set $facts "kv-connector" $global.kvTransfer.connector }}
 {{- $_ := set $where "block-size" "global.kvCache.blockSize" }}{{ $_ := set $where "kv-connector" "global.kvTransfer.connector" }}
@@ -65,22 +65,22 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- toJson (dict "values" $facts "where" $where) }}
 {{- end }}
 
-{{/* validate.facts.add: a flag and the parts of its value. in: dict "facts" "where" (both added to) "name" "value" "path" */}}
-{{- define "validate.facts.add" -}}
+{{/* dynamo-disagg.validate.facts.add: a flag and the parts of its value. in: dict "facts" "where" (both added to) "name" "value" "path" */}}
+{{- define "dynamo-disagg.validate.facts.add" -}}
 {{- $value := .value }}
 {{- $_ := set .where .name .path }}
 {{- if and (kindIs "string" $value) (hasPrefix "{" $value) }}{{ $value = fromJson $value }}{{ end }}
 {{- if kindIs "map" $value }}
 {{- range $key, $part := $value }}
-{{- include "validate.facts.add" (dict "facts" $.facts "where" $.where "name" (printf "%s.%s" $.name $key) "value" $part "path" $.path) }}
+{{- include "dynamo-disagg.validate.facts.add" (dict "facts" $.facts "where" $.where "name" (printf "%s.%s" $.name $key) "value" $part "path" $.path) }}
 {{- end }}
 {{- end }}
 {{- if kindIs "string" $value }}{{ $_ := set .facts .name $value }}
 {{- else if kindIs "invalid" $value }}{{ $_ := unset .facts .name }}
-{{- else }}{{ $_ := set .facts .name (include "common.args.value" $value) }}{{ end }}
+{{- else }}{{ $_ := set .facts .name (include "dynamo-disagg.args.value" $value) }}{{ end }}
 {{- end }}
 
-{{- define "validate.facts.env" -}}
+{{- define "dynamo-disagg.validate.facts.env" -}}
 {{- range $name, $value := .env }}
 {{- if kindIs "string" $value }}
 {{- $_ := set $.facts (printf "env.%s" $name) $value }}
@@ -91,8 +91,8 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- end }}
 {{- end }}
 
-{{/* validate.facts.raw: raw arguments as flags. in: dict "arguments" list "known" common.flags.<program>; out: JSON map */}}
-{{- define "validate.facts.raw" -}}
+{{/* dynamo-disagg.validate.facts.raw: raw arguments as flags. in: dict "arguments" list "known" dynamo-disagg.flags.<program>; out: JSON map */}}
+{{- define "dynamo-disagg.validate.facts.raw" -}}
 {{- $found := dict }}{{ $open := "" }}
 {{- range $argument := .arguments }}
 {{- if regexMatch "^--[a-z]" $argument }}

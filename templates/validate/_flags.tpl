@@ -1,12 +1,12 @@
 {{/*
-validate.engineVersion: the flags are those of the engine in Dynamo's own image; of another image they
+dynamo-disagg.validate.engineVersion: the flags are those of the engine in Dynamo's own image; of another image they
 are not known unless the values say so. Frontends and workers are one version.
 */}}
-{{- define "validate.engineVersion" -}}
+{{- define "dynamo-disagg.validate.engineVersion" -}}
 {{- $known := .knownFlags }}
 {{- $engine := .Values.global.engine }}
 {{- $version := $engine.version }}
-{{- $versions := include "common.flags.versions" . | fromJson }}
+{{- $versions := include "dynamo-disagg.flags.versions" . | fromJson }}
 {{- $engines := get $versions.engines $engine.name }}
 {{- $choices := list }}
 {{- range $versions.dynamo }}{{ $dynamo := . }}{{ range $its, $of := $engines }}{{ if eq $of $dynamo }}{{ $choices = append $choices (printf "%s (Dynamo %s)" $its $dynamo) }}{{ end }}{{ end }}{{ end }}
@@ -15,7 +15,7 @@ global.engine.version: the flags of {{ $version }} are not known, only those of 
 {{- end }}
 {{- if not $version }}
 {{- range $where, $image := dict "global.engine" .Values.global.engine.image "frontend" .Values.frontend.image }}
-{{- $found := include "common.dynamoVersion.ofTag" (dict "tag" $image.tag "known" $versions.dynamo) }}
+{{- $found := include "dynamo-disagg.dynamoVersion.ofTag" (dict "tag" $image.tag "known" $versions.dynamo) }}
 {{- if not $image.tag }}
 {{- else if not $found }}
 {{ $where }}.image.tag: "{{ $image.tag }}" is not known to be Dynamo {{ join " or " $versions.dynamo }}, whose flags are checked: set global.engine.version to {{ join " or " $choices }} if it is, or to unchecked
@@ -27,25 +27,25 @@ global.engine.version: the flags of {{ $version }} are not known, only those of 
 {{- end }}
 
 {{/*
-validate.flags: flags that do not exist, or that the chart derives.
+dynamo-disagg.validate.flags: flags that do not exist, or that the chart derives.
 in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" component, for messages;
-    "program" name; "dynamo" common.dynamoVersion; "owned" flag -> value to set instead; "checked" whether the program's version is known;
+    "program" name; "dynamo" dynamo-disagg.dynamoVersion; "owned" flag -> value to set instead; "checked" whether the program's version is known;
     "known" and "types" of the program, where the caller has read them;
     "other" the program a flag could be meant for, "otherIs" for messages: whose it is and where its flags go
 */}}
-{{- define "validate.flags" -}}
+{{- define "dynamo-disagg.validate.flags" -}}
 {{- if or .flags .raw }}
 {{- $known := .known }}
 {{- $types := .types }}
-{{- if not $known }}{{ $known = include (printf "common.flags.%s.%s" .program .dynamo) . | fromJson }}{{ end }}
-{{- if not $types }}{{ $types = include (printf "validate.types.%s.%s" .program .dynamo) . | fromJson }}{{ end }}
+{{- if not $known }}{{ $known = include (printf "dynamo-disagg.flags.%s.%s" .program .dynamo) . | fromJson }}{{ end }}
+{{- if not $types }}{{ $types = include (printf "dynamo-disagg.validate.types.%s.%s" .program .dynamo) . | fromJson }}{{ end }}
 {{- $owned := dict }}
 {{- range $flag, $instead := .owned }}{{ $_ := set $owned (get $known.aliases $flag | default $flag) $instead }}{{ end }}
 {{- $asked := omit . "owned" }}
 {{- range $key, $value := dict "known" $known "types" $types "owned" $owned "isRaw" false }}{{ $_ := set $asked $key $value }}{{ end }}
 {{- with get ($known.borrowed | default dict) (toString (get .flags "dyn-chat-processor")) }}
 {{- $_ := set $known "flags" (merge $known.flags .flags) }}
-{{- with .program }}{{ $_ := set $known "flags" (merge $known.flags (include (printf "common.flags.%s.%s" . $.dynamo) $ | fromJson).flags) }}{{ end }}
+{{- with .program }}{{ $_ := set $known "flags" (merge $known.flags (include (printf "dynamo-disagg.flags.%s.%s" . $.dynamo) $ | fromJson).flags) }}{{ end }}
 {{- end }}
 {{- $names := dict }}
 {{- range $flag := keys .flags | sortAlpha }}
@@ -55,9 +55,9 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- $line := "" }}
 {{- /* Most flags are known, and nobody else's. */}}
 {{- if and $.checked $kind (not (has $kind (list "router" "dotted"))) (not (hasKey $owned $flag)) (not (contains "." $flag)) }}
-{{- $line = include "validate.flags.value" (dict "value" $asked.value "kind" $kind "type" (get $types $flag)) | trim }}
+{{- $line = include "dynamo-disagg.validate.flags.value" (dict "value" $asked.value "kind" $kind "type" (get $types $flag)) | trim }}
 {{- else }}
-{{- $line = include "validate.flag" $asked | trim }}
+{{- $line = include "dynamo-disagg.validate.flag" $asked | trim }}
 {{- end }}
 {{- $name := get $known.aliases $flag | default $flag }}
 {{- if $line }}
@@ -70,10 +70,10 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- $_ := set $asked "isRaw" true }}
 {{- $_ := unset $asked "value" }}
 {{- if and .raw .checked }}
-{{- range $name, $value := include "validate.facts.raw" (dict "arguments" .raw "known" $known) | fromJson }}
+{{- range $name, $value := include "dynamo-disagg.validate.facts.raw" (dict "arguments" .raw "known" $known) | fromJson }}
 {{- $kind := get $known.flags $name }}
 {{- if and (has $kind (list "value" "json")) (not (hasKey $owned $name)) }}
-{{- with include "validate.flags.value" (dict "value" $value "kind" $kind "type" (get $types $name)) | trim }}
+{{- with include "dynamo-disagg.validate.flags.value" (dict "value" $value "kind" $kind "type" (get $types $name)) | trim }}
 {{ $.role }}.extraArgs: --{{ $name }}: {{ . }}
 {{- end }}
 {{- end }}
@@ -86,7 +86,7 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{ $.role }}.extraArgs: "{{ $argument }}" is one argument: write the flag and its value as two entries
 {{- else if and (regexMatch "^-[^0-9.=]" $argument) (not (contains " " $flag)) }}
 {{- $_ := set $asked "flag" $flag }}
-{{- $line := include "validate.flag" $asked | trim }}
+{{- $line := include "dynamo-disagg.validate.flag" $asked | trim }}
 {{- $name := trimPrefix "--" $flag }}
 {{- if $known.underscores }}{{ $name = replace "_" "-" $name }}{{ end }}
 {{- $name = get $known.aliases $name | default $name }}
@@ -100,8 +100,8 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- end }}
 {{- end }}
 
-{{/* validate.flag: what is wrong with one flag, or nothing. in: as validate.flags, "flag", "value", "known", "isRaw" */}}
-{{- define "validate.flag" -}}
+{{/* dynamo-disagg.validate.flag: what is wrong with one flag, or nothing. in: as dynamo-disagg.validate.flags, "flag", "value", "known", "isRaw" */}}
+{{- define "dynamo-disagg.validate.flag" -}}
 {{- $known := .known }}
 {{- $typed := trimPrefix "--" .flag }}
 {{- if and .isRaw $known.underscores }}{{ $typed = replace "_" "-" $typed }}{{ end }}
@@ -117,13 +117,13 @@ in: dict "where" path of the map; "flags" it; "raw" extra arguments; "role" comp
 {{- range $path := ternary (keys .owned | sortAlpha) list (eq $kind "dotted") }}
 {{- if or (eq $path $typed) (hasPrefix (printf "%s." $typed) $path) }}
 {{- $keys := trimPrefix $typed $path | splitList "." | compact }}
-{{- if include "validate.flags.holds" (dict "value" $.value "keys" $keys) }}{{ $owned = $path }}{{ end }}
+{{- if include "dynamo-disagg.validate.flags.holds" (dict "value" $.value "keys" $keys) }}{{ $owned = $path }}{{ end }}
 {{- end }}
 {{- end }}
 {{- $owner := get .owned $owned }}
 {{- $dashed := replace "_" "-" $flag | trimPrefix "--" | trimPrefix "-" }}
 {{- if $owner -}}
-the chart sets --{{ $owned }}: {{ include "validate.flags.owner" (dict "owner" $owner "role" .role) }}
+the chart sets --{{ $owned }}: {{ include "dynamo-disagg.validate.flags.owner" (dict "owner" $owner "role" .role) }}
 {{- else if and (not .isRaw) (hasPrefix "-" .flag) -}}
 flags have no leading dashes here: write {{ trimPrefix "-" $typed }}
 {{- else if not .checked }}
@@ -138,7 +138,7 @@ a router setting of a worker overrides the frontend's: move it to frontend.args
 it needs a key of the engine's configuration: write {{ $flag }}.<key>, such as {{ $flag }}.kv_cache_config.free_gpu_memory_fraction
 {{- else if $kind }}
 {{- if not (or .isRaw (contains "." $typed)) }}
-{{- include "validate.flags.value" (dict "value" .value "kind" $kind "type" (get .types $typed)) }}
+{{- include "dynamo-disagg.validate.flags.value" (dict "value" .value "kind" $kind "type" (get .types $typed)) }}
 {{- end }}
 {{- else if and $isNegation .isRaw (has (get $known.flags $positive) (list "bool" "router")) }}
 {{- else if and $isNegation .isRaw -}}
@@ -153,40 +153,40 @@ write {{ $positive }}: false
 {{- $was := get $known.removed $flag -}}
 {{ $known.label }} has no such flag{{ with first $was }} any more ({{ . }} had){{ end }}: {{ last $was | default "remove it" }}
 {{- else -}}
-{{ include "validate.flags.instead" (merge (dict "flag" $flag "typed" $typed) .) }}
+{{ include "dynamo-disagg.validate.flags.instead" (merge (dict "flag" $flag "typed" $typed) .) }}
 {{- end }}
 {{- end }}
 
-{{/* validate.flags.holds: "true" when a value has something under these keys, one inside the other. in: dict "value" "keys" list */}}
-{{- define "validate.flags.holds" -}}
+{{/* dynamo-disagg.validate.flags.holds: "true" when a value has something under these keys, one inside the other. in: dict "value" "keys" list */}}
+{{- define "dynamo-disagg.validate.flags.holds" -}}
 {{- if not .keys }}true{{ else if kindIs "map" .value }}
-{{- if hasKey .value (first .keys) }}{{ include "validate.flags.holds" (dict "value" (get .value (first .keys)) "keys" (rest .keys)) }}{{ end }}
+{{- if hasKey .value (first .keys) }}{{ include "dynamo-disagg.validate.flags.holds" (dict "value" (get .value (first .keys)) "keys" (rest .keys)) }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* validate.flags.owner: what to do about a flag that the chart sets. in: dict "owner" of common.engine.<name>.owned "role" */}}
-{{- define "validate.flags.owner" -}}
+{{/* dynamo-disagg.validate.flags.owner: what to do about a flag that the chart sets. in: dict "owner" of dynamo-disagg.engine.<name>.owned "role" */}}
+{{- define "dynamo-disagg.validate.flags.owner" -}}
 {{- if and (eq .role "encode") (contains "{role}.parallelism" .owner) }}remove it; an encoder has one GPU
 {{- else }}{{ if not (hasPrefix "remove it" .owner) }}use {{ end }}{{ replace "{role}" .role .owner }}{{ end }}
 {{- end }}
 
-{{/* validate.flags.instead: what to write instead of a flag that does not exist. in: as validate.flag, "typed" */}}
-{{- define "validate.flags.instead" -}}
+{{/* dynamo-disagg.validate.flags.instead: what to write instead of a flag that does not exist. in: as dynamo-disagg.validate.flag, "typed" */}}
+{{- define "dynamo-disagg.validate.flags.instead" -}}
 {{- $known := .known }}
-{{- $others := include (printf "common.flags.%s.%s" .other .dynamo) . | fromJson }}
+{{- $others := include (printf "dynamo-disagg.flags.%s.%s" .other .dynamo) . | fromJson }}
 {{- $names := list }}
 {{- range $name, $kind := $known.flags }}{{ if ne $kind "router" }}{{ $names = append $names $name }}{{ end }}{{ end }}
-{{- $near := include "validate.nearest" (dict "word" .flag "known" $names "atLeast" 600) }}
+{{- $near := include "dynamo-disagg.validate.nearest" (dict "word" .flag "known" $names "atLeast" 600) }}
 {{- /* argparse completes an abbreviation, until a version has two flags that begin like it. */}}
 {{- $longer := list }}
 {{- range concat $names (keys $known.aliases) }}{{ if hasPrefix $.flag . }}{{ $longer = append $longer (get $known.aliases . | default .) }}{{ end }}{{ end }}
 {{- if eq (len ($longer | uniq)) 1 }}{{ $near = first $longer }}{{ end }}
 {{- $processors := list }}
 {{- range $processor, $lent := $known.borrowed }}{{ if hasKey $lent.flags $.flag }}{{ $processors = append $processors $processor }}{{ end }}{{ end }}
-{{- $stranger := include "validate.flags.stranger" . | trim }}
+{{- $stranger := include "dynamo-disagg.validate.flags.stranger" . | trim }}
 {{- $elsewhere := "" }}
-{{- range without (include "common.flags.versions" . | fromJson).dynamo .dynamo | reverse }}
-{{- with include (printf "common.flags.%s.%s" $.program .) $ | fromJson }}
+{{- range without (include "dynamo-disagg.flags.versions" . | fromJson).dynamo .dynamo | reverse }}
+{{- with include (printf "dynamo-disagg.flags.%s.%s" $.program .) $ | fromJson }}
 {{- if hasKey .flags (get .aliases $.flag | default $.flag) }}{{ $elsewhere = ternary .label (printf "%s (Dynamo %s)" .label .dynamo) (contains .dynamo .label) }}{{ end }}
 {{- end }}
 {{- end }}
@@ -204,27 +204,27 @@ write {{ $positive }}: false
 {{ $known.label }} has no such flag, it may be a setting of the engine: write trtllm.{{ .typed }}
 {{- else if $near -}}
 {{ $known.label }} has no such flag: did you mean {{ $near }}?
-{{- with get .owned $near }} The chart sets it: {{ include "validate.flags.owner" (dict "owner" . "role" $.role) }}{{ end }}
+{{- with get .owned $near }} The chart sets it: {{ include "dynamo-disagg.validate.flags.owner" (dict "owner" . "role" $.role) }}{{ end }}
 {{- else -}}
 {{ $known.label }} has no such flag: remove it, or set global.engine.version=unchecked if the image has another version
 {{- end }}
 {{- end }}
 
-{{/* validate.flags.stranger: a flag of another engine, with what this engine has for it. in: as validate.flags.instead */}}
-{{- define "validate.flags.stranger" -}}
+{{/* dynamo-disagg.validate.flags.stranger: a flag of another engine, with what this engine has for it. in: as dynamo-disagg.validate.flags.instead */}}
+{{- define "dynamo-disagg.validate.flags.stranger" -}}
 {{- $labels := dict "vllm" "vLLM" "sglang" "SGLang" "trtllm" "TensorRT-LLM" }}
 {{- if hasKey $labels .program }}
 {{- range $engine, $label := omit $labels .program }}
-{{- $theirs := include (printf "common.flags.%s.%s" $engine $.dynamo) $ | fromJson }}
+{{- $theirs := include (printf "dynamo-disagg.flags.%s.%s" $engine $.dynamo) $ | fromJson }}
 {{- $flag := get $theirs.aliases $.flag | default $.flag }}
 {{- if ne (get $theirs.flags $flag | default "router") "router" }}
 {{- $ours := "" }}
-{{- range include "validate.flags.counterparts" $ | fromYamlArray }}{{ if eq (get . $engine) $flag }}{{ $ours = get . $.program }}{{ end }}{{ end }}
+{{- range include "dynamo-disagg.validate.flags.counterparts" $ | fromYamlArray }}{{ if eq (get . $engine) $flag }}{{ $ours = get . $.program }}{{ end }}{{ end }}
 {{- $owner := get $.owned $ours }}
 it is a flag of {{ $label }}, and global.engine.name is {{ $.program }}:
-{{- if $owner }} {{ include "validate.flags.owner" (dict "owner" $owner "role" $.role) }}
+{{- if $owner }} {{ include "dynamo-disagg.validate.flags.owner" (dict "owner" $owner "role" $.role) }}
 {{- else if $ours }} {{ get $labels $.program }}'s is {{ $ours }}
-{{- else }} remove it{{ if not (hasKey (include (printf "common.engine.%s.owned" $engine) $ | fromYaml) $flag) }}, or set global.engine.name={{ $engine }}{{ end }}
+{{- else }} remove it{{ if not (hasKey (include (printf "dynamo-disagg.engine.%s.owned" $engine) $ | fromYaml) $flag) }}, or set global.engine.name={{ $engine }}{{ end }}
 {{- end }}
 {{- break }}
 {{- end }}
@@ -232,8 +232,8 @@ it is a flag of {{ $label }}, and global.engine.name is {{ $.program }}:
 {{- end }}
 {{- end }}
 
-{{/* validate.flags.counterparts: what the engines call the same thing. out: YAML list of maps engine -> flag */}}
-{{- define "validate.flags.counterparts" -}}
+{{/* dynamo-disagg.validate.flags.counterparts: what the engines call the same thing. out: YAML list of maps engine -> flag */}}
+{{- define "dynamo-disagg.validate.flags.counterparts" -}}
 - {vllm: max-model-len, sglang: context-length, trtllm: max-seq-len}
 - {vllm: max-num-seqs, sglang: max-running-requests, trtllm: max-batch-size}
 - {vllm: max-num-batched-tokens, sglang: chunked-prefill-size, trtllm: max-num-tokens}
@@ -260,10 +260,10 @@ it is a flag of {{ $label }}, and global.engine.name is {{ $.program }}:
 {{- end }}
 
 {{/*
-validate.nearest: the known word that is most like another: it has most of its pairs of letters, at a like length.
+dynamo-disagg.validate.nearest: the known word that is most like another: it has most of its pairs of letters, at a like length.
 in: dict "word" "known" list; optional "atLeast" likeness below which nothing is returned (equal words: 1000)
 */}}
-{{- define "validate.nearest" -}}
+{{- define "dynamo-disagg.validate.nearest" -}}
 {{- $word := printf "-%s-" (lower .word | replace "_" "-" | trunc 60) }}
 {{- $pairs := list }}
 {{- range $i := until (sub (len $word) 1 | int) }}{{ $pairs = append $pairs (substr $i (add $i 2 | int) $word) }}{{ end }}

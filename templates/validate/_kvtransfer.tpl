@@ -1,6 +1,6 @@
 {{/*
-validate.kvTransfer: settings of the KV transfer that the engine cannot take, or that only another setting uses.
-An engine says in "validate.engine.<name>.kvTransfer" what it takes; in: root context; out: YAML map
+dynamo-disagg.validate.kvTransfer: settings of the KV transfer that the engine cannot take, or that only another setting uses.
+An engine says in "dynamo-disagg.validate.engine.<name>.kvTransfer" what it takes; in: root context; out: YAML map
   connectors  list
   backends    how many of global.kvTransfer.backends it loads at a time: "one" or "several"
   refuses     map: value of global.kvTransfer -> where the engine has its like, or "remove it"
@@ -9,10 +9,10 @@ An engine says in "validate.engine.<name>.kvTransfer" what it takes; in: root co
   texts       whether all values of extraConfig must be texts; optional
   known       list of the keys that extraConfig may have; optional
 */}}
-{{- define "validate.kvTransfer" -}}
+{{- define "dynamo-disagg.validate.kvTransfer" -}}
 {{- $transfer := .Values.global.kvTransfer }}
 {{- $engine := .Values.global.engine.name }}
-{{- $takes := include (printf "validate.engine.%s.kvTransfer" $engine) . | fromYaml }}
+{{- $takes := include (printf "dynamo-disagg.validate.engine.%s.kvTransfer" $engine) . | fromYaml }}
 {{- $defaults := dict "backends" (list "UCX") "onLoadFailure" "fail" "leaseSeconds" 30.0 "extraConfig" dict "offloadConnectors" list }}
 {{- range $index, $offload := $transfer.offloadConnectors }}
 {{- if has .kv_connector (list "NixlConnector" "MooncakeConnector" "MultiConnector" "PdConnector") }}
@@ -25,7 +25,7 @@ global.kvTransfer.offloadConnectors[{{ $index }}]: {{ .kv_connector }} moves the
 {{- range $key := keys $defaults | sortAlpha }}
 {{- $value := get $transfer $key }}
 {{- /* A null took one of a lower layer back. */}}
-{{- if kindIs "map" $value }}{{ $value = include "common.withoutNulls" $value | fromJson }}{{ end }}
+{{- if kindIs "map" $value }}{{ $value = include "dynamo-disagg.withoutNulls" $value | fromJson }}{{ end }}
 {{- if ne (toJson $value) (get $defaults $key | toJson) }}{{ $set = append $set $key }}{{ end }}
 {{- end }}
 {{- with $set }}
@@ -41,13 +41,13 @@ global.kvTransfer.backends: {{ $engine }} loads one backend of NIXL, not {{ join
 {{- /* Plugins that NIXL 1.x brings; of another name only what looks like a slip is one. */}}
 {{- $plugins := list "UCX" "UCX_MO" "LIBFABRIC" "GDS" "GDS_MT" "POSIX" "OBJ" "AZURE_BLOB" "MOONCAKE" "GPUNETIO" "HF3FS" "GUSLI" "INFINIA" "UCCL" }}
 {{- range $plugin := $transfer.backends }}
-{{- $near := include "validate.nearest" (dict "word" $plugin "known" $plugins "atLeast" 700) }}
+{{- $near := include "dynamo-disagg.validate.nearest" (dict "word" $plugin "known" $plugins "atLeast" 700) }}
 {{- if and $near (not (has $plugin $plugins)) }}
 global.kvTransfer.backends: NIXL has no plugin {{ $plugin }}: write {{ $near }}
 {{- end }}
 {{- end }}
-{{- $fabric := (include "common.hardware" . | fromJson).nixlBackend }}
-{{- if and $fabric (include "common.hardware.hasRdma" .) }}
+{{- $fabric := (include "dynamo-disagg.hardware" . | fromJson).nixlBackend }}
+{{- if and $fabric (include "dynamo-disagg.hardware.hasRdma" .) }}
 {{- if and (eq $transfer.connector "nixl") (not (has $fabric $transfer.backends)) }}
 global.kvTransfer.backends: the fabric of {{ .Values.global.hardware }} is used through NIXL's {{ $fabric }}, and {{ join ", " $transfer.backends }} would take TCP: write [{{ $fabric }}]
 {{- else if not (has $transfer.connector (list "nixl" "mooncake")) }}
@@ -68,14 +68,14 @@ global.kvTransfer.leaseSeconds: only NIXL has leases, and global.kvTransfer.conn
 {{- end }}
 {{- end }}
 {{- range $path, $instead := $takes.owned }}
-{{- if include "validate.flags.holds" (dict "value" $transfer.extraConfig "keys" (splitList "." $path)) }}
+{{- if include "dynamo-disagg.validate.flags.holds" (dict "value" $transfer.extraConfig "keys" (splitList "." $path)) }}
 global.kvTransfer.extraConfig.{{ $path }}: the chart sets it: {{ $instead }}
 {{- end }}
 {{- end }}
 {{- if hasKey $takes "known" }}
 {{- range $key := keys $transfer.extraConfig | sortAlpha }}
 {{- if not (or (has $key $takes.known) (hasKey $takes.owned $key)) }}
-global.kvTransfer.extraConfig.{{ $key }}: {{ $engine }} has no such setting: did you mean {{ include "validate.nearest" (dict "word" $key "known" $takes.known) }}? Settings of the connector itself stand under kv_connector_extra_config
+global.kvTransfer.extraConfig.{{ $key }}: {{ $engine }} has no such setting: did you mean {{ include "dynamo-disagg.validate.nearest" (dict "word" $key "known" $takes.known) }}? Settings of the connector itself stand under kv_connector_extra_config
 {{- end }}
 {{- end }}
 {{- end }}
@@ -87,16 +87,16 @@ global.kvTransfer.extraConfig.{{ $key }}: {{ $engine }} takes only texts here: p
 {{- end }}
 {{- end }}
 
-{{/* validate.hostPid: the node's PID namespace where it changes nothing. in: root context */}}
-{{- define "validate.hostPid" -}}
+{{/* dynamo-disagg.validate.hostPid: the node's PID namespace where it changes nothing. in: root context */}}
+{{- define "dynamo-disagg.validate.hostPid" -}}
 {{- $engine := .Values.global.engine.name }}
-{{- $wants := include "common.sameNode.wants" .Subcharts.decode | trim }}
+{{- $wants := include "dynamo-disagg.sameNode.wants" .Subcharts.decode | trim }}
 {{- if .Values.global.colocation.hostPID }}
 {{- if ne $wants "namespace" }}
 global.colocation.hostPID: {{ $engine }} {{ ternary "needs other process numbers for cuda_ipc, and has them without it" "was not seen to gain by it" (eq $wants "numbers") }}: remove it
 {{- else if ne .Values.global.colocation.topologyKey "kubernetes.io/hostname" }}
 global.colocation.hostPID: it serves workers of one node: set global.colocation.topologyKey=kubernetes.io/hostname, or remove it
-{{- else if not (include "common.sameNode" .Subcharts.decode) }}
+{{- else if not (include "dynamo-disagg.sameNode" .Subcharts.decode) }}
 global.colocation.hostPID: no KV cache moves over cuda_ipc here (aggregated or simulated, another connector or backend, or a worker that fills its node): remove it
 {{- end }}
 {{- end }}

@@ -1,7 +1,7 @@
-{{/* validate.machine: what a machine type cannot give to these workers, and what they must leave of it. */}}
-{{- define "validate.machine" -}}
+{{/* dynamo-disagg.validate.machine: what a machine type cannot give to these workers, and what they must leave of it. */}}
+{{- define "dynamo-disagg.validate.machine" -}}
 {{- $global := .Values.global }}
-{{- $hardware := include "common.worker.hardware" . | fromJson }}
+{{- $hardware := include "dynamo-disagg.worker.hardware" . | fromJson }}
 {{- range $name, $claim := $hardware.claims }}
 {{- if regexMatch "(^|[.])(gpu|mig)[.]" ($claim.deviceClassName | default "") }}
 global.hardwareSpec.rdma.claims.{{ $name }}.deviceClassName: {{ $claim.deviceClassName }} is a class of GPUs, which pods get as {{ $hardware.gpuResource }} besides, and the claim would pass for a fabric: write the class of the NICs, with the GPUs' in gpuDeviceClassName, or remove the claim
@@ -10,15 +10,15 @@ global.hardwareSpec.rdma.claims.{{ $name }}.deviceClassName: {{ $claim.deviceCla
 global.hardwareSpec.rdma.claims.{{ $name }}.perGpu: gpuDeviceClassName gives each GPU its devices: set perGpu=true
 {{- end }}
 {{- end }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
-{{ include "validate.machine.driver" (dict "context" . "hardware" $hardware) }}
-{{- $gpus := include "common.worker.gpus" . | int }}
-{{ include "validate.machine.hostNetwork" (dict "root" $ "context" .) }}
+{{ include "dynamo-disagg.validate.machine.driver" (dict "context" . "hardware" $hardware) }}
+{{- $gpus := include "dynamo-disagg.worker.gpus" . | int }}
+{{ include "dynamo-disagg.validate.machine.hostNetwork" (dict "root" $ "context" .) }}
 {{- if and (contains "mig-" $hardware.gpuResource) (gt $gpus 1) }}
 {{ $role }}.parallelism: a worker of {{ $gpus }} MIG slices cannot pass data between them, as NCCL does not: choose sizes of 1 and more replicas
 {{- end }}
-{{- if and (include "common.worker.hardware" . | fromJson).computeDomain (gt (int .Values.replicas) 1) (le (mul 2 $gpus) (int $hardware.gpusPerNode)) }}
+{{- if and (include "dynamo-disagg.worker.hardware" . | fromJson).computeDomain (gt (int .Values.replicas) 1) (le (mul 2 $gpus) (int $hardware.gpusPerNode)) }}
 {{ $role }}.parallelism: a node has one channel of the ComputeDomain, so no other worker fits beside one of {{ $gpus }} GPU{{ if gt $gpus 1 }}s{{ end }}: use all {{ $hardware.gpusPerNode }} of a node, or set global.hardwareSpec.computeDomain=false
 {{- end }}
 {{- end }}
@@ -29,12 +29,12 @@ global.colocation.topologyKey: {{ $global.colocation.topologyKey }} holds severa
 {{- end }}
 {{- end }}
 
-{{/* validate.machine.hostNetwork: what the node's network takes from its pods. in: dict "root" "context" <component context> */}}
-{{- define "validate.machine.hostNetwork" -}}
+{{/* dynamo-disagg.validate.machine.hostNetwork: what the node's network takes from its pods. in: dict "root" "context" <component context> */}}
+{{- define "dynamo-disagg.validate.machine.hostNetwork" -}}
 {{- $role := .context.Chart.Name }}
 {{- $global := .context.Values.global }}
 {{- $pools := list }}
-{{- range $pool := include "common.pools" .root | fromJsonArray }}{{ if (get $.root.Values $pool).hostNetwork }}{{ $pools = append $pools $pool }}{{ end }}{{ end }}
+{{- range $pool := include "dynamo-disagg.pools" .root | fromJsonArray }}{{ if (get $.root.Values $pool).hostNetwork }}{{ $pools = append $pools $pool }}{{ end }}{{ end }}
 {{- if and .context.Values.hostNetwork (not $global.simulation.enabled) }}
 {{- range .context.Values.podSecurityContext.sysctls }}
 {{- if regexMatch "^net[./]" .name }}
@@ -50,8 +50,8 @@ global.colocation.topologyKey: {{ $global.colocation.topologyKey }} holds severa
 {{- end }}
 {{- end }}
 
-{{/* validate.machine.driver: a search path without the folder that holds the machine's driver. in: dict "context" <component context> "hardware" */}}
-{{- define "validate.machine.driver" -}}
+{{/* dynamo-disagg.validate.machine.driver: a search path without the folder that holds the machine's driver. in: dict "context" <component context> "hardware" */}}
+{{- define "dynamo-disagg.validate.machine.driver" -}}
 {{- $values := .context.Values }}
 {{- $where := ternary (printf "%s.env" .context.Chart.Name) "global.env" (hasKey $values.env "LD_LIBRARY_PATH") }}
 {{- $own := get (ternary $values.env $values.global.env (hasKey $values.env "LD_LIBRARY_PATH")) "LD_LIBRARY_PATH" }}

@@ -1,6 +1,6 @@
 {{/* Only the block of the chosen source counts, so that a values file on top of a scenario can choose another. */}}
-{{- define "validate.model" -}}
-{{- $model := include (printf "common.model.%s" .Values.global.model.source.type) . | fromYaml }}
+{{- define "dynamo-disagg.validate.model" -}}
+{{- $model := include (printf "dynamo-disagg.model.%s" .Values.global.model.source.type) . | fromYaml }}
 {{- range $model.problems }}
 {{ . }}
 {{- end }}
@@ -19,28 +19,28 @@ global.model.source.gcsfuse.bucket: {{ . }} is a URL: write {{ regexReplaceAll "
 global.model.source.{{ .Values.global.model.source.type }}.path: {{ $path }} leads out of its folder: write it without ".."
 {{- end }}
 {{- if not .Values.global.simulation.enabled }}
-{{ include "validate.modelSize" .Values.global.model }}
+{{ include "dynamo-disagg.validate.modelSize" .Values.global.model }}
 {{- if and (eq .Values.global.model.source.type "huggingface") (not .Values.global.model.source.huggingface.download.enabled) }}
-{{ include "validate.offline" . }}
-{{ include "validate.hubFolder" . }}
-{{ include "validate.hubAuthorities" . }}
+{{ include "dynamo-disagg.validate.offline" . }}
+{{ include "dynamo-disagg.validate.hubFolder" . }}
+{{ include "dynamo-disagg.validate.hubAuthorities" . }}
 {{- end }}
 {{- end }}
 {{- with $model.claim }}
 {{- if not .size }}
 {{ .where }}.create.size: the claim has no size: set what the models in it need, e.g. {{ ceil (mulf 1.5 $.Values.global.model.sizeGiB) }}Gi
 {{- end }}
-{{- if and (ne (first .accessModes) "ReadWriteMany") (include "validate.spreadReason" $) }}
-{{ .where }}.create.accessModes: the workers may be on several nodes, and a {{ first .accessModes }} claim is on one: set [ReadWriteMany]{{ if eq (include "validate.spreadReason" $) "pods" }}, or global.colocation.topologyKey=kubernetes.io/hostname{{ end }}
+{{- if and (ne (first .accessModes) "ReadWriteMany") (include "dynamo-disagg.validate.spreadReason" $) }}
+{{ .where }}.create.accessModes: the workers may be on several nodes, and a {{ first .accessModes }} claim is on one: set [ReadWriteMany]{{ if eq (include "dynamo-disagg.validate.spreadReason" $) "pods" }}, or global.colocation.topologyKey=kubernetes.io/hostname{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-validate.modelSize: a size that is no number, or less than any format makes of the parameters in the model's name: two bits
+dynamo-disagg.validate.modelSize: a size that is no number, or less than any format makes of the parameters in the model's name: two bits
 for each. Pods would be ended while they still load. in: global.model
 */}}
-{{- define "validate.modelSize" -}}
+{{- define "dynamo-disagg.validate.modelSize" -}}
 {{- $size := toString .sizeGiB }}
 {{- if not (regexMatch "^[0-9]+([.][0-9]*)?(e[+][0-9]+)?$" $size) }}
 global.model.sizeGiB: {{ $size }} is no number: write the size in GiB without a unit, such as {{ regexFind "^[0-9]+([.][0-9]+)?" $size | default "640" }}
@@ -53,12 +53,12 @@ global.model.sizeGiB: the files of {{ .name }} are not {{ $size }} GiB: write th
 {{- end }}
 {{- end }}
 
-{{/* validate.offline: pods that may not download what nothing else brings. in: root chart's context */}}
-{{- define "validate.offline" -}}
+{{/* dynamo-disagg.validate.offline: pods that may not download what nothing else brings. in: root chart's context */}}
+{{- define "dynamo-disagg.validate.offline" -}}
 {{- $cache := .Values.global.model.source.huggingface.cache }}
 {{- $isFilled := and $cache.claimName (not $cache.create.enabled) }}
 {{- $cut := dict }}
-{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- range $component := prepend (include "dynamo-disagg.pools" . | fromJsonArray) "frontend" }}
 {{- with get $.Subcharts $component }}
 {{- range $path, $env := dict "global.env" .Values.global.env (printf "%s.env" $component) .Values.env }}
 {{- range $name := list "HF_HUB_OFFLINE" "TRANSFORMERS_OFFLINE" }}
@@ -74,11 +74,11 @@ global.model.sizeGiB: the files of {{ .name }} are not {{ $size }} GiB: write th
 {{- end }}
 {{- end }}
 
-{{/* validate.hubFolder: the hub's cache where the frontend, whose root file system is read-only, cannot write. in: root chart's context */}}
-{{- define "validate.hubFolder" -}}
+{{/* dynamo-disagg.validate.hubFolder: the hub's cache where the frontend, whose root file system is read-only, cannot write. in: root chart's context */}}
+{{- define "dynamo-disagg.validate.hubFolder" -}}
 {{- with .Subcharts.frontend }}
-{{- $mounts := merge (dict) .Values.volumes (include "common.model" . | fromJson).mounts (include "frontend.mounts" . | fromJson) }}
-{{- $isReadOnly := (include "common.securityContext" (dict "root" . "overrides" .Values.securityContext) | fromJson).readOnlyRootFilesystem }}
+{{- $mounts := merge (dict) .Values.volumes (include "dynamo-disagg.model" . | fromJson).mounts (include "dynamo-disagg.frontend.mounts" . | fromJson) }}
+{{- $isReadOnly := (include "dynamo-disagg.securityContext" (dict "root" . "overrides" .Values.securityContext) | fromJson).readOnlyRootFilesystem }}
 {{- range $name := list "HF_HOME" "HF_HUB_CACHE" }}
 {{- $where := ternary "frontend.env" "global.env" (hasKey $.Values.frontend.env $name) }}
 {{- $folder := get (ternary $.Values.frontend.env $.Values.global.env (hasKey $.Values.frontend.env $name)) $name }}
@@ -92,22 +92,22 @@ global.model.sizeGiB: the files of {{ .name }} are not {{ $size }} GiB: write th
 {{- end }}
 
 {{/*
-validate.hubAuthorities: certificates of pods that download for themselves, whose client reads SSL_CERT_FILE and SSL_CERT_DIR alone
+dynamo-disagg.validate.hubAuthorities: certificates of pods that download for themselves, whose client reads SSL_CERT_FILE and SSL_CERT_DIR alone
 (measured with Dynamo 1.6.1). Workers may find all in a cache that others filled. in: root chart's context
 */}}
-{{- define "validate.hubAuthorities" -}}
+{{- define "dynamo-disagg.validate.hubAuthorities" -}}
 {{- $cache := .Values.global.model.source.huggingface.cache }}
 {{- $isFilled := and $cache.claimName (not $cache.create.enabled) }}
-{{- $hardware := include "common.hardware" . | fromJson }}
-{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- $hardware := include "dynamo-disagg.hardware" . | fromJson }}
+{{- range $component := prepend (include "dynamo-disagg.pools" . | fromJsonArray) "frontend" }}
 {{- if or (eq $component "frontend") (not $isFilled) }}
 {{- with get $.Subcharts $component }}
 {{- $own := pick .Values.env "SSL_CERT_FILE" "SSL_CERT_DIR" }}
 {{- $shared := pick .Values.global.env "SSL_CERT_FILE" "SSL_CERT_DIR" }}
 {{- range $name, $value := $own }}{{ $_ := unset $shared $name }}{{ end }}
-{{- $mounts := merge (include "common.model" . | fromJson).mounts (include "common.tls.mounts" . | fromJson) }}
+{{- $mounts := merge (include "dynamo-disagg.model" . | fromJson).mounts (include "dynamo-disagg.tls.mounts" . | fromJson) }}
 {{- if ne $component "frontend" }}{{ $mounts = merge $mounts ($hardware.hostPaths | default dict) }}{{ end }}
-{{ include "validate.authorities" (dict
+{{ include "dynamo-disagg.validate.authorities" (dict
       "root" $ "env" (dict "global.env" $shared (printf "%s.env" $component) $own) "who" (printf "%s asks the hub" $component)
       "where" (printf "%s.volumes" $component) "volumes" .Values.volumes "mounts" $mounts) }}
 {{- end }}
@@ -116,28 +116,28 @@ validate.hubAuthorities: certificates of pods that download for themselves, whos
 {{- end }}
 
 {{/*
-validate.spreadReason: "nodes" if one worker spans nodes, "pods" if several workers may land on different nodes, else empty.
+dynamo-disagg.validate.spreadReason: "nodes" if one worker spans nodes, "pods" if several workers may land on different nodes, else empty.
 in: root chart's context
 */}}
-{{- define "validate.spreadReason" -}}
+{{- define "dynamo-disagg.validate.spreadReason" -}}
 {{- $pods := 0 }}{{ $nodes := 1 }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $pods = add $pods (ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled) }}
-{{- $nodes = max $nodes (include "common.worker.nodes" .) }}
+{{- $nodes = max $nodes (include "dynamo-disagg.worker.nodes" .) }}
 {{- end }}
 {{- end }}
 {{- if gt (int $nodes) 1 }}nodes{{ else if and (gt (int $pods) 1) (ne .Values.global.colocation.topologyKey "kubernetes.io/hostname") }}pods{{ end }}
 {{- end }}
 
-{{/* validate.warnings.claim: a claim on one node, and an only worker that an upgrade starts beside the old one. in: root chart's context */}}
-{{- define "validate.warnings.claim" -}}
-{{- with (include "common.model" . | fromJson).claim }}
+{{/* dynamo-disagg.validate.warnings.claim: a claim on one node, and an only worker that an upgrade starts beside the old one. in: root chart's context */}}
+{{- define "dynamo-disagg.validate.warnings.claim" -}}
+{{- with (include "dynamo-disagg.model" . | fromJson).claim }}
 {{- $isShared := or (eq (first .accessModes) "ReadWriteMany") (eq $.Values.global.colocation.topologyKey "kubernetes.io/hostname") }}
-{{- if not (or $isShared (include "validate.spreadReason" $)) }}
+{{- if not (or $isShared (include "dynamo-disagg.validate.spreadReason" $)) }}
 {{- $where := .where }}
-{{- range $role := include "common.pools" $ | fromJsonArray }}
-{{- if include "common.worker.surges" (get $.Subcharts $role) }}
+{{- range $role := include "dynamo-disagg.pools" $ | fromJsonArray }}
+{{- if include "dynamo-disagg.worker.surges" (get $.Subcharts $role) }}
 {{ $where }}.create.accessModes: an upgrade starts a {{ $role }} worker beside the old one, maybe on another node than the claim, for which it would wait for ever: set [ReadWriteMany], or {{ $role }}.rollingUpdate.maxSurge=0 and maxUnavailable=1.
 {{- end }}
 {{- end }}

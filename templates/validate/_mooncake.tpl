@@ -1,29 +1,29 @@
 {{/*
-validate.mooncake: settings that Mooncake takes for something else, in silence
+dynamo-disagg.validate.mooncake: settings that Mooncake takes for something else, in silence
 (findings/mooncake-switches-are-on-when-set.sh, mooncake-takes-tcp-for-any-protocol.sh). in: root chart's context
 */}}
-{{- define "validate.mooncake" -}}
+{{- define "dynamo-disagg.validate.mooncake" -}}
 {{- $global := .Values.global }}
 {{- $moves := and (eq $global.serving "disaggregated") (eq $global.kvTransfer.connector "mooncake") }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- $pool := get $.Subcharts $role }}
-{{- $set := include "validate.mooncake.variables" $pool | fromJson }}
+{{- $set := include "dynamo-disagg.validate.mooncake.variables" $pool | fromJson }}
 {{- range $name := list "MC_FORCE_HCA" "MC_FORCE_MNNVL" "MC_FORCE_TCP" "MC_INTRANODE_NVLINK" }}
 {{- $value := get $set $name | toString }}
 {{- if hasKey $set $name }}
 {{- if regexMatch "(?i)^(0|n|no|off|false|)$" $value }}
-{{ include "validate.mooncake.where" (dict "pool" $pool "role" $role "name" $name) }}: Mooncake asks only whether it is set, so {{ toJson $value }} turns it on: remove it
-{{- else if and $moves (eq $name "MC_FORCE_TCP") (include "common.hardware.hasRdma" $pool) }}
-{{ include "validate.mooncake.where" (dict "pool" $pool "role" $role "name" $name) }}: it keeps the KV cache off the RDMA fabric of {{ $global.hardware }}: remove it, or set global.rdma.enabled=false
+{{ include "dynamo-disagg.validate.mooncake.where" (dict "pool" $pool "role" $role "name" $name) }}: Mooncake asks only whether it is set, so {{ toJson $value }} turns it on: remove it
+{{- else if and $moves (eq $name "MC_FORCE_TCP") (include "dynamo-disagg.hardware.hasRdma" $pool) }}
+{{ include "dynamo-disagg.validate.mooncake.where" (dict "pool" $pool "role" $role "name" $name) }}: it keeps the KV cache off the RDMA fabric of {{ $global.hardware }}: remove it, or set global.rdma.enabled=false
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $asks := (include (printf "validate.engine.%s.kvTransfer" $global.engine.name) $ | fromYaml).asksMooncake }}
-{{- if and $moves $asks (eq ((include "common.hardware" $pool | fromJson).nixlBackend | default "") "LIBFABRIC") }}
+{{- $asks := (include (printf "dynamo-disagg.validate.engine.%s.kvTransfer" $global.engine.name) $ | fromYaml).asksMooncake }}
+{{- if and $moves $asks (eq ((include "dynamo-disagg.hardware" $pool | fromJson).nixlBackend | default "") "LIBFABRIC") }}
 {{- $at := printf "global.kvTransfer.extraConfig.kv_connector_extra_config.%s" $asks }}
 {{- $value := get ($global.kvTransfer.extraConfig.kv_connector_extra_config | default dict) $asks }}
 {{- if eq $asks (upper $asks) }}
-{{- $at = include "validate.mooncake.where" (dict "pool" $pool "role" $role "name" $asks) }}
+{{- $at = include "dynamo-disagg.validate.mooncake.where" (dict "pool" $pool "role" $role "name" $asks) }}
 {{- $value = get $set $asks }}
 {{- end }}
 {{- if ne ($value | toString) "efa" }}
@@ -33,32 +33,32 @@ validate.mooncake: settings that Mooncake takes for something else, in silence
 {{- end }}
 {{- end }}
 
-{{/* validate.mooncake.variables: the variables of a role that have a text. in: component context; out: JSON map */}}
-{{- define "validate.mooncake.variables" -}}
+{{/* dynamo-disagg.validate.mooncake.variables: the variables of a role that have a text. in: component context; out: JSON map */}}
+{{- define "dynamo-disagg.validate.mooncake.variables" -}}
 {{- $texts := dict }}
-{{- range $name, $value := include "common.overlay" (list .Values.global.env .Values.env) | fromJson }}
+{{- range $name, $value := include "dynamo-disagg.overlay" (list .Values.global.env .Values.env) | fromJson }}
 {{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}{{ $_ := set $texts $name $value }}{{ end }}
 {{- end }}
 {{- toJson $texts }}
 {{- end }}
 
-{{/* validate.mooncake.where: the path of a variable. in: dict "pool" component context "role" "name" */}}
-{{- define "validate.mooncake.where" -}}
+{{/* dynamo-disagg.validate.mooncake.where: the path of a variable. in: dict "pool" component context "role" "name" */}}
+{{- define "dynamo-disagg.validate.mooncake.where" -}}
 {{ ternary (printf "%s.env" .role) "global.env" (hasKey .pool.Values.env .name) }}.{{ .name }}
 {{- end }}
 
 {{/*
-validate.warnings.mooncake: a lane for which Mooncake's wheel has no code on the machine's processor
+dynamo-disagg.validate.warnings.mooncake: a lane for which Mooncake's wheel has no code on the machine's processor
 (findings/mooncake-wheels-differ-by-processor.sh). in: root chart's context
 */}}
-{{- define "validate.warnings.mooncake" -}}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- define "dynamo-disagg.validate.warnings.mooncake" -}}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- $pool := get $.Subcharts $role }}
-{{- $arm := eq ((include "common.hardware" $pool | fromJson).arch | default "amd64") "arm64" }}
-{{- $set := include "validate.mooncake.variables" $pool | fromJson }}
+{{- $arm := eq ((include "dynamo-disagg.hardware" $pool | fromJson).arch | default "amd64") "arm64" }}
+{{- $set := include "dynamo-disagg.validate.mooncake.variables" $pool | fromJson }}
 {{- range $name, $lacks := dict "MC_FORCE_MNNVL" (ternary "" "x86_64" $arm) "MC_INTRANODE_NVLINK" (ternary "aarch64" "" $arm) }}
 {{- if and $lacks (hasKey $set $name) }}
-{{ include "validate.mooncake.where" (dict "pool" $pool "role" $role "name" $name) }}: Mooncake's wheels for {{ $lacks }} (0.3.13, 0.3.14) have no code for it, {{ ternary "and take RDMA or TCP" "and do not start" (eq $lacks "x86_64") }}: remove it, unless the image has a build of its own.
+{{ include "dynamo-disagg.validate.mooncake.where" (dict "pool" $pool "role" $role "name" $name) }}: Mooncake's wheels for {{ $lacks }} (0.3.13, 0.3.14) have no code for it, {{ ternary "and take RDMA or TCP" "and do not start" (eq $lacks "x86_64") }}: remove it, unless the image has a build of its own.
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,11 +1,11 @@
-{{- define "validate.nats" -}}
-{{- $used := include "common.usesNats" . }}
+{{- define "dynamo-disagg.validate.nats" -}}
+{{- $used := include "dynamo-disagg.usesNats" . }}
 {{- $external := .Values.global.natsUrl }}
 {{- if contains "@" $external }}
 global.natsUrl: values are kept in the release, and a URL with a user shows the password: remove it, and name a Secret in global.natsSecret
 {{- else if $external }}
 {{- /* "Failed to connect to NATS", says Dynamo 1.6.1 of two in either spelling (measured). */}}
-{{ include "validate.server" (dict "where" "global.natsUrl" "url" $external "schemes" (list "nats" "tls") "example" "nats://host:4222" "joined" " or " "each" "as Dynamo connects to one") }}
+{{ include "dynamo-disagg.validate.server" (dict "where" "global.natsUrl" "url" $external "schemes" (list "nats" "tls") "example" "nats://host:4222" "joined" " or " "each" "as Dynamo connects to one") }}
 {{- end }}
 {{- if and $used (not .Values.nats.enabled) (not $external) }}
 global.{{ if eq .Values.global.requestPlane "nats" }}requestPlane{{ else }}eventPlane{{ end }}: the nats plane has no NATS: set nats.enabled=true, or global.natsUrl
@@ -27,7 +27,7 @@ global.natsSecret: servers ask each other for no password, and whoever joins the
 {{- end }}
 {{- end }}
 {{- with .Subcharts.nats }}
-{{- $own := include "common.env.natsUser" . | fromJson }}
+{{- $own := include "dynamo-disagg.env.natsUser" . | fromJson }}
 {{- range $name := keys $.Values.nats.env | sortAlpha }}
 {{- if hasKey $own $name }}
 nats.env.{{ $name }}: the chart sets this variable: remove it
@@ -35,8 +35,8 @@ nats.env.{{ $name }}: the chart sets this variable: remove it
 nats.env.{{ $name }}: clients read it, and the server does not: remove it; a user is global.natsSecret, certificates are global.tls.secretName
 {{- end }}
 {{- end }}
-{{ include "validate.members" (dict
-      "root" . "members" (include "nats.members" . | fromYaml)
+{{ include "dynamo-disagg.validate.members" (dict
+      "root" . "members" (include "dynamo-disagg.nats.members" . | fromYaml)
       "values" "nats.replicas, nats.jetstream, nats.persistence" "when" "fixed while streams are on volumes"
       "lost" "streams and requests in flight are lost") }}
 {{- end }}

@@ -1,12 +1,12 @@
 {{/*
-validate.peers: TLS between the pods that is set for a part of them. Dynamo says nothing when the two sides differ: its health
+dynamo-disagg.validate.peers: TLS between the pods that is set for a part of them. Dynamo says nothing when the two sides differ: its health
 and metrics are well, and each request gets 503.
 */}}
-{{- define "validate.peers" -}}
+{{- define "dynamo-disagg.validate.peers" -}}
 {{- $global := .Values.global }}
 {{- $environments := dict "global.env" $global.env }}
 {{- $arguments := dict "global.engine.args" $global.engine.args }}
-{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- range $component := prepend (include "dynamo-disagg.pools" . | fromJsonArray) "frontend" }}
 {{- $values := (get $.Subcharts $component).Values }}
 {{- $_ := set $environments (printf "%s.env" $component) $values.env }}
 {{- $_ := set $arguments (printf "%s.%s" $component (ternary "args" "engineArgs" (eq $component "frontend"))) ($values.engineArgs | default $values.args) }}
@@ -27,7 +27,7 @@ and metrics are well, and each request gets 503.
 {{- end }}
 {{- end }}
 {{- end }}
-{{ include "validate.peers.users" . }}
+{{ include "dynamo-disagg.validate.peers.users" . }}
 {{- if and (ne $global.tls.serverName "dynamo") (not $global.tls.secretName) }}
 global.tls.serverName: no pod asks for a name without TLS: set global.tls.secretName, or remove it
 {{- end }}
@@ -44,16 +44,16 @@ global.tls.serverName: no pod asks for a name without TLS: set global.tls.secret
 {{- end }}
 
 {{/*
-validate.peers.users: who a process is for an etcd or NATS, where half of it is missing, so that Dynamo shows nothing of it, or
+dynamo-disagg.validate.peers.users: who a process is for an etcd or NATS, where half of it is missing, so that Dynamo shows nothing of it, or
 where the server is the chart's, which asks for something else. in: root context
 */}}
-{{- define "validate.peers.users" -}}
+{{- define "dynamo-disagg.validate.peers.users" -}}
 {{- $global := .Values.global }}
-{{- $plain := include "validate.etcd.plain" . | fromJsonArray }}
+{{- $plain := include "dynamo-disagg.validate.etcd.plain" . | fromJsonArray }}
 {{- $groups := list
       (list "ETCD_AUTH_USERNAME" "ETCD_AUTH_PASSWORD") (list "ETCD_AUTH_CA" "ETCD_AUTH_CLIENT_CERT" "ETCD_AUTH_CLIENT_KEY")
       (list "NATS_AUTH_USERNAME" "NATS_AUTH_PASSWORD") (list "NATS_TLS_CLIENT_CERT_PATH" "NATS_TLS_CLIENT_KEY_PATH") }}
-{{- range $component := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{- range $component := prepend (include "dynamo-disagg.pools" . | fromJsonArray) "frontend" }}
 {{- $where := dict }}
 {{- range $path, $env := dict "global.env" $global.env (printf "%s.env" $component) (get $.Subcharts $component).Values.env }}
 {{- range $name, $value := $env }}{{ if not (kindIs "invalid" $value) }}{{ $_ := set $where $name $path }}{{ end }}{{ end }}
@@ -61,7 +61,7 @@ where the server is the chart's, which asks for something else. in: root context
 {{- /* What nothing reads is said once, and nothing else of it. */}}
 {{- $unread := dict }}
 {{- if and (ne $global.discovery.backend "etcd") (not (hasKey $where "ETCD_ENDPOINTS")) }}{{ $_ := set $unread "ETCD_" "an etcd: set global.discovery.backend=etcd" }}{{ end }}
-{{- if not (or (include "common.usesNats" $) (hasKey $where "NATS_SERVER")) }}{{ $_ := set $unread "NATS_" "a NATS: set global.requestPlane=nats or global.eventPlane=nats" }}{{ end }}
+{{- if not (or (include "dynamo-disagg.usesNats" $) (hasKey $where "NATS_SERVER")) }}{{ $_ := set $unread "NATS_" "a NATS: set global.requestPlane=nats or global.eventPlane=nats" }}{{ end }}
 {{- range $prefix, $of := $unread }}
 {{- range $name, $path := $where }}
 {{- if regexMatch (printf "^%s(AUTH|TLS|LEASE_TTL)" $prefix) $name }}

@@ -1,30 +1,30 @@
 {{/*
-validate.pods: what the API server or the kubelet would refuse in a pod, after the rest of the release was
+dynamo-disagg.validate.pods: what the API server or the kubelet would refuse in a pod, after the rest of the release was
 created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored in silence.
 */}}
-{{- define "validate.pods" -}}
-{{- $hardware := include "common.hardware" . | fromJson }}
+{{- define "dynamo-disagg.validate.pods" -}}
+{{- $hardware := include "dynamo-disagg.hardware" . | fromJson }}
 {{- range $index, $toleration := .Values.global.hardwareSpec.tolerations }}
-{{ include "validate.toleration" (dict "where" (printf "global.hardwareSpec.tolerations[%d]" $index) "toleration" .) }}
+{{ include "dynamo-disagg.validate.toleration" (dict "where" (printf "global.hardwareSpec.tolerations[%d]" $index) "toleration" .) }}
 {{- end }}
-{{ include "validate.download" . }}
-{{- range $where, $env := include "common.env.places" . | fromJson }}
-{{ include "validate.sources" (dict "where" $where "env" $env) }}
+{{ include "dynamo-disagg.validate.download" . }}
+{{- range $where, $env := include "dynamo-disagg.env.places" . | fromJson }}
+{{ include "dynamo-disagg.validate.sources" (dict "where" $where "env" $env) }}
 {{- end }}
-{{- $roles := include "common.roles" . | fromJsonArray }}
-{{- range $component := include "common.components" . | fromJsonArray }}
+{{- $roles := include "dynamo-disagg.roles" . | fromJsonArray }}
+{{- range $component := include "dynamo-disagg.components" . | fromJsonArray }}
 {{- $context := get $.Subcharts $component }}
 {{- $values := $context.Values }}
 {{- $isWorker := has $component $roles }}
 {{- range $index, $toleration := $values.tolerations }}
-{{ include "validate.toleration" (dict "where" (printf "%s.tolerations[%d]" $component $index) "toleration" .) }}
+{{ include "dynamo-disagg.validate.toleration" (dict "where" (printf "%s.tolerations[%d]" $component $index) "toleration" .) }}
 {{- end }}
-{{ include "validate.spread" (dict "where" (printf "%s.topologySpreadConstraints" $component) "constraints" $values.topologySpreadConstraints) }}
-{{ include "validate.affinity" (dict "where" (printf "%s.affinity" $component) "affinity" $values.affinity) }}
-{{ include "validate.security" (dict "root" $ "component" $component "values" $values "hardware" (ternary $hardware dict $isWorker)) }}
-{{ include "validate.disruptions" (dict "component" $component "values" $values) }}
+{{ include "dynamo-disagg.validate.spread" (dict "where" (printf "%s.topologySpreadConstraints" $component) "constraints" $values.topologySpreadConstraints) }}
+{{ include "dynamo-disagg.validate.affinity" (dict "where" (printf "%s.affinity" $component) "affinity" $values.affinity) }}
+{{ include "dynamo-disagg.validate.security" (dict "root" $ "component" $component "values" $values "hardware" (ternary $hardware dict $isWorker)) }}
+{{ include "dynamo-disagg.validate.disruptions" (dict "component" $component "values" $values) }}
 {{- if hasKey $values "volumes" }}
-{{ include "validate.mounts" (dict "component" $component "context" $context "hardware" (ternary $hardware dict $isWorker)) }}
+{{ include "dynamo-disagg.validate.mounts" (dict "component" $component "context" $context "hardware" (ternary $hardware dict $isWorker)) }}
 {{- end }}
 {{- $arch := get $values.nodeSelector "kubernetes.io/arch" }}
 {{- if and $isWorker $arch $hardware.arch (not $.Values.global.simulation.enabled) (ne (toString $arch) (toString $hardware.arch)) }}
@@ -34,10 +34,10 @@ created (k8s.io/kubernetes/pkg/apis/core/validation), and what would be ignored 
 {{- end }}
 
 {{/*
-validate.disruptions: budgets that protect nothing. One replica has none, because it could never be drained, but for the most
+dynamo-disagg.validate.disruptions: budgets that protect nothing. One replica has none, because it could never be drained, but for the most
 that a scaler makes of it.
 */}}
-{{- define "validate.disruptions" -}}
+{{- define "dynamo-disagg.validate.disruptions" -}}
 {{- $replicas := int .values.replicas }}
 {{- $scaled := .values.autoscaling | default dict }}
 {{- if and $scaled.enabled (eq $replicas 1) }}{{ $replicas = int $scaled.maxReplicas }}{{ end }}

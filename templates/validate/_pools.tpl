@@ -1,8 +1,8 @@
-{{/* validate.size: does a worker fit on a node. in: component context */}}
-{{- define "validate.size" -}}
+{{/* dynamo-disagg.validate.size: does a worker fit on a node. in: component context */}}
+{{- define "dynamo-disagg.validate.size" -}}
 {{- $role := .Chart.Name }}
-{{- $hardware := include "common.hardware" . | fromJson }}
-{{- $gpus := include "common.worker.gpus" . | int }}
+{{- $hardware := include "dynamo-disagg.hardware" . | fromJson }}
+{{- $gpus := include "dynamo-disagg.worker.gpus" . | int }}
 {{- $node := $hardware.gpusPerNode | int }}
 {{- if and (gt $gpus $node) (ne (mod $gpus $node) 0) }}
 {{ $role }}.parallelism: a worker of {{ $gpus }} GPUs does not divide into nodes of {{ .Values.global.hardware }} with {{ $node }}: choose at most {{ $node }}, or a multiple of {{ $node }}
@@ -15,43 +15,43 @@ global.hardwareSpec.rdma.extendedResources: {{ $hardware.gpuResource }} is deriv
 {{- end }}
 {{- end }}
 
-{{/* validate.pools: prefill and decode must fit each other, or no KV cache gets across. */}}
-{{- define "validate.pools" -}}
-{{- if and (include "common.isSet" .) (eq .Values.global.serving "aggregated") }}
+{{/* dynamo-disagg.validate.pools: prefill and decode must fit each other, or no KV cache gets across. */}}
+{{- define "dynamo-disagg.validate.pools" -}}
+{{- if and (include "dynamo-disagg.isSet" .) (eq .Values.global.serving "aggregated") }}
 global.multiNode.controller: a DisaggregatedSet is of two roles or more, and aggregated serving has one: set lws, or global.serving=disaggregated
 {{- end }}
 {{- $roles := dict }}
 {{- $gpus := 0 }}{{ $most := 0 }}{{ $scaled := list }}
 {{- $workers := 0 }}
 {{- $surges := list }}{{ $more := 0 }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
 {{- $_ := set $roles $role . }}
 {{- $workers = add $workers .Values.replicas }}
-{{- $each := include "common.worker.gpus" . | int }}
+{{- $each := include "dynamo-disagg.worker.gpus" . | int }}
 {{- $gpus = add $gpus (mul .Values.replicas $each) }}
 {{- $most = add $most (mul (ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled) $each) }}
 {{- if .Values.autoscaling.enabled }}{{ $scaled = append $scaled (printf "%s.autoscaling.maxReplicas" $role) }}{{ end }}
-{{- if include "common.worker.surges" . }}
+{{- if include "dynamo-disagg.worker.surges" . }}
 {{- $surges = append $surges (dict "role" $role "gpus" $each) }}
 {{- $more = add $more $each }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if and (hasKey $roles "prefill") (not .Values.global.simulation.enabled) }}
-{{ include "validate.fabric" (pick $roles "prefill" "decode") }}
+{{ include "dynamo-disagg.validate.fabric" (pick $roles "prefill" "decode") }}
 {{- if ne .Values.global.kvTransfer.connector "mooncake" }}
-{{ include "validate.ucx" (dict "root" . "roles" (pick $roles "prefill" "decode")) }}
+{{ include "dynamo-disagg.validate.ucx" (dict "root" . "roles" (pick $roles "prefill" "decode")) }}
 {{- end }}
 {{- end }}
 {{- $domain := .Values.global.colocation.topologyKey }}
-{{- $perNode := (include "common.hardware" . | fromJson).gpusPerNode | int }}
+{{- $perNode := (include "dynamo-disagg.hardware" . | fromJson).gpusPerNode | int }}
 {{- if and (eq $domain "kubernetes.io/hostname") (gt (int $gpus) $perNode) }}
 global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and one node of {{ .Values.global.hardware }} has {{ $perNode }}: choose fewer or smaller workers, or a larger domain
 {{- else if and (eq $domain "kubernetes.io/hostname") (gt (int $most) $perNode) }}
 {{ join ", " $scaled }}: global.colocation.topologyKey keeps all workers on one node, whose {{ $perNode }} GPUs have no room for the {{ $most }} that the scalers may ask for: lower it, or choose a larger domain
 {{- end }}
-{{ if eq $domain "kubernetes.io/hostname" }}{{ include "validate.nics" (dict "root" . "roles" $roles) }}{{ end }}
+{{ if eq $domain "kubernetes.io/hostname" }}{{ include "dynamo-disagg.validate.nics" (dict "root" . "roles" $roles) }}{{ end }}
 {{- /* New workers wait for each other, so that an update needs room for one of each role that has a new one first. */}}
 {{- range $surges }}
 {{- if and (eq $domain "kubernetes.io/hostname") (le (int $most) $perNode) (gt (add $most $more | int) $perNode) }}
@@ -65,28 +65,28 @@ global.colocation.topologyKey: all workers together need {{ $gpus }} GPUs, and o
 {{- end }}
 {{- end }}
 
-{{/* validate.fabric: a role without the fabric that the other one has. in: prefill and decode -> component context */}}
-{{- define "validate.fabric" -}}
+{{/* dynamo-disagg.validate.fabric: a role without the fabric that the other one has. in: prefill and decode -> component context */}}
+{{- define "dynamo-disagg.validate.fabric" -}}
 {{- range $role, $other := dict "prefill" "decode" "decode" "prefill" }}
-{{- if and (include "common.hardware.hasRdma" (get $ $other)) (not (include "common.hardware.hasRdma" (get $ $role))) }}
+{{- if and (include "dynamo-disagg.hardware.hasRdma" (get $ $other)) (not (include "dynamo-disagg.hardware.hasRdma" (get $ $role))) }}
 {{ $role }}.rdma.extendedResources: {{ $role }} has no NIC and {{ $other }} has, so the KV cache would go over TCP: give both roles their share, or set global.rdma.enabled=false without any
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{/*
-validate.ucx: UCX_TLS that keeps UCX off the machine's fabric, or differs between the roles.
+dynamo-disagg.validate.ucx: UCX_TLS that keeps UCX off the machine's fabric, or differs between the roles.
 in: dict "root" <root context> "roles" prefill and decode -> component context
 */}}
-{{- define "validate.ucx" -}}
+{{- define "dynamo-disagg.validate.ucx" -}}
 {{- $global := .root.Values.global }}
 {{- $of := dict }}
 {{- range $role, $pool := .roles }}
-{{- $hardware := include "common.hardware" $pool | fromJson }}
-{{- $env := include "common.overlay" (list $hardware.env $global.env $pool.Values.env) | fromJson }}
+{{- $hardware := include "dynamo-disagg.hardware" $pool | fromJson }}
+{{- $env := include "dynamo-disagg.overlay" (list $hardware.env $global.env $pool.Values.env) | fromJson }}
 {{- $_ := set $of $role (get $env "UCX_TLS") }}
 {{- $devices := get $env "UCX_NET_DEVICES" }}
-{{- if and (kindIs "string" $devices) (include "common.hardware.hasRdma" $pool) (regexMatch "^((eth|ens|eno|enp|lo|bond)[0-9a-z]*,?)+$" (toString $devices)) }}
+{{- if and (kindIs "string" $devices) (include "dynamo-disagg.hardware.hasRdma" $pool) (regexMatch "^((eth|ens|eno|enp|lo|bond)[0-9a-z]*,?)+$" (toString $devices)) }}
 {{ ternary (printf "%s.env" $role) "global.env" (hasKey $pool.Values.env "UCX_NET_DEVICES") }}.UCX_NET_DEVICES: {{ $devices }} is a network interface, and the RDMA devices of {{ $global.hardware }} have other names: write those of `ibv_devinfo -l`, such as mlx5_0:1, or remove it
 {{- end }}
 {{- end }}
@@ -94,9 +94,9 @@ in: dict "root" <root context> "roles" prefill and decode -> component context
 prefill.env.UCX_TLS, decode.env.UCX_TLS: {{ $of.prefill | default "unset" }} and {{ $of.decode | default "unset" }}, but both ends of a KV transfer must use one fabric: set it once, in global.env
 {{- end }}
 {{- /* NVLink between nodes (a ComputeDomain) needs no RDMA. */}}
-{{- $nvlink := (include "common.hardware" .root | fromJson).computeDomain }}
+{{- $nvlink := (include "dynamo-disagg.hardware" .root | fromJson).computeDomain }}
 {{- range $role, $text := $of }}
-{{- if and (kindIs "string" $text) $text (include "common.hardware.hasRdma" $.root) }}
+{{- if and (kindIs "string" $text) $text (include "dynamo-disagg.hardware.hasRdma" $.root) }}
 {{- $names := splitList "," (trimPrefix "^" $text) }}
 {{- $found := dict }}
 {{- range $name := $names }}
@@ -114,12 +114,12 @@ prefill.env.UCX_TLS, decode.env.UCX_TLS: {{ $of.prefill | default "unset" }} and
 {{- end }}
 {{- end }}
 
-{{/* validate.nics: workers on one node, which has each of its NICs once. in: dict "root" <root context> "roles" */}}
-{{- define "validate.nics" -}}
+{{/* dynamo-disagg.validate.nics: workers on one node, which has each of its NICs once. in: dict "root" <root context> "roles" */}}
+{{- define "dynamo-disagg.validate.nics" -}}
 {{- $asked := dict }}
-{{- $has := include "common.hardware" .root | fromJson }}
+{{- $has := include "dynamo-disagg.hardware" .root | fromJson }}
 {{- range $role, $of := .roles }}
-{{- range $device, $count := (include "common.hardware" $of | fromJson).extendedResources }}
+{{- range $device, $count := (include "dynamo-disagg.hardware" $of | fromJson).extendedResources }}
 {{- $_ := set $asked $device (add (get $asked $device | default 0) (mul $count (ternary $of.Values.autoscaling.maxReplicas $of.Values.replicas $of.Values.autoscaling.enabled))) }}
 {{- end }}
 {{- end }}

@@ -1,14 +1,14 @@
 {{/*
-validate.previous: an upgrade that forgot the installation's values. `helm upgrade --set a=b` without files begins from the
+dynamo-disagg.validate.previous: an upgrade that forgot the installation's values. `helm upgrade --set a=b` without files begins from the
 chart's defaults, in silence. What runs says which model it serves, and on which nodes.
 */}}
-{{- define "validate.previous" -}}
+{{- define "dynamo-disagg.validate.previous" -}}
 {{- $global := .Values.global }}
 {{- $isDefault := and (eq $global.model.name "Qwen/Qwen3-0.6B") (eq $global.hardware "nvidia") (not $global.hardwareSpec) }}
-{{- if and $isDefault (not $global.simulation.enabled) (include "validate.seesCluster" .) }}
+{{- if and $isDefault (not $global.simulation.enabled) (include "dynamo-disagg.validate.seesCluster" .) }}
 {{- $runs := dict }}
 {{- range $component, $subchart := pick .Subcharts "frontend" "decode" }}
-{{- with lookup "apps/v1" "Deployment" $.Release.Namespace (include "common.name" (dict "root" $subchart "component" $component)) }}
+{{- with lookup "apps/v1" "Deployment" $.Release.Namespace (include "dynamo-disagg.name" (dict "root" $subchart "component" $component)) }}
 {{- $_ := set $runs $component .spec.template.spec }}
 {{- end }}
 {{- end }}

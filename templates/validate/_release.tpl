@@ -1,11 +1,11 @@
-{{- define "validate.helm" -}}
+{{- define "dynamo-disagg.validate.helm" -}}
 {{- if semverCompare "<3.18.6-0" .Capabilities.HelmVersion.Version }}
 helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json differently: use Helm 3.18.6 or newer
 {{- end }}
 {{- end }}
 
 {{/* A chart that wraps this one may keep its own keys under global; typed directly, an unknown key is a typo. */}}
-{{- define "validate.globals" -}}
+{{- define "dynamo-disagg.validate.globals" -}}
 {{- if .Chart.IsRoot }}
 {{- $known := list "nameOverride" "fullnameOverride" "labels" "annotations" "schedulerName" "imageRegistry" "imagePullSecrets" "clusterChecks" "serviceAccount"
       "podSecurityContext" "securityContext" "tls" "model"
@@ -14,11 +14,11 @@ helm: version {{ .Capabilities.HelmVersion.Version }} checks values.schema.json 
 {{- $top := list "frontend" "prefill" "decode" "encode" "etcd" "nats" "preflight" "networkPolicy" }}
 {{- range $key := keys .Values.global | sortAlpha }}
 {{- if not (has $key $known) }}
-global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: write {{ $key }}{{ else }}there is no such value: {{ with include "validate.nearest" (dict "word" $key "known" $known "atLeast" 450) }}write global.{{ . }}{{ else }}remove it{{ end }}{{ end }}
+global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: write {{ $key }}{{ else }}there is no such value: {{ with include "dynamo-disagg.validate.nearest" (dict "word" $key "known" $known "atLeast" 450) }}write global.{{ . }}{{ else }}remove it{{ end }}{{ end }}
 {{- end }}
 {{- end }}
 {{- /* Helm lays global over a component's own copy, so that only what global has not is seen here. */}}
-{{- range $component := prepend (include "common.roles" . | fromJsonArray) "frontend" }}
+{{- range $component := prepend (include "dynamo-disagg.roles" . | fromJsonArray) "frontend" }}
 {{- with (get $.Values $component).global }}
 {{- if ne (toJson .) (toJson $.Values.global) }}
 {{ $component }}.global: global is for all components alike: write it in global
@@ -28,10 +28,10 @@ global.{{ $key }}: {{ if has $key $top }}it stands beside global, not in it: wri
 {{- end }}
 {{- end }}
 
-{{- define "validate.names" -}}
-{{- $name := include "common.fullname" . }}
+{{- define "dynamo-disagg.validate.names" -}}
+{{- $name := include "dynamo-disagg.fullname" . }}
 {{- /* Of a LeaderWorkerSet <name>-0-<revision>-prefill, for which its controller makes StatefulSets <that>-<worker>. */}}
-{{- $room := ternary 30 34 (eq "true" (include "common.isSet" .)) }}
+{{- $room := ternary 30 34 (eq "true" (include "dynamo-disagg.isSet" .)) }}
 {{- if gt (len $name) $room }}
 release name: "{{ $name }}" has {{ len $name }} characters, and the names of objects and their pods leave room for {{ $room }}: choose a shorter release name, or {{ if .Values.global.fullnameOverride }}a shorter global.fullnameOverride{{ else }}set global.fullnameOverride, which takes its place{{ with .Values.global.nameOverride }}, and remove global.nameOverride{{ end }}{{ end }}
 {{- end }}
@@ -50,8 +50,8 @@ release name: "{{ $name }}" cannot name a Service: begin with a letter and use o
 {{- end }}
 {{- end }}
 
-{{/* validate.account: a service account that is not the chart's to make or to describe. */}}
-{{- define "validate.account" -}}
+{{/* dynamo-disagg.validate.account: a service account that is not the chart's to make or to describe. */}}
+{{- define "dynamo-disagg.validate.account" -}}
 {{- with .Values.global.serviceAccount }}
 {{- if and .create (eq .name "default") }}
 global.serviceAccount.name: Kubernetes makes the account "default" in each namespace: set global.serviceAccount.create=false to use it, or choose another name
@@ -61,11 +61,11 @@ global.serviceAccount.annotations: the chart does not make this account, so noth
 {{- end }}
 {{- end }}
 {{- with .Values.preflight }}
-{{- $own := include "common.serviceAccountName" $ }}
+{{- $own := include "dynamo-disagg.serviceAccountName" $ }}
 {{- if and .enabled $.Values.global.serviceAccount.create }}
 {{- if eq .serviceAccountName $own }}
 preflight.serviceAccountName: the chart makes the account {{ $own }} after the preflight: name one that exists, or remove it
-{{- else if and (not .serviceAccountName) (eq $own (include "common.name" (dict "root" $ "component" "preflight"))) }}
+{{- else if and (not .serviceAccountName) (eq $own (include "dynamo-disagg.name" (dict "root" $ "component" "preflight"))) }}
 global.serviceAccount.name: the preflight's own account is {{ $own }}: choose another name, or set preflight.serviceAccountName
 {{- end }}
 {{- end }}

@@ -1,5 +1,5 @@
-{{/* validate.toleration. in: dict "where" "toleration" */}}
-{{- define "validate.toleration" -}}
+{{/* dynamo-disagg.validate.toleration. in: dict "where" "toleration" */}}
+{{- define "dynamo-disagg.validate.toleration" -}}
 {{- $where := .where }}
 {{- with .toleration }}
 {{- $operator := .operator | default "Equal" }}
@@ -14,8 +14,8 @@
 {{- end }}
 {{- end }}
 
-{{/* validate.spread. in: dict "where" "constraints" list */}}
-{{- define "validate.spread" -}}
+{{/* dynamo-disagg.validate.spread. in: dict "where" "constraints" list */}}
+{{- define "dynamo-disagg.validate.spread" -}}
 {{- $where := .where }}{{ $before := list }}
 {{- range $index, $constraint := .constraints }}
 {{- $here := printf "%s[%d]" $where $index }}
@@ -25,7 +25,7 @@
 {{- if and (hasKey . "minDomains") (ne .whenUnsatisfiable "DoNotSchedule") }}
 {{ $here }}.minDomains: only DoNotSchedule has a least number of domains: write whenUnsatisfiable DoNotSchedule, or remove it
 {{- end }}
-{{ include "validate.expressions" (dict "where" (printf "%s.labelSelector" $here) "expressions" (.labelSelector | default dict).matchExpressions) }}
+{{ include "dynamo-disagg.validate.expressions" (dict "where" (printf "%s.labelSelector" $here) "expressions" (.labelSelector | default dict).matchExpressions) }}
 {{- $selected := dict "app.kubernetes.io/name" "" "app.kubernetes.io/instance" "" "app.kubernetes.io/component" "" }}
 {{- with .labelSelector }}{{ $selected = dict }}
 {{- range keys (.matchLabels | default dict) }}{{ $_ := set $selected . "" }}{{ end }}
@@ -44,8 +44,8 @@
 {{- end }}
 {{- end }}
 
-{{/* validate.affinity: terms that Kubernetes refuses, or that are for no pod. in: dict "where" "affinity" */}}
-{{- define "validate.affinity" -}}
+{{/* dynamo-disagg.validate.affinity: terms that Kubernetes refuses, or that are for no pod. in: dict "where" "affinity" */}}
+{{- define "dynamo-disagg.validate.affinity" -}}
 {{- $terms := dict }}{{ $nodes := dict }}
 {{- range $kind := list "podAffinity" "podAntiAffinity" "nodeAffinity" }}
 {{- $rules := get $.affinity $kind | default dict }}
@@ -66,15 +66,15 @@
 {{- if not (hasKey $term "labelSelector") }}
 {{ $where }}.labelSelector: a term without it is for no pod: write which pods, e.g. {matchLabels: {app.kubernetes.io/name: dynamo-disagg}}
 {{- end }}
-{{ include "validate.expressions" (dict "where" (printf "%s.labelSelector" $where) "expressions" ($term.labelSelector | default dict).matchExpressions) }}
+{{ include "dynamo-disagg.validate.expressions" (dict "where" (printf "%s.labelSelector" $where) "expressions" ($term.labelSelector | default dict).matchExpressions) }}
 {{- end }}
 {{- range $where, $term := $nodes }}
-{{ include "validate.expressions" (dict "where" $where "expressions" $term.matchExpressions) }}
+{{ include "dynamo-disagg.validate.expressions" (dict "where" $where "expressions" $term.matchExpressions) }}
 {{- end }}
 {{- end }}
 
-{{/* validate.expressions: operators and their values. in: dict "where" "expressions" list */}}
-{{- define "validate.expressions" -}}
+{{/* dynamo-disagg.validate.expressions: operators and their values. in: dict "where" "expressions" list */}}
+{{- define "dynamo-disagg.validate.expressions" -}}
 {{- range $index, $expression := .expressions }}
 {{- $here := printf "%s.matchExpressions[%d].values" $.where $index }}
 {{- $count := len (.values | default list) }}

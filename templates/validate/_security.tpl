@@ -1,9 +1,9 @@
-{{/* validate.security: contexts that contradict themselves. in: dict "root" "component" "values" "hardware" (of workers) */}}
-{{- define "validate.security" -}}
+{{/* dynamo-disagg.validate.security: contexts that contradict themselves. in: dict "root" "component" "values" "hardware" (of workers) */}}
+{{- define "dynamo-disagg.validate.security" -}}
 {{- $component := .component }}
-{{- $pod := include "common.podSecurityContext" (dict "root" .root "overrides" .values.podSecurityContext "runAsRoot" .hardware.runAsRoot) | fromJson }}
-{{- $container := include "common.securityContext" (dict "root" .root "overrides" .values.securityContext) | fromJson }}
-{{ include "validate.security.escalation" (dict "where" (printf "%s.securityContext" $component) "container" $container) }}
+{{- $pod := include "dynamo-disagg.podSecurityContext" (dict "root" .root "overrides" .values.podSecurityContext "runAsRoot" .hardware.runAsRoot) | fromJson }}
+{{- $container := include "dynamo-disagg.securityContext" (dict "root" .root "overrides" .values.securityContext) | fromJson }}
+{{ include "dynamo-disagg.validate.security.escalation" (dict "where" (printf "%s.securityContext" $component) "container" $container) }}
 {{- range $name, $context := dict "podSecurityContext" $pod "securityContext" $container }}
 {{- range $kind := list "seccompProfile" "appArmorProfile" }}
 {{- with get $context $kind }}
@@ -15,10 +15,10 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $both := include "common.overlay" (list $pod $container) | fromJson }}
+{{- $both := include "dynamo-disagg.overlay" (list $pod $container) | fromJson }}
 {{- $isRoot := and (hasKey $both "runAsUser") (eq (int $both.runAsUser) 0) }}
 {{- if and $isRoot $both.runAsNonRoot }}
-{{- $own := include "common.overlay" (list .values.podSecurityContext .values.securityContext) | fromJson }}
+{{- $own := include "dynamo-disagg.overlay" (list .values.podSecurityContext .values.securityContext) | fromJson }}
 {{ ternary $component "global" (or (hasKey $own "runAsUser") (hasKey $own "runAsNonRoot")) }}.podSecurityContext: the kubelet starts no container as user 0 with runAsNonRoot: set runAsNonRoot=false, or another runAsUser
 {{- end }}
 {{- if and .hardware.capabilities (not .hardware.runAsRoot) (not $isRoot) }}
@@ -26,8 +26,8 @@ global.hardwareSpec.rdma.capabilities: {{ join ", " .hardware.capabilities }} wo
 {{- end }}
 {{- end }}
 
-{{/* validate.security.escalation: rights that need another. in: dict "where" "container" its securityContext as rendered */}}
-{{- define "validate.security.escalation" -}}
+{{/* dynamo-disagg.validate.security.escalation: rights that need another. in: dict "where" "container" its securityContext as rendered */}}
+{{- define "dynamo-disagg.validate.security.escalation" -}}
 {{- with .container }}
 {{- if not .allowPrivilegeEscalation }}
 {{- $need := ternary "privileged" "" (.privileged | default false) }}

@@ -1,13 +1,13 @@
-{{/* validate.mounts: volumes over others. in: dict "component" "context" <component context> "hardware" */}}
-{{- define "validate.mounts" -}}
-{{- $model := include "common.model" .context | fromJson }}
-{{- $taken := merge $model.mounts (include "common.scripts" .context | fromJson).mounts }}
+{{/* dynamo-disagg.validate.mounts: volumes over others. in: dict "component" "context" <component context> "hardware" */}}
+{{- define "dynamo-disagg.validate.mounts" -}}
+{{- $model := include "dynamo-disagg.model" .context | fromJson }}
+{{- $taken := merge $model.mounts (include "dynamo-disagg.scripts" .context | fromJson).mounts }}
 {{- if ne .component "frontend" }}
-{{- $of := include "common.worker.context" .context | fromJson | merge (dict "root" .context "rank" (dict "class" "worker")) }}
-{{- $needs := include (printf "common.engine.%s.pod" (include "common.engineName" .context)) $of | fromYaml }}
-{{- $taken = merge $taken (include "common.worker.mounts" .context | fromJson) ($needs.volumes | default dict) }}
+{{- $of := include "dynamo-disagg.worker.context" .context | fromJson | merge (dict "root" .context "rank" (dict "class" "worker")) }}
+{{- $needs := include (printf "dynamo-disagg.engine.%s.pod" (include "dynamo-disagg.engineName" .context)) $of | fromYaml }}
+{{- $taken = merge $taken (include "dynamo-disagg.worker.mounts" .context | fromJson) ($needs.volumes | default dict) }}
 {{- else }}
-{{- $taken = merge $taken (include "frontend.mounts" .context | fromJson) }}
+{{- $taken = merge $taken (include "dynamo-disagg.frontend.mounts" .context | fromJson) }}
 {{- end }}
 {{- $owners := dict }}
 {{- range $name, $mount := $taken }}{{ with $mount }}{{ $_ := set $owners (clean .mountPath) "the chart" }}{{ end }}{{ end }}
@@ -24,16 +24,16 @@
 {{- end }}
 {{- $taken = merge $taken (.hardware.hostPaths | default dict) }}
 {{- $names := keys $taken $model.volumes }}
-{{ include "validate.volumes" (dict "where" (printf "%s.volumes" .component) "volumes" .context.Values.volumes "names" $names "owners" $owners) }}
+{{ include "dynamo-disagg.validate.volumes" (dict "where" (printf "%s.volumes" .component) "volumes" .context.Values.volumes "names" $names "owners" $owners) }}
 {{- $volumes := concat $names (keys .context.Values.volumes) }}
-{{ include "validate.containers" (dict "context" .context "component" .component "containers" .context.Values.initContainers "volumes" $volumes "hardware" .hardware) }}
+{{ include "dynamo-disagg.validate.containers" (dict "context" .context "component" .component "containers" .context.Values.initContainers "volumes" $volumes "hardware" .hardware) }}
 {{- end }}
 
 {{/*
-validate.volumes: a `volumes` map beside the pod's own volumes. in: dict "where" "volumes" "names" of the pod's own
+dynamo-disagg.validate.volumes: a `volumes` map beside the pod's own volumes. in: dict "where" "volumes" "names" of the pod's own
 "owners" path -> whose volume is mounted there, to which it adds these
 */}}
-{{- define "validate.volumes" -}}
+{{- define "dynamo-disagg.validate.volumes" -}}
 {{- range $name := keys .volumes | sortAlpha }}
 {{- with get $.volumes $name }}
 {{- $where := printf "%s.%s" $.where $name }}
@@ -50,7 +50,7 @@ validate.volumes: a `volumes` map beside the pod's own volumes. in: dict "where"
 {{- if regexMatch "(^|/)[.][.](/|$)" (printf "%s %s" .mountPath (.subPath | default "") | replace " " "/") }}
 {{ $where }}: Kubernetes allows no ".." in paths: write mountPath and subPath without
 {{- end }}
-{{- with include "validate.kinds" .source }}
+{{- with include "dynamo-disagg.validate.kinds" .source }}
 {{ $where }}.source: a volume has one source, not {{ . }}: keep one, or remove the volume with null
 {{- end }}
 {{- range $kind, $source := .source }}

@@ -1,16 +1,16 @@
-{{/* validate.warnings: what works and is probably not meant, one line each, for NOTES.txt. in: root chart's context */}}
-{{- define "validate.warnings" -}}
-{{ include "validate.warnings.outages" . }}
-{{ include "validate.warnings.exposure" . }}
-{{ include "validate.warnings.unused" . }}
-{{ include "validate.warnings.ports" . }}
+{{/* dynamo-disagg.validate.warnings: what works and is probably not meant, one line each, for NOTES.txt. in: root chart's context */}}
+{{- define "dynamo-disagg.validate.warnings" -}}
+{{ include "dynamo-disagg.validate.warnings.outages" . }}
+{{ include "dynamo-disagg.validate.warnings.exposure" . }}
+{{ include "dynamo-disagg.validate.warnings.unused" . }}
+{{ include "dynamo-disagg.validate.warnings.ports" . }}
 {{- if not .Values.global.simulation.enabled }}
-{{ include "validate.warnings.model" .Values.global.model }}
+{{ include "dynamo-disagg.validate.warnings.model" .Values.global.model }}
 {{- $roles := dict }}
-{{- range $role := include "common.pools" . | fromJsonArray }}
+{{- range $role := include "dynamo-disagg.pools" . | fromJsonArray }}
 {{- with get $.Subcharts $role }}
-{{- $_ := set $roles $role (dict "facts" (include "validate.facts" (dict "context" . "program" .Values.global.engine.name) | fromJson)) }}
-{{- $hardware := include "common.worker.hardware" . | fromJson }}
+{{- $_ := set $roles $role (dict "facts" (include "dynamo-disagg.validate.facts" (dict "context" . "program" .Values.global.engine.name) | fromJson)) }}
+{{- $hardware := include "dynamo-disagg.worker.hardware" . | fromJson }}
 {{- $selector := .Values.nodeSelector }}
 {{- range $label, $value := $hardware.nodeSelector }}
 {{- with get $selector $label }}
@@ -19,7 +19,7 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if include "common.worker.runByLws" . }}
+{{- if include "dynamo-disagg.worker.runByLws" . }}
 {{- range $where, $labels := dict (printf "%s.podLabels" $role) .Values.podLabels "global.labels" .Values.global.labels }}
 {{- if hasKey $labels "kueue.x-k8s.io/queue-name" }}
 {{ $where }}.kueue.x-k8s.io/queue-name: Kueue admits a LeaderWorkerSet by its own label; of pods alone it admits each by itself, so half a worker may hold its quota: write {{ $role }}.labels.
@@ -33,17 +33,17 @@
 {{ $role }}.hostIPC: a worker can read the shared memory of every process of its node. The namespace must allow privileged pods.
 {{- end }}
 {{- $perNode := int $hardware.gpusPerNode }}
-{{- if and (include "common.worker.hardware" . | fromJson).computeDomain (lt (include "common.worker.gpus" . | int) $perNode) }}
+{{- if and (include "dynamo-disagg.worker.hardware" . | fromJson).computeDomain (lt (include "dynamo-disagg.worker.gpus" . | int) $perNode) }}
 {{ $role }}.parallelism leaves GPUs of each node idle: a node has one channel of the ComputeDomain, so each worker takes a node.
 {{- end }}
-{{- if and (gt (int .Values.parallelism.tensor) $perNode) (not (include "common.hardware.hasRdma" .)) }}
+{{- if and (gt (int .Values.parallelism.tensor) $perNode) (not (include "dynamo-disagg.hardware.hasRdma" .)) }}
 {{ $role }}.parallelism.tensor {{ .Values.parallelism.tensor }} spans nodes of {{ $perNode }} GPUs without RDMA: every layer waits for TCP.
 {{- end }}
 {{- end }}
 {{- end }}
-{{ include "validate.warnings.encoders" . }}
-{{ include "validate.warnings.claim" . }}
-{{ include "validate.warnings.mooncake" . }}
+{{ include "dynamo-disagg.validate.warnings.encoders" . }}
+{{ include "dynamo-disagg.validate.warnings.claim" . }}
+{{ include "dynamo-disagg.validate.warnings.mooncake" . }}
 {{- if eq .Values.global.router.mode "direct" }}
 global.router.mode is direct: a request must name its worker, and those of `helm test` name none, so that it fails. Ask through what chooses the workers.
 {{- end }}
@@ -59,14 +59,14 @@ frontend.service.nodePort {{ .nodePort }} is outside of Kubernetes' own range, 3
 {{- end }}
 {{- end }}
 {{- if hasKey $roles "prefill" }}
-{{- $alike := include (printf "validate.engine.%s.alike" .Values.global.engine.name) . | fromYamlArray }}
-{{ include "validate.alike" (dict "roles" $roles "table" $alike "doubts" true) }}
+{{- $alike := include (printf "dynamo-disagg.validate.engine.%s.alike" .Values.global.engine.name) . | fromYamlArray }}
+{{ include "dynamo-disagg.validate.alike" (dict "roles" $roles "table" $alike "doubts" true) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* validate.warnings.model. in: global.model */}}
-{{- define "validate.warnings.model" -}}
+{{/* dynamo-disagg.validate.warnings.model. in: global.model */}}
+{{- define "dynamo-disagg.validate.warnings.model" -}}
 {{- if and (ne .name "Qwen/Qwen3-0.6B") (eq (toString .sizeGiB) "2") }}
 global.model.sizeGiB is 2, the default model's: set that of {{ .name }}, from which pods get the time to load it.
 {{- end }}

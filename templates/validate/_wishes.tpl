@@ -1,9 +1,9 @@
 {{/*
-validate.wishes: keys that users look for and that are not there. The schema lets these through (patternProperties), because
+dynamo-disagg.validate.wishes: keys that users look for and that are not there. The schema lets these through (patternProperties), because
 Helm would only say that they are not allowed.
 */}}
-{{- define "validate.wishes" -}}
-{{- range include "validate.wishes.table" . | fromJsonArray }}
+{{- define "dynamo-disagg.validate.wishes" -}}
+{{- range include "dynamo-disagg.validate.wishes.table" . | fromJsonArray }}
 {{- $row := . }}
 {{- range $at := .at }}
 {{- $map := $.Values }}
@@ -17,8 +17,8 @@ Helm would only say that they are not allowed.
 {{- end }}
 {{- end }}
 
-{{/* validate.wishes.table: a list of {at: paths of maps, keys: key -> "<what is wrong>: <what to write>"}, in JSON, which is read faster */}}
-{{- define "validate.wishes.table" -}}
+{{/* dynamo-disagg.validate.wishes.table: a list of {at: paths of maps, keys: key -> "<what is wrong>: <what to write>"}, in JSON, which is read faster */}}
+{{- define "dynamo-disagg.validate.wishes.table" -}}
 [
 {"at": [""], "keys": {
   {{- range $key := list "model" "engine" "env" "serving" "hardware" "hardwareSpec" "rdma" "colocation" "telemetry"

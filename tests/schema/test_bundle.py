@@ -15,7 +15,7 @@ from hack.schema.valueschema import ANY, MISSING, Node
 # Objects that accept keys they do not name, and why. An entry that is not needed fails.
 OPEN_OBJECTS = {
     "#/$defs/common.injectedGlobal": "Helm's own copy of global, which is checked where it was written",
-    "#/$defs/global.values": "a wrapping chart keeps its own keys in global; validate.globals is strict",
+    "#/$defs/global.values": "a wrapping chart keeps its own keys in global; dynamo-disagg.validate.globals is strict",
 }
 
 

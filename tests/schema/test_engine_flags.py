@@ -49,12 +49,12 @@ CHECK = """
 {{- $program := dict "program" $case.program "dynamo" $case.dynamo }}
 {{- $in = merge $in $program (dict "other" "frontend" "otherIs" "the frontend's") }}
 ---
-problems: {{ include "validate.flags" $in | trim | toJson }}
-args: {{ include "common.programArgs" (merge (dict "layers" $case.layers) $program) | fromYamlArray | toJson }}
+problems: {{ include "dynamo-disagg.validate.flags" $in | trim | toJson }}
+args: {{ include "dynamo-disagg.programArgs" (merge (dict "layers" $case.layers) $program) | fromYamlArray | toJson }}
 {{- end }}
 {{- range .Values.words }}
 ---
-nearest: {{ include "validate.nearest" (dict "word" .word "known" .known) | toJson }}
+nearest: {{ include "dynamo-disagg.validate.nearest" (dict "word" .word "known" .known) | toJson }}
 {{- end }}
 """
 
@@ -392,7 +392,7 @@ def test_flags_that_the_chart_sets_exist() -> None:
         template_file = ROOT / "charts" / "common" / "templates" / "engines" / f"_{program}.tpl"
         if program == "frontend":
             template_file = ROOT / "charts" / "frontend" / "templates" / "_frontend.tpl"
-        match = re.search(r'define "[a-z.]*owned" -}}\n(.*?)\n{{- end }}', template_file.read_text(), re.DOTALL)
+        match = re.search(r'define "[a-z.-]*owned" -}}\n(.*?)\n{{- end }}', template_file.read_text(), re.DOTALL)
         assert match, template_file
         owned = yaml.load(match[1], Loader=yaml.CSafeLoader)
         # trtllm.a.b is a setting inside the flag trtllm.

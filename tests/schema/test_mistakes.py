@@ -74,7 +74,9 @@ def test_every_mistake_is_another_one() -> None:
 def checks() -> list[str]:
     """The messages of all checks of the engines and the frontend, with placeholders."""
     texts = [path.read_text() for path in sorted((ROOT / "templates" / "validate").glob("**/*.tpl"))]
-    found = re.findall(r'define "validate[.][a-z.]+[.]checks" -}}\n(.*?){{- end }}', "\n".join(texts), re.DOTALL)
+    found = re.findall(
+        r'define "dynamo-disagg[.]validate[.][a-z.]+[.]checks" -}}\n(.*?){{- end }}', "\n".join(texts), re.DOTALL
+    )
     tables = [yaml.load(text, Loader=yaml.CSafeLoader) for text in found]
     return [check["says"] for table in tables for rows in table.values() for check in rows]
 

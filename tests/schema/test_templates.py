@@ -76,12 +76,8 @@ def test_names_are_defined_once_and_say_whose_they_are() -> None:
     names = defined()
     assert [n for n, count in Counter(names).items() if count > 1] == []
     for file in TEMPLATES:
-        chart = file.relative_to(ROOT).parts
-        owner = chart[1] if chart[0] == "charts" else "dynamo-disagg"
-        if chart[:2] == ("templates", "validate"):
-            owner = "validate"
         for name in DEFINE.findall(code(file)):
-            assert name.startswith(f"{owner}."), f"{file.relative_to(ROOT)}: {name}"
+            assert name.startswith("dynamo-disagg."), f"{file.relative_to(ROOT)}: {name}"
 
 
 def test_what_is_included_is_defined() -> None:

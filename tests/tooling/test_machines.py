@@ -8,7 +8,7 @@ from hack.base.log import UserError
 from hack.chart.machines import COMPUTE_DOMAIN_CLASS, Taint, load_machine, names
 
 PRESET = """\
-{{- define "common.hardware.big-box" -}}
+{{- define "dynamo-disagg.hardware.big-box" -}}
 description: A machine for tests.
 arch: arm64
 gpusPerNode: 4
@@ -39,7 +39,7 @@ rdma:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "_big-box.tpl").write_text(PRESET)
     (tmp_path / "_small-box.tpl").write_text(
-        '{{- define "common.hardware.small-box" -}}\n'
+        '{{- define "dynamo-disagg.hardware.small-box" -}}\n'
         "{description: d, arch: amd64, gpusPerNode: 1, gpuResource: amd.com/gpu}\n"
         "{{- end }}\n"
     )
@@ -87,7 +87,7 @@ def test_an_unknown_name_lists_the_known_ones(folder: Path, name: str, message: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("arch: amd64", r'plain YAML between the lines .* "common\.hardware\.big-box"'),
+        ("arch: amd64", r'plain YAML between the lines .* "dynamo-disagg\.hardware\.big-box"'),
         (PRESET.replace("big-box", "other"), "plain YAML between"),
         (PRESET.replace("{{- end }}\n", ""), "plain YAML between"),
         (PRESET.replace("arm64", "{{ .Values.arch }}"), "plain YAML between"),

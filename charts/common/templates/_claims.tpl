@@ -1,15 +1,15 @@
-{{/* common.modelFolder: the path of a folder of the mounted volume. in: relative path, or nothing */}}
-{{- define "common.modelFolder" -}}
+{{/* dynamo-disagg.modelFolder: the path of a folder of the mounted volume. in: relative path, or nothing */}}
+{{- define "dynamo-disagg.modelFolder" -}}
 /models{{ with . }}/{{ trimAll "/" . }}{{ end }}
 {{- end }}
 
 {{/*
-common.claim: an existing claim, or one that the chart creates.
+dynamo-disagg.claim: an existing claim, or one that the chart creates.
 in:  dict "root" <context> "values" {claimName, create} "where" their path; out: YAML map {name, needs, [claim]}
 */}}
-{{- define "common.claim" -}}
+{{- define "dynamo-disagg.claim" -}}
 {{- if .values.create.enabled }}
-{{- $name := .values.claimName | default (include "common.name" (dict "root" .root "component" "model")) }}
+{{- $name := .values.claimName | default (include "dynamo-disagg.name" (dict "root" .root "component" "model")) }}
 name: {{ $name | quote }}
 needs: []
 claim: {{ set (set (omit .values.create "enabled") "name" $name) "where" .where | toJson }}

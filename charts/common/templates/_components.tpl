@@ -4,10 +4,10 @@ The parts of a release. Each is a subchart, and its context, with the values as 
 */}}
 
 {{/*
-common.filled: what a values file has left without an entry (`env:` with all lines below commented out) is an empty map or list.
+dynamo-disagg.filled: what a values file has left without an entry (`env:` with all lines below commented out) is an empty map or list.
 Every object of a chart asks for it first. in: component or root context, whose .Values it completes, once
 */}}
-{{- define "common.filled" -}}
+{{- define "dynamo-disagg.filled" -}}
 {{- if not (hasKey . "filled") }}
 {{- $_ := set . "filled" true }}
 {{- /* An encoder is one process with one GPU, and no scaler knows its load. */}}
@@ -20,7 +20,7 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- if hasKey .Values "terminationGracePeriodSeconds" }}
 {{- $maps := list "env" "labels" "annotations" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "nodeSelector" "affinity" }}
 {{- if eq .Chart.Name "frontend" }}{{ $maps = concat $maps (list "volumes" "args") }}{{ end }}
-{{- if has .Chart.Name (include "common.roles" . | fromJsonArray) }}{{ $maps = concat $maps (list "volumes" "engineArgs") }}{{ end }}
+{{- if has .Chart.Name (include "dynamo-disagg.roles" . | fromJsonArray) }}{{ $maps = concat $maps (list "volumes" "engineArgs") }}{{ end }}
 {{- range $key := $maps }}
 {{- if not (get $.Values $key) }}{{ $_ := set $.Values $key dict }}{{ end }}
 {{- end }}
@@ -48,27 +48,27 @@ Every object of a chart asks for it first. in: component or root context, whose 
 {{- end }}
 {{- end }}
 
-{{/* common.replicas: the field of a workload, or nothing where a scaler owns it. in: component context */}}
-{{- define "common.replicas" -}}
+{{/* dynamo-disagg.replicas: the field of a workload, or nothing where a scaler owns it. in: component context */}}
+{{- define "dynamo-disagg.replicas" -}}
 {{- if not .Values.autoscaling.enabled }}replicas: {{ int64 .Values.replicas }}{{ end }}
 {{- end }}
 
-{{/* common.roles: what workers can be. out: JSON list */}}
-{{- define "common.roles" -}}
+{{/* dynamo-disagg.roles: what workers can be. out: JSON list */}}
+{{- define "dynamo-disagg.roles" -}}
 ["prefill", "decode", "encode"]
 {{- end }}
 
-{{/* common.pools: the roles that have a pool with these values. in: root chart's context; out: JSON list */}}
-{{- define "common.pools" -}}
-{{- $roles := include "common.roles" . | fromJsonArray }}
+{{/* dynamo-disagg.pools: the roles that have a pool with these values. in: root chart's context; out: JSON list */}}
+{{- define "dynamo-disagg.pools" -}}
+{{- $roles := include "dynamo-disagg.roles" . | fromJsonArray }}
 {{- if eq .Values.global.serving "aggregated" }}{{ $roles = without $roles "prefill" }}{{ end }}
 {{- if eq (int .Values.encode.replicas) 0 }}{{ $roles = without $roles "encode" }}{{ end }}
 {{- toJson $roles }}
 {{- end }}
 
-{{/* common.components: the parts of a release that exist with these values. in: root chart's context; out: JSON list */}}
-{{- define "common.components" -}}
-{{- $found := prepend (include "common.pools" . | fromJsonArray) "frontend" }}
+{{/* dynamo-disagg.components: the parts of a release that exist with these values. in: root chart's context; out: JSON list */}}
+{{- define "dynamo-disagg.components" -}}
+{{- $found := prepend (include "dynamo-disagg.pools" . | fromJsonArray) "frontend" }}
 {{- range list "etcd" "nats" }}{{ if hasKey $.Subcharts . }}{{ $found = append $found . }}{{ end }}{{ end }}
 {{- toJson $found }}
 {{- end }}

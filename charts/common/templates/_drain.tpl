@@ -14,34 +14,34 @@ What takes longer is moved to another worker: by the engine's abort, or by SIGKI
 bound on requests in flight would lose them, so it lies beyond that.
 */}}
 
-{{/* common.drain.worker.seconds: how long answers may go on after a worker's pod is deleted. in: component context */}}
-{{- define "common.drain.worker.seconds" -}}
+{{/* dynamo-disagg.drain.worker.seconds: how long answers may go on after a worker's pod is deleted. in: component context */}}
+{{- define "dynamo-disagg.drain.worker.seconds" -}}
 {{ sub .Values.terminationGracePeriodSeconds 45 }}
 {{- end }}
 
-{{/* common.drain.worker.byDiscovery: "true" where deleting a pod takes it from those who ask it; of encoders their Service publishes all */}}
-{{- define "common.drain.worker.byDiscovery" -}}
+{{/* dynamo-disagg.drain.worker.byDiscovery: "true" where deleting a pod takes it from those who ask it; of encoders their Service publishes all */}}
+{{- define "dynamo-disagg.drain.worker.byDiscovery" -}}
 {{- if and (eq .Values.global.discovery.backend "kubernetes") (ne .Chart.Name "encode") }}true{{ end }}
 {{- end }}
 
 {{/*
-common.drain.worker.sleep: seconds that the preStop hook of a worker's pod sleeps; nothing where it waits for what is in flight.
+dynamo-disagg.drain.worker.sleep: seconds that the preStop hook of a worker's pod sleeps; nothing where it waits for what is in flight.
 Other ranks than the leader must outlive its work. Ranks that all serve have work together as long as one of them has any, so
-none ends before the time is over. in: as common.drain.worker.preStop
+none ends before the time is over. in: as dynamo-disagg.drain.worker.preStop
 */}}
-{{- define "common.drain.worker.sleep" -}}
-{{- $seconds := include "common.drain.worker.seconds" .root | int }}
-{{- if not (include "common.drain.worker.byDiscovery" .root) }}{{ ternary 5 (add $seconds 10) (or .leads (eq "true" .together)) }}
+{{- define "dynamo-disagg.drain.worker.sleep" -}}
+{{- $seconds := include "dynamo-disagg.drain.worker.seconds" .root | int }}
+{{- if not (include "dynamo-disagg.drain.worker.byDiscovery" .root) }}{{ ternary 5 (add $seconds 10) (or .leads (eq "true" .together)) }}
 {{- else if .together }}{{ $seconds }}{{ end }}
 {{- end }}
 
 {{/*
-common.drain.worker.preStop: of each pod of a worker. Five seconds show that nothing new comes, and leave decode the time to
+dynamo-disagg.drain.worker.preStop: of each pod of a worker. Five seconds show that nothing new comes, and leave decode the time to
 fetch what prefill computed last.
-in: dict "root" <component context> "leads" bool "together" common.worker.allServe
+in: dict "root" <component context> "leads" bool "together" dynamo-disagg.worker.allServe
 */}}
-{{- define "common.drain.worker.preStop" -}}
-{{- with include "common.drain.worker.sleep" . | trim }}
+{{- define "dynamo-disagg.drain.worker.preStop" -}}
+{{- with include "dynamo-disagg.drain.worker.sleep" . | trim }}
 sleep: {seconds: {{ . }}}
 {{- else }}
 {{- $host := ternary "127.0.0.1" "$DYNAMO_LEADER_ADDRESS" .leads }}
@@ -49,30 +49,30 @@ exec:
   command:
     - python3
     - /opt/dynamo-disagg/drain.py
-    - http://{{ $host }}:{{ include "common.port.system" .root }}/metrics
+    - http://{{ $host }}:{{ include "dynamo-disagg.port.system" .root }}/metrics
     - "5"
     - "5"
-    - {{ include "common.drain.worker.seconds" .root | trim | quote }}
+    - {{ include "dynamo-disagg.drain.worker.seconds" .root | trim | quote }}
 {{- end }}
 {{- end }}
 
-{{/* common.drain.worker.grace: seconds that an engine sleeps when it is told to stop. in: component context */}}
-{{- define "common.drain.worker.grace" -}}
-{{ ternary "1" (include "common.drain.worker.seconds" .) (eq "true" (include "common.drain.worker.byDiscovery" .)) | trim }}
+{{/* dynamo-disagg.drain.worker.grace: seconds that an engine sleeps when it is told to stop. in: component context */}}
+{{- define "dynamo-disagg.drain.worker.grace" -}}
+{{ ternary "1" (include "dynamo-disagg.drain.worker.seconds" .) (eq "true" (include "dynamo-disagg.drain.worker.byDiscovery" .)) | trim }}
 {{- end }}
 
-{{/* common.drain.worker.env: JSON map. in: component context */}}
-{{- define "common.drain.worker.env" -}}
-{{- dict "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" (include "common.drain.worker.grace" .)
+{{/* dynamo-disagg.drain.worker.env: JSON map. in: component context */}}
+{{- define "dynamo-disagg.drain.worker.env" -}}
+{{- dict "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS" (include "dynamo-disagg.drain.worker.grace" .)
          "DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS" (toString .Values.terminationGracePeriodSeconds) | toJson }}
 {{- end }}
 
-{{- define "common.drain.frontend.preStop" -}}
+{{- define "dynamo-disagg.drain.frontend.preStop" -}}
 exec:
   command:
     - python3
     - /opt/dynamo-disagg/drain.py
-    - http://127.0.0.1:{{ include "common.port.http" . }}/metrics
+    - http://127.0.0.1:{{ include "dynamo-disagg.port.http" . }}/metrics
     - "10"
     - "0"
     - {{ div .Values.terminationGracePeriodSeconds 2 | quote }}

@@ -1,6 +1,6 @@
 {{/*
-common.model: where the weights come from, as the pods see it. Each source is one file in models/ with one define,
-"common.model.<type>". What it returns, all but path optional:
+dynamo-disagg.model: where the weights come from, as the pods see it. Each source is one file in models/ with one define,
+"dynamo-disagg.model.<type>". What it returns, all but path optional:
   path         what the engine's --model gets
   volume       volume source with the weights, mounted read-only at /models in all pods: nothing is downloaded
   weights      which weights those are, where not all of the volume says so
@@ -15,9 +15,9 @@ common.model: where the weights come from, as the pods see it. Each source is on
 in:  component or root context, which keeps it
 out: JSON map, with empty maps for missing ones, and oneNode where all pods with the volume must share one node
 */}}
-{{- define "common.model" -}}
+{{- define "dynamo-disagg.model" -}}
 {{- if not (hasKey . "model") }}
-{{- $model := include (printf "common.model.%s" (include "common.modelSource" .)) . | fromYaml }}
+{{- $model := include (printf "dynamo-disagg.model.%s" (include "dynamo-disagg.modelSource" .)) . | fromYaml }}
 {{- $model = merge $model (dict "volumes" dict "mounts" dict "env" dict "annotations" dict "needs" list) }}
 {{- with $model.volume }}
 {{- $_ := set $model "volumes" (dict "model" .) }}
@@ -25,7 +25,7 @@ out: JSON map, with empty maps for missing ones, and oneNode where all pods with
 {{- $_ := set $model "env" (dict "HF_HUB_OFFLINE" "1" "TRANSFORMERS_OFFLINE" "1") }}
 {{- end }}
 {{- if $model.wait }}
-{{- $_ := set $model.volumes "model-scripts" (dict "configMap" (dict "name" (include "common.name" (dict "root" . "component" "model")))) }}
+{{- $_ := set $model.volumes "model-scripts" (dict "configMap" (dict "name" (include "dynamo-disagg.name" (dict "root" . "component" "model")))) }}
 {{- end }}
 {{- if and $model.volume $model.claim }}{{ $_ := set $model "oneNode" (ne (first $model.claim.accessModes) "ReadWriteMany") }}{{ end }}
 {{- $_ := set . "model" (toJson $model) }}
@@ -34,14 +34,14 @@ out: JSON map, with empty maps for missing ones, and oneNode where all pods with
 {{- end }}
 
 {{/*
-common.model.wait: the container with which pods wait until the model is complete, so that none fails or loads half of it;
+dynamo-disagg.model.wait: the container with which pods wait until the model is complete, so that none fails or loads half of it;
 a YAML list, or nothing.
-in:  dict "root" <component context> "model" common.model "image" {} "resources" of the pod's own container
+in:  dict "root" <component context> "model" dynamo-disagg.model "image" {} "resources" of the pod's own container
 */}}
-{{- define "common.model.wait" -}}
+{{- define "dynamo-disagg.model.wait" -}}
 {{- with .model.wait }}
 - name: wait-for-model
-  image: {{ include "common.image" $ }}
+  image: {{ include "dynamo-disagg.image" $ }}
   imagePullPolicy: {{ $.image.pullPolicy }}
   command: [python3, /opt/model-scripts/wait.py]
   env:
@@ -57,21 +57,21 @@ in:  dict "root" <component context> "model" common.model "image" {} "resources"
   {{- if has $kind (list "requests" "limits") }}{{ $_ := set $resources $kind (pick $amounts "cpu" "memory" "ephemeral-storage") }}{{ end }}
   {{- end }}
   resources: {{ toJson $resources }}
-  securityContext: {{ include "common.securityContext" (dict "root" $.root) }}
+  securityContext: {{ include "dynamo-disagg.securityContext" (dict "root" $.root) }}
   volumeMounts:
     {{- $scripts := dict "model-scripts" (dict "mountPath" "/opt/model-scripts" "readOnly" true) }}
-    {{- include "common.volumeMounts" (list $.model.mounts $scripts) | trim | nindent 4 }}
+    {{- include "dynamo-disagg.volumeMounts" (list $.model.mounts $scripts) | trim | nindent 4 }}
 {{- end }}
 {{- end }}
 
 {{/*
-common.model.placement: placement of pods that use the worker image but no GPU (frontend, Jobs, test): same CPU
+dynamo-disagg.model.placement: placement of pods that use the worker image but no GPU (frontend, Jobs, test): same CPU
 architecture, preferably not on GPU nodes. If the model claim fits one node only, they run with the workers.
-in:  dict "root" <component context> "model" common.model "values" {nodeSelector, tolerations, ...} ["apart" true: of another
+in:  dict "root" <component context> "model" dynamo-disagg.model "values" {nodeSelector, tolerations, ...} ["apart" true: of another
 component, whose rules about its own pods (away from each other, spread) are none for this one]
 */}}
-{{- define "common.model.placement" -}}
-{{- $machine := include "common.hardware" .root | fromJson }}
+{{- define "dynamo-disagg.model.placement" -}}
+{{- $machine := include "dynamo-disagg.hardware" .root | fromJson }}
 {{- $hardware := pick $machine "arch" }}{{ $affinity := .values.affinity | default dict }}{{ $values := .values }}
 {{- if .apart }}
 {{- $affinity = pick $affinity "nodeAffinity" }}{{ $values = omit $values "affinity" "topologySpreadConstraints" }}
@@ -79,7 +79,7 @@ component, whose rules about its own pods (away from each other, spread) are non
 {{- with get .values.nodeSelector "kubernetes.io/arch" }}{{ $_ := set $hardware "arch" . }}{{ end }}
 {{- if .model.oneNode }}
 {{- $_ := set $hardware "tolerations" $machine.tolerations }}
-{{- $affinity = include "common.colocation" (dict "root" .root "affinity" $affinity "topologyKey" "kubernetes.io/hostname") | fromJson }}
+{{- $affinity = include "dynamo-disagg.colocation" (dict "root" .root "affinity" $affinity "topologyKey" "kubernetes.io/hostname") | fromJson }}
 {{- else }}
 {{- $ofArch := list }}
 {{- range $machine.tolerations }}{{ if eq (.key | default "") "kubernetes.io/arch" }}{{ $ofArch = append $ofArch . }}{{ end }}{{ end }}
@@ -91,10 +91,10 @@ component, whose rules about its own pods (away from each other, spread) are non
 {{- $affinity = merge (dict "nodeAffinity" (dict "preferredDuringSchedulingIgnoredDuringExecution" $preferred)) $affinity }}
 {{- end }}
 {{- end }}
-{{- include "common.pod.placement" (dict "context" .root "values" $values "hardware" $hardware "affinity" $affinity) }}
+{{- include "dynamo-disagg.pod.placement" (dict "context" .root "values" $values "hardware" $hardware "affinity" $affinity) }}
 {{- end }}
 
-{{/* common.modelSource: the type of the model's source. */}}
-{{- define "common.modelSource" -}}
+{{/* dynamo-disagg.modelSource: the type of the model's source. */}}
+{{- define "dynamo-disagg.modelSource" -}}
 {{ if .Values.global.simulation.enabled }}simulated{{ else }}{{ .Values.global.model.source.type }}{{ end }}
 {{- end }}

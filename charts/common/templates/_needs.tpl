@@ -1,14 +1,14 @@
 {{/*
-common.needs: objects that must exist before the release: those of the model source and the engine, and all Secrets.
+dynamo-disagg.needs: objects that must exist before the release: those of the model source and the engine, and all Secrets.
 in:  root context; out: JSON list of {kind, name, value: where it is set, [key], [keys: all of them], [command that makes it],
 [pull: true], [certificate: the names it is for]}
 */}}
-{{- define "common.needs" -}}
-{{- $ofEngine := include (printf "common.engine.%s.needs" (include "common.engineName" .)) (dict "root" .) | fromYamlArray }}
-{{- $needs := concat (include "common.model" . | fromJson).needs $ofEngine }}
+{{- define "dynamo-disagg.needs" -}}
+{{- $ofEngine := include (printf "dynamo-disagg.engine.%s.needs" (include "dynamo-disagg.engineName" .)) (dict "root" .) | fromYamlArray }}
+{{- $needs := concat (include "dynamo-disagg.model" . | fromJson).needs $ofEngine }}
 {{- range .Values.global.imagePullSecrets }}{{ $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.imagePullSecrets" "pull" true) }}{{ end }}
 {{- with .Values.global.tls.secretName }}
-{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.tls.secretName" "certificate" (include "common.tls.names" $ | fromYamlArray) "command" (printf "kubectl -n %s create secret generic %s --from-file=tls.crt --from-file=tls.key --from-file=ca.crt" $.Release.Namespace .)) }}
+{{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.tls.secretName" "certificate" (include "dynamo-disagg.tls.names" $ | fromYamlArray) "command" (printf "kubectl -n %s create secret generic %s --from-file=tls.crt --from-file=tls.key --from-file=ca.crt" $.Release.Namespace .)) }}
 {{- end }}
 {{- with .Values.global.natsSecret }}
 {{- $needs = append $needs (dict "kind" "Secret" "name" . "value" "global.natsSecret" "keys" (list "username" "password") "command" (printf "kubectl -n %s create secret generic %s --from-literal=username=... --from-literal=password=..." $.Release.Namespace .)) }}
@@ -16,30 +16,30 @@ in:  root context; out: JSON list of {kind, name, value: where it is set, [key],
 {{- if .Values.benchmark.enabled }}
 {{- with .Values.benchmark.claimName }}{{ $needs = append $needs (dict "kind" "PersistentVolumeClaim" "name" . "value" "benchmark.claimName") }}{{ end }}
 {{- end }}
-{{- toJson (concat $needs (include "common.needs.named" . | fromJsonArray)) }}
+{{- toJson (concat $needs (include "dynamo-disagg.needs.named" . | fromJsonArray)) }}
 {{- end }}
 
 {{/*
-common.volumes.places: all volumes that values can set, by where they stand: those of components, and of the Job that downloads
+dynamo-disagg.volumes.places: all volumes that values can set, by where they stand: those of components, and of the Job that downloads
 the model. in: root context; out: JSON map path -> map name -> volume
 */}}
-{{- define "common.volumes.places" -}}
+{{- define "dynamo-disagg.volumes.places" -}}
 {{- $places := dict }}
-{{- range $component := include "common.components" . | fromJsonArray }}
+{{- range $component := include "dynamo-disagg.components" . | fromJsonArray }}
 {{- with (get $.Subcharts $component).Values.volumes }}{{ $_ := set $places (printf "%s.volumes" $component) . }}{{ end }}
 {{- end }}
-{{- with (include "common.model" . | fromJson).download }}
+{{- with (include "dynamo-disagg.model" . | fromJson).download }}
 {{- with .volumes }}{{ $_ := set $places "global.model.source.huggingface.download.volumes" . }}{{ end }}
 {{- end }}
 {{- toJson $places }}
 {{- end }}
 
-{{/* common.needs.named: Secrets and claims that variables and volumes of the values name; a pod would not start without. in, out: as common.needs */}}
-{{- define "common.needs.named" -}}
+{{/* dynamo-disagg.needs.named: Secrets and claims that variables and volumes of the values name; a pod would not start without. in, out: as dynamo-disagg.needs */}}
+{{- define "dynamo-disagg.needs.named" -}}
 {{- $needs := list }}
-{{- $made := (include "common.model" . | fromJson).claim | default dict }}
+{{- $made := (include "dynamo-disagg.model" . | fromJson).claim | default dict }}
 {{- $whole := list }}
-{{- range $place, $volumes := include "common.volumes.places" . | fromJson }}
+{{- range $place, $volumes := include "dynamo-disagg.volumes.places" . | fromJson }}
 {{- range $name, $volume := $volumes }}
 {{- $where := printf "%s.%s.source" $place $name }}
 {{- with ($volume | default dict).source }}
@@ -49,13 +49,13 @@ the model. in: root context; out: JSON map path -> map name -> volume
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $component := include "common.components" . | fromJsonArray }}
+{{- range $component := include "dynamo-disagg.components" . | fromJsonArray }}
 {{- range $index, $container := (get $.Subcharts $component).Values.initContainers }}
 {{- range .envFrom }}{{ with .secretRef }}{{ $whole = append $whole (dict "of" . "name" .name "value" (printf "%s.initContainers[%d].envFrom" $component $index)) }}{{ end }}{{ end }}
 {{- end }}
 {{- end }}
 {{- range $whole }}{{ if not .of.optional }}{{ $needs = append $needs (merge (dict "kind" "Secret") (omit . "of")) }}{{ end }}{{ end }}
-{{- range $where, $env := include "common.env.places" . | fromJson }}
+{{- range $where, $env := include "dynamo-disagg.env.places" . | fromJson }}
 {{- $keys := dict }}{{ $first := dict }}
 {{- range $name, $value := $env }}
 {{- if kindIs "map" $value }}
@@ -72,8 +72,8 @@ the model. in: root context; out: JSON map path -> map name -> volume
 {{- toJson $needs }}
 {{- end }}
 
-{{/* common.apiFixes: what to do when the cluster does not serve an API group; the preflight says the same. out: YAML map */}}
-{{- define "common.apiFixes" -}}
+{{/* dynamo-disagg.apiFixes: what to do when the cluster does not serve an API group; the preflight says the same. out: YAML map */}}
+{{- define "dynamo-disagg.apiFixes" -}}
 leaderworkerset.x-k8s.io: install LeaderWorkerSet (https://lws.sigs.k8s.io), or set global.multiNode.controller=statefulset
 disaggregatedset.x-k8s.io: install LeaderWorkerSet 0.9 or newer (https://lws.sigs.k8s.io), or set global.multiNode.controller=lws
 resource.nvidia.com: install NVIDIA's DRA driver, or set global.hardwareSpec.computeDomain=false
@@ -85,15 +85,15 @@ nvidia.com: apply crds/ of the chart (Helm does so at the first installation onl
 {{- end }}
 
 {{/*
-common.tls.names: what the certificate must be for: the name that pods ask for, and those of the release's etcd and NATS.
+dynamo-disagg.tls.names: what the certificate must be for: the name that pods ask for, and those of the release's etcd and NATS.
 in: root context; out: YAML list
 */}}
-{{- define "common.tls.names" -}}
+{{- define "dynamo-disagg.tls.names" -}}
 - {{ .Values.global.tls.serverName | quote }}
 {{- range $component := list "etcd" "nats" }}
 {{- with get $.Subcharts $component }}
-- {{ include "common.name" (dict "root" . "component" $component) }}
-- {{ printf "*.%s.%s.svc" (include "common.peers" (dict "root" . "component" $component)) .Release.Namespace | quote }}
+- {{ include "dynamo-disagg.name" (dict "root" . "component" $component) }}
+- {{ printf "*.%s.%s.svc" (include "dynamo-disagg.peers" (dict "root" . "component" $component)) .Release.Namespace | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -3,40 +3,40 @@ A worker pool. The charts prefill, decode and encode include these with their ow
 is the chart's name, and what differs between the roles is values.
 */}}
 
-{{/* common.worker.mode: prefill, decode, agg or encode; empty when the pool does not exist. */}}
-{{- define "common.worker.mode" -}}
-{{- include "common.filled" . }}
+{{/* dynamo-disagg.worker.mode: prefill, decode, agg or encode; empty when the pool does not exist. */}}
+{{- define "dynamo-disagg.worker.mode" -}}
+{{- include "dynamo-disagg.filled" . }}
 {{- if eq .Chart.Name "encode" }}{{ if int .Values.replicas }}encode{{ end }}
 {{- else if eq .Values.global.serving "aggregated" }}{{ if eq .Chart.Name "decode" }}agg{{ end }}
 {{- else }}{{ .Chart.Name }}{{ end }}
 {{- end }}
 
-{{/* common.worker.gpus: GPUs of one worker. Always the real engine's arithmetic, in simulation too. */}}
-{{- define "common.worker.gpus" -}}
-{{ include (printf "common.engine.%s.gpus" .Values.global.engine.name) (dict "root" .) }}
+{{/* dynamo-disagg.worker.gpus: GPUs of one worker. Always the real engine's arithmetic, in simulation too. */}}
+{{- define "dynamo-disagg.worker.gpus" -}}
+{{ include (printf "dynamo-disagg.engine.%s.gpus" .Values.global.engine.name) (dict "root" .) }}
 {{- end }}
 
-{{/* common.worker.nodes: nodes (and pods) of one worker; what does not divide is refused. */}}
-{{- define "common.worker.nodes" -}}
+{{/* dynamo-disagg.worker.nodes: nodes (and pods) of one worker; what does not divide is refused. */}}
+{{- define "dynamo-disagg.worker.nodes" -}}
 {{- if not (hasKey . "nodes") }}
-{{- $gpus := include "common.worker.gpus" . | int }}
-{{- $perNode := (include "common.hardware" . | fromJson).gpusPerNode | int }}
+{{- $gpus := include "dynamo-disagg.worker.gpus" . | int }}
+{{- $perNode := (include "dynamo-disagg.hardware" . | fromJson).gpusPerNode | int }}
 {{- $_ := set . "nodes" (div (add $gpus (sub $perNode 1)) $perNode) }}
 {{- end }}
 {{- .nodes }}
 {{- end }}
 
 {{/*
-common.worker.hardware: common.hardware with a ComputeDomain only where GPUs of several pods use each other's memory: between prefill and
+dynamo-disagg.worker.hardware: dynamo-disagg.hardware with a ComputeDomain only where GPUs of several pods use each other's memory: between prefill and
 decode, and within a worker of several nodes. Encoders hand theirs on through the hosts (docs/multimodal.md).
 in: component context, or the root chart's; out: JSON map
 */}}
-{{- define "common.worker.hardware" -}}
-{{- $text := include "common.hardware" . }}
+{{- define "dynamo-disagg.worker.hardware" -}}
+{{- $text := include "dynamo-disagg.hardware" . }}
 {{- $hardware := $text | fromJson }}
 {{- $worker := get (.Subcharts | default dict) "decode" | default . }}
 {{- $between := and (eq .Values.global.serving "disaggregated") (ne .Chart.Name "encode") }}
-{{- if and $hardware.computeDomain (or $between (gt (include "common.worker.nodes" $worker | int) 1)) }}{{ $text }}
+{{- if and $hardware.computeDomain (or $between (gt (include "dynamo-disagg.worker.nodes" $worker | int) 1)) }}{{ $text }}
 {{- else }}
 {{- /* NCCL that is told to use NVLink between nodes (1) does not start in a pod without a channel of a domain. */}}
 {{- $_ := set $hardware "computeDomain" false }}
@@ -46,55 +46,55 @@ in: component context, or the root chart's; out: JSON map
 {{- end }}
 {{- end }}
 
-{{/* common.worker.podGpus: GPUs of each of a worker's pods. */}}
-{{- define "common.worker.podGpus" -}}
-{{ div (include "common.worker.gpus" . | int64) (include "common.worker.nodes" . | int64) }}
+{{/* dynamo-disagg.worker.podGpus: GPUs of each of a worker's pods. */}}
+{{- define "dynamo-disagg.worker.podGpus" -}}
+{{ div (include "dynamo-disagg.worker.gpus" . | int64) (include "dynamo-disagg.worker.nodes" . | int64) }}
 {{- end }}
 
-{{/* common.worker.allServe: "true" where every pod of a worker of several nodes serves, else empty. in: component context */}}
-{{- define "common.worker.allServe" -}}
-{{- if gt (include "common.worker.nodes" . | int) 1 }}{{ include (printf "common.engine.%s.serves" (include "common.engineName" .)) (dict "root" .) }}{{ end }}
+{{/* dynamo-disagg.worker.allServe: "true" where every pod of a worker of several nodes serves, else empty. in: component context */}}
+{{- define "dynamo-disagg.worker.allServe" -}}
+{{- if gt (include "dynamo-disagg.worker.nodes" . | int) 1 }}{{ include (printf "dynamo-disagg.engine.%s.serves" (include "dynamo-disagg.engineName" .)) (dict "root" .) }}{{ end }}
 {{- end }}
 
 {{/*
-common.worker.idle: seconds after which the last pod of a deleted worker is gone, whatever it does; nothing where it goes
+dynamo-disagg.worker.idle: seconds after which the last pod of a deleted worker is gone, whatever it does; nothing where it goes
 5 s after its last answer. Dynamo's mocker has no grace period (findings/dynamo-mocker-has-no-grace-period.sh).
 in: component context
 */}}
-{{- define "common.worker.idle" -}}
-{{- $pod := dict "root" . "leads" true "together" (include "common.worker.allServe" .) }}
-{{- with include "common.drain.worker.sleep" $pod | trim }}
-{{- $idle := ternary 0 (add . (include "common.drain.worker.grace" $pod.root)) $pod.root.Values.global.simulation.enabled }}
-{{- if gt (include "common.worker.nodes" $pod.root | int) 1 }}{{ $idle = max $idle (add 1 (include "common.drain.worker.sleep" (set $pod "leads" false) | trim)) }}{{ end }}
+{{- define "dynamo-disagg.worker.idle" -}}
+{{- $pod := dict "root" . "leads" true "together" (include "dynamo-disagg.worker.allServe" .) }}
+{{- with include "dynamo-disagg.drain.worker.sleep" $pod | trim }}
+{{- $idle := ternary 0 (add . (include "dynamo-disagg.drain.worker.grace" $pod.root)) $pod.root.Values.global.simulation.enabled }}
+{{- if gt (include "dynamo-disagg.worker.nodes" $pod.root | int) 1 }}{{ $idle = max $idle (add 1 (include "dynamo-disagg.drain.worker.sleep" (set $pod "leads" false) | trim)) }}{{ end }}
 {{- if $idle }}{{ $idle }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* common.worker.ownedEnv: environment the chart sets; a user may not set it. out: JSON map */}}
-{{- define "common.worker.ownedEnv" -}}
+{{/* dynamo-disagg.worker.ownedEnv: environment the chart sets; a user may not set it. out: JSON map */}}
+{{- define "dynamo-disagg.worker.ownedEnv" -}}
 {{- if not (hasKey . "ownedEnv") }}
 {{- /* Without the second /health stays 503 for ever. */}}
 {{- $system := dict
-      "DYN_SYSTEM_PORT" (include "common.port.system" .)
+      "DYN_SYSTEM_PORT" (include "dynamo-disagg.port.system" .)
       "DYN_SYSTEM_USE_ENDPOINT_HEALTH_STATUS" (toJson (list "generate")) }}
 {{- $env := merge $system
-      (include "common.env.pod" . | fromJson)
-      (include "common.env.telemetry" . | fromJson)
-      (include "common.env.dynamo" . | fromJson)
-      (include "common.drain.worker.env" . | fromJson) }}
+      (include "dynamo-disagg.env.pod" . | fromJson)
+      (include "dynamo-disagg.env.telemetry" . | fromJson)
+      (include "dynamo-disagg.env.dynamo" . | fromJson)
+      (include "dynamo-disagg.drain.worker.env" . | fromJson) }}
 {{- $_ := set . "ownedEnv" (toJson $env) }}
 {{- end }}
 {{- set (fromJson .ownedEnv) "DYN_NAMESPACE_WORKER_SUFFIX" (.generation | default "") | toJson }}
 {{- end }}
 
-{{/* common.worker.resources: of one worker pod: the role's CPU and memory, its share of the GPUs, the machine's devices. */}}
-{{- define "common.worker.resources" -}}
+{{/* dynamo-disagg.worker.resources: of one worker pod: the role's CPU and memory, its share of the GPUs, the machine's devices. */}}
+{{- define "dynamo-disagg.worker.resources" -}}
 {{- $root := .root }}
-{{- $gpus := include "common.worker.podGpus" $root | int64 }}
-{{- $devices := ternary dict (dict .hardware.gpuResource $gpus) (eq "true" (include "common.hardware.claimsGpus" .hardware)) }}
+{{- $gpus := include "dynamo-disagg.worker.podGpus" $root | int64 }}
+{{- $devices := ternary dict (dict .hardware.gpuResource $gpus) (eq "true" (include "dynamo-disagg.hardware.claimsGpus" .hardware)) }}
 {{- range $name, $count := .hardware.extendedResources }}{{ $_ := set $devices $name (int64 $count) }}{{ end }}
 {{- $simulation := $root.Values.global.simulation }}
-{{- $base := ternary $simulation.resources $root.Values.resources $simulation.enabled | include "common.withoutNulls" | fromJson }}
+{{- $base := ternary $simulation.resources $root.Values.resources $simulation.enabled | include "dynamo-disagg.withoutNulls" | fromJson }}
 {{- $resources := dict "requests" (merge (dict) $devices ($base.requests | default dict)) "limits" (merge (dict) $devices ($base.limits | default dict)) }}
 {{- with .hardware.claims }}
 {{- $claims := list }}
@@ -105,83 +105,83 @@ in: component context
 {{- end }}
 
 {{/*
-common.worker.rollingUpdate: what of it is left open. A new pod comes first; a new group of pods would ask for nodes that are
+dynamo-disagg.worker.rollingUpdate: what of it is left open. A new pod comes first; a new group of pods would ask for nodes that are
 not there, and LeaderWorkerSet before 0.9 never replaces the last group without one that may be away.
 in: component context; out: JSON map {maxSurge, maxUnavailable}
 */}}
-{{- define "common.worker.rollingUpdate" -}}
+{{- define "dynamo-disagg.worker.rollingUpdate" -}}
 {{- $given := .Values.rollingUpdate }}
-{{- $isGroup := gt (include "common.worker.nodes" . | int) 1 }}
+{{- $isGroup := gt (include "dynamo-disagg.worker.nodes" . | int) 1 }}
 {{- $surge := ternary (ternary 0 1 $isGroup) $given.maxSurge (eq (toString $given.maxSurge) "") }}
 {{- $away := ternary (ternary 1 0 (has (toString $surge) (list "0" "0%"))) $given.maxUnavailable (eq (toString $given.maxUnavailable) "") }}
 {{- dict "maxSurge" $surge "maxUnavailable" $away | toJson }}
 {{- end }}
 
-{{/* common.worker.surges: "true" where an update starts a worker more before it ends one, else empty. in: component context */}}
-{{- define "common.worker.surges" -}}
-{{- if not (has (toString (include "common.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}true{{ end }}
+{{/* dynamo-disagg.worker.surges: "true" where an update starts a worker more before it ends one, else empty. in: component context */}}
+{{- define "dynamo-disagg.worker.surges" -}}
+{{- if not (has (toString (include "dynamo-disagg.worker.rollingUpdate" . | fromJson).maxSurge) (list "0" "0%")) }}true{{ end }}
 {{- end }}
 
 {{/*
-common.colocationKey: the label of the domain that holds all workers. Memory of a ComputeDomain ends at the NVLink clique: beyond
+dynamo-disagg.colocationKey: the label of the domain that holds all workers. Memory of a ComputeDomain ends at the NVLink clique: beyond
 it pods get ready and answer with nothing. in: component context
 */}}
-{{- define "common.colocationKey" -}}
-{{- $inOneClique := and (not .Values.exclusiveTopologyKey) (include "common.worker.hardware" . | fromJson).computeDomain }}
+{{- define "dynamo-disagg.colocationKey" -}}
+{{- $inOneClique := and (not .Values.exclusiveTopologyKey) (include "dynamo-disagg.worker.hardware" . | fromJson).computeDomain }}
 {{- .Values.global.colocation.topologyKey | default (ternary "nvidia.com/gpu.clique" "" (eq (toString $inOneClique) "true")) }}
 {{- end }}
 
 {{/*
-common.worker.affinity: the role's affinity, for workers of one node that of common.pod.apart, and with global.colocation the
+dynamo-disagg.worker.affinity: the role's affinity, for workers of one node that of dynamo-disagg.pod.apart, and with global.colocation the
 domain of all workers of the release.
 */}}
-{{- define "common.worker.affinity" -}}
+{{- define "dynamo-disagg.worker.affinity" -}}
 {{- $affinity := .Values.affinity }}
-{{- $key := include "common.colocationKey" . }}
-{{- if and (eq (include "common.worker.nodes" .) "1") (ne $key "kubernetes.io/hostname") }}
-{{- $affinity = include "common.pod.apart" (dict "root" .) | fromJson }}
+{{- $key := include "dynamo-disagg.colocationKey" . }}
+{{- if and (eq (include "dynamo-disagg.worker.nodes" .) "1") (ne $key "kubernetes.io/hostname") }}
+{{- $affinity = include "dynamo-disagg.pod.apart" (dict "root" .) | fromJson }}
 {{- end }}
-{{- include "common.colocation" (dict "root" . "affinity" $affinity "topologyKey" $key) }}
+{{- include "dynamo-disagg.colocation" (dict "root" . "affinity" $affinity "topologyKey" $key) }}
 {{- end }}
 
-{{/* common.worker.config: the engine's configuration file, or nothing. in: component context, which keeps it */}}
-{{- define "common.worker.config" -}}
+{{/* dynamo-disagg.worker.config: the engine's configuration file, or nothing. in: component context, which keeps it */}}
+{{- define "dynamo-disagg.worker.config" -}}
 {{- if not (hasKey . "config") }}
-{{- $context := include "common.worker.context" . | fromJson | merge (dict "root" .) }}
-{{- $_ := set . "config" (include (printf "common.engine.%s.config" (include "common.engineName" .)) $context | trim) }}
+{{- $context := include "dynamo-disagg.worker.context" . | fromJson | merge (dict "root" .) }}
+{{- $_ := set . "config" (include (printf "dynamo-disagg.engine.%s.config" (include "dynamo-disagg.engineName" .)) $context | trim) }}
 {{- end }}
 {{- .config }}
 {{- end }}
 
 {{/*
-common.worker.configName: another file is another ConfigMap, because an old pod whose container starts again would read the new
+dynamo-disagg.worker.configName: another file is another ConfigMap, because an old pod whose container starts again would read the new
 one under its old generation. in: component context
 */}}
-{{- define "common.worker.configName" -}}
-{{ include "common.name" (dict "root" . "component" .Chart.Name) }}-{{ include "common.worker.config" . | sha256sum | trunc 8 }}
+{{- define "dynamo-disagg.worker.configName" -}}
+{{ include "dynamo-disagg.name" (dict "root" . "component" .Chart.Name) }}-{{ include "dynamo-disagg.worker.config" . | sha256sum | trunc 8 }}
 {{- end }}
 
-{{/* common.worker.context: what an engine's templates get besides root. out: JSON map {role, mode, nodes} */}}
-{{- define "common.worker.context" -}}
-{{- dict "role" .Chart.Name "mode" (include "common.worker.mode" .) "nodes" (include "common.worker.nodes" . | int) | toJson }}
+{{/* dynamo-disagg.worker.context: what an engine's templates get besides root. out: JSON map {role, mode, nodes} */}}
+{{- define "dynamo-disagg.worker.context" -}}
+{{- dict "role" .Chart.Name "mode" (include "dynamo-disagg.worker.mode" .) "nodes" (include "dynamo-disagg.worker.nodes" . | int) | toJson }}
 {{- end }}
 
 {{/*
-common.worker.kind: which of workloads/ runs the pool. The roles of a DisaggregatedSet are LeaderWorkerSets, those of one node
+dynamo-disagg.worker.kind: which of workloads/ runs the pool. The roles of a DisaggregatedSet are LeaderWorkerSets, those of one node
 too. in: component context
 */}}
-{{- define "common.worker.kind" -}}
+{{- define "dynamo-disagg.worker.kind" -}}
 {{- $controller := .Values.global.multiNode.controller }}
-{{- if include "common.isSet" . }}lws{{ else if gt (include "common.worker.nodes" . | int) 1 }}{{ $controller }}{{ else }}deployment{{ end }}
+{{- if include "dynamo-disagg.isSet" . }}lws{{ else if gt (include "dynamo-disagg.worker.nodes" . | int) 1 }}{{ $controller }}{{ else }}deployment{{ end }}
 {{- end }}
 
-{{/* common.worker.runByLws: "true" for a pool that is a LeaderWorkerSet, or a role of a DisaggregatedSet, else empty. in: component context */}}
-{{- define "common.worker.runByLws" -}}
-{{- $isPool := include "common.worker.mode" . }}
-{{- if and $isPool (eq (include "common.worker.kind" .) "lws") }}true{{ end }}
+{{/* dynamo-disagg.worker.runByLws: "true" for a pool that is a LeaderWorkerSet, or a role of a DisaggregatedSet, else empty. in: component context */}}
+{{- define "dynamo-disagg.worker.runByLws" -}}
+{{- $isPool := include "dynamo-disagg.worker.mode" . }}
+{{- if and $isPool (eq (include "dynamo-disagg.worker.kind" .) "lws") }}true{{ end }}
 {{- end }}
 
-{{/* common.isSet: "true" where all pools are one DisaggregatedSet, else empty. in: any context */}}
-{{- define "common.isSet" -}}
+{{/* dynamo-disagg.isSet: "true" where all pools are one DisaggregatedSet, else empty. in: any context */}}
+{{- define "dynamo-disagg.isSet" -}}
 {{- if eq .Values.global.multiNode.controller "disaggregatedset" }}true{{ end }}
 {{- end }}

@@ -1,5 +1,5 @@
 {{/* Rules of SGLang. Contract: _vllm.tpl. Lines are those of sglang 0.5.21, below sglang/srt/. */}}
-{{- define "validate.engine.sglang.checks" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.checks" -}}
 # arg_groups/overrides.py:1066-1131, :1217 (fa4 on MLA models takes others); model_overrides/deepseek_v2.py:137, deepseek_v4.py:51
 attention-backend, decode-attention-backend:
 - {at: block-size, when: {it: flashmla|dsa|nsa, block-size: not 64}, says: "SGLang's {flag} {it} takes pages of 64 tokens and would change {block-size} on its own, unlike the router: set 64"}
@@ -150,12 +150,12 @@ schedule-low-priority-values-first: [{when: {}, says: "Dynamo refuses it, becaus
 rerank-worker: [{when: {mode: prefill|decode}, says: "Dynamo reranks in aggregated serving only: remove it, or set global.serving=aggregated"}]
 {{- end }}
 
-{{- define "validate.engine.sglang.hostMemory" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.hostMemory" -}}
 - {fact: hicache-size, bytes: 1e9, each: true}
 - {fact: cpu-offload-gb, bytes: 1073741824, each: true}
 {{- end }}
 
-{{- define "validate.engine.sglang.role" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.role" -}}
 {{- $role := .context.Chart.Name }}
 {{- $facts := .facts.values }}
 {{- $blockSize := get $facts "block-size" | int }}
@@ -178,7 +178,7 @@ global.model.name: SGLang keeps a colon for adapters (model:adapter), and does n
 {{- end }}
 {{- end }}
 {{- if eq (get $facts "disable-radix-cache") "true" }}
-{{ include "validate.blindRouter" (dict "context" .context "where" (get .facts.where "disable-radix-cache")) }}
+{{ include "dynamo-disagg.validate.blindRouter" (dict "context" .context "where" (get .facts.where "disable-radix-cache")) }}
 {{- end }}
 {{- /* arg_groups/validation_hook.py:160, after parallel_hook.py:261 has divided it */}}
 {{- $chunk := get $facts "chunked-prefill-size" | int }}
@@ -190,7 +190,7 @@ global.model.name: SGLang keeps a colon for adapters (model:adapter), and does n
 {{- end }}
 
 {{/* disaggregation/common/conn.py:956-971 */}}
-{{- define "validate.engine.sglang.alike" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.alike" -}}
 - {fact: dtype, open: auto, same: {half: float16, float: float32}, why: the KV cache of both roles must have one format}
 - {fact: kv-cache-dtype, unset: auto, same: {bf16: bfloat16}, why: the KV cache of both roles must have one format}
 - {fact: sampling-mask-max-tokens, why: prefill hands its masks to decode}
@@ -201,14 +201,14 @@ disaggregation/common/conn.py: the decode worker asserts that its pipeline-paral
 decode-context parallelism is prefill's, or prefill has none (:336), and asks for ranks that do not exist when neither
 attention tensor-parallel size divides the other.
 */}}
-{{- define "validate.engine.sglang.pair" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.pair" -}}
 {{- $ranks := dict "what" "attention tensor-parallel sizes (tensor, divided by data with enable-dp-attention)" }}
 {{- range $role := list "prefill" "decode" }}
 {{- $of := get $ $role }}
 {{- $groups := ternary (int $of.parallelism.data) 1 (eq (get $of.facts.values "enable-dp-attention") "true") }}
 {{- $_ := set $ranks $role (max 1 (div (int $of.parallelism.tensor) $groups)) }}
 {{- end }}
-{{ include "validate.ranks" $ranks }}
+{{ include "dynamo-disagg.validate.ranks" $ranks }}
 {{- if not (has (int .decode.parallelism.pipeline) (list 1 (int .prefill.parallelism.pipeline))) }}
 decode.parallelism.pipeline: SGLang's decode workers take the KV cache of prefill's {{ .prefill.parallelism.pipeline }} pipeline stages with 1 stage or as many: choose 1{{ if gt (int .prefill.parallelism.pipeline) 1 }} or {{ .prefill.parallelism.pipeline }}{{ end }}
 {{- end }}
@@ -219,7 +219,7 @@ decode.parallelism.pipeline: SGLang's decode workers take the KV cache of prefil
 {{- end }}
 
 {{/* SGLang 0.5.21 disaggregation/nixl/conn.py: one backend, whose parameters are texts. */}}
-{{- define "validate.engine.sglang.kvTransfer" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.kvTransfer" -}}
 connectors: [nixl, mooncake]
 backends: one
 asksMooncake: MOONCAKE_PROTOCOL
@@ -234,6 +234,6 @@ refuses:
 {{- end }}
 
 {{/* dynamo/sglang/init_multimodal.py:90, request_handlers/multimodal/encode_worker_handler.py:1272 of ai-dynamo 1.6.1 */}}
-{{- define "validate.engine.sglang.noEncoders" -}}
+{{- define "dynamo-disagg.validate.engine.sglang.noEncoders" -}}
 SGLang's encoders take the requests from the frontend and choose the workers themselves, past the router and its load limits
 {{- end }}

@@ -1,16 +1,16 @@
 {{/*
 Rules of vLLM. Contract (every file in this folder):
-  .checks  what the engine checks of a role's flags; a table for validate.checks
-  .role    other problems of a role; in: {context, parallelism, facts} of validate.engines
-  .hostMemory  caches in host memory; a table for validate.hostMemory
-  .alike   what both roles must have alike; a table for validate.alike; in: root context
+  .checks  what the engine checks of a role's flags; a table for dynamo-disagg.validate.checks
+  .role    other problems of a role; in: {context, parallelism, facts} of dynamo-disagg.validate.engines
+  .hostMemory  caches in host memory; a table for dynamo-disagg.validate.hostMemory
+  .alike   what both roles must have alike; a table for dynamo-disagg.validate.alike; in: root context
   .pair    other problems between the two roles; in: dict of "prefill" and "decode", as .role
   .noEncoders  why there is no pool of encoders for the engine, or nothing
   .encoders    what is wrong with such a pool; in: dict "root" "roles" role -> {context, facts} "prompts" the role that asks it
 */}}
 
 {{/* Lines are those of vllm 0.31.0, below vllm/. */}}
-{{- define "validate.engine.vllm.checks" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.checks" -}}
 # config/parallel.py:533-561, :909-922, :119, :526
 enable-eplb:
 - {when: {expert: 1}, says: "vLLM balances experts only with expert parallelism: set {role}.parallelism.expert, or remove it"}
@@ -116,13 +116,13 @@ async-scheduling: [{when: {speculative-config.method: ngram|suffix|medusa|mlp_sp
 speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_min: above speculative-config.prompt_lookup_max}, says: "prompt_lookup_min {speculative-config.prompt_lookup_min} is above prompt_lookup_max {speculative-config.prompt_lookup_max}: lower it"}]
 {{- end }}
 
-{{- define "validate.engine.vllm.hostMemory" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.hostMemory" -}}
 - {fact: kv-offloading-size, bytes: 1073741824}
 - {fact: cpu-offload-gb, bytes: 1073741824, each: true}
 - {fact: multimodal-embedding-cache-capacity-gb, bytes: 1073741824}
 {{- end }}
 
-{{- define "validate.engine.vllm.role" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.role" -}}
 {{- /* envs.py: int() of most, "1" alone for some; two take these words only, or as JSON. Every one is read at the start. */}}
 {{- range $fact, $value := .facts.values }}
 {{- $isSwitch := and (hasPrefix "env.VLLM_" $fact) (not (regexMatch "^env[.]VLLM_(DEBUG_LOG_API_SERVER_RESPONSE|HUMMING_.*)$" $fact)) }}
@@ -131,7 +131,7 @@ speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_
 {{- end }}
 {{- end }}
 {{- $role := .context.Chart.Name }}
-{{- $perNode := (include "common.hardware" .context | fromJson).gpusPerNode | int }}
+{{- $perNode := (include "dynamo-disagg.hardware" .context | fromJson).gpusPerNode | int }}
 {{- with .parallelism }}
 {{- $rank := mul .tensor .pipeline | int }}
 {{- if and (gt (mul $rank .data | int) $perNode) (le $rank $perNode) }}
@@ -146,12 +146,12 @@ speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_
 {{- end }}
 {{- end }}
 {{- if eq (get .facts.values "enable-prefix-caching") "false" }}
-{{ include "validate.blindRouter" (dict "context" .context "where" (get .facts.where "enable-prefix-caching")) }}
+{{ include "dynamo-disagg.validate.blindRouter" (dict "context" .context "where" (get .facts.where "enable-prefix-caching")) }}
 {{- end }}
 {{- end }}
 
 {{/* NIXL's handshake compares a hash (nixl/metadata.py:154); Mooncake fails where the blocks of a cache differ. */}}
-{{- define "validate.engine.vllm.alike" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.alike" -}}
 - {fact: dtype, open: auto, same: {half: float16, float: float32}, why: the KV cache of both roles must have one format}
 - {fact: kv-cache-dtype, unset: auto, why: the KV cache of both roles must have one format}
 - {fact: env.VLLM_KV_CACHE_LAYOUT, why: the KV cache of both roles must have one layout}
@@ -159,15 +159,15 @@ speculative-config.prompt_lookup_min: [{when: {speculative-config.prompt_lookup_
 {{- if eq .Values.global.kvTransfer.connector "nixl" }}
 - {fact: attention-backend, or: attention-config.backend, open: auto, why: NIXL's handshake refuses another attention backend}
 - {fact: disable-hybrid-kv-cache-manager, unset: "false", why: NIXL's handshake refuses another KV cache manager}
-- {fact: speculative-config, as: "validate.engine.vllm.drafts", why: NIXL's handshake refuses another draft model}
+- {fact: speculative-config, as: "dynamo-disagg.validate.engine.vllm.drafts", why: NIXL's handshake refuses another draft model}
 {{- end }}
 {{- end }}
 
 {{/*
-validate.engine.vllm.drafts: drafts from the target's hidden states, whose KV cache is transferred too (config/speculative.py:1938,
-nixl/metadata.py:83); nothing where the values do not say what vLLM would make of the model. in: values of validate.facts
+dynamo-disagg.validate.engine.vllm.drafts: drafts from the target's hidden states, whose KV cache is transferred too (config/speculative.py:1938,
+nixl/metadata.py:83); nothing where the values do not say what vLLM would make of the model. in: values of dynamo-disagg.validate.facts
 */}}
-{{- define "validate.engine.vllm.drafts" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.drafts" -}}
 {{- $method := get . "spec-method" | default (get . "speculative-config.method") }}
 {{- $model := get . "spec-model" | default (get . "speculative-config.model") }}
 {{- if regexMatch "(^|_)mtp$" $method }}{{ $method = "mtp" }}{{ end }}
@@ -178,19 +178,19 @@ nixl/metadata.py:83); nothing where the values do not say what vLLM would make o
 {{- end }}
 
 {{/* Both connectors assert that one tensor-parallel size divides the other (kv_connector/utils.py:493, mooncake_connector.py:112). */}}
-{{- define "validate.engine.vllm.pair" -}}
-{{ include "validate.ranks" (dict "what" "tensor-parallel sizes" "prefill" .prefill.parallelism.tensor "decode" .decode.parallelism.tensor) }}
+{{- define "dynamo-disagg.validate.engine.vllm.pair" -}}
+{{ include "dynamo-disagg.validate.ranks" (dict "what" "tensor-parallel sizes" "prefill" .prefill.parallelism.tensor "decode" .decode.parallelism.tensor) }}
 {{- end }}
 
-{{- define "validate.engine.vllm.noEncoders" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.noEncoders" -}}
 {{- end }}
 
 {{/* Lines are those of ai-dynamo 1.6.1, below dynamo/vllm/. An encoder reads few flags (multimodal_handlers/encode_worker_handler.py). */}}
-{{- define "validate.engine.vllm.encoders" -}}
-{{ include "validate.alike" (dict "roles" .roles "between" (list "encode" .prompts) "table" (include "validate.engine.vllm.encoders.alike" . | fromYamlArray)) }}
+{{- define "dynamo-disagg.validate.engine.vllm.encoders" -}}
+{{ include "dynamo-disagg.validate.alike" (dict "roles" .roles "between" (list "encode" .prompts) "table" (include "dynamo-disagg.validate.engine.vllm.encoders.alike" . | fromYamlArray)) }}
 {{- range $role := list "encode" .prompts }}
 {{- $facts := (get $.roles $role).facts }}
-{{ include "validate.checks" (dict "facts" $facts "table" (include "validate.engine.vllm.encoders.checks" . | fromYaml)) }}
+{{ include "dynamo-disagg.validate.checks" (dict "facts" $facts "table" (include "dynamo-disagg.validate.engine.vllm.encoders.checks" . | fromYaml)) }}
 {{- end }}
 {{- $own := (get .roles "encode").facts }}
 {{- /* multimodal_utils/model.py:203-225 */}}
@@ -200,25 +200,25 @@ nixl/metadata.py:83); nothing where the values do not say what vLLM would make o
 {{- end }}
 {{- end }}
 {{- /* multimodal_utils/model.py:68-118: of a name it goes by the words in it, of a folder by its config.json. */}}
-{{- $path := (include "common.model" .root | fromJson).path }}
-{{- if not (or (hasPrefix "/" $path) (include "validate.engine.vllm.encoders.knows" $path)) }}
+{{- $path := (include "dynamo-disagg.model" .root | fromJson).path }}
+{{- if not (or (hasPrefix "/" $path) (include "dynamo-disagg.validate.engine.vllm.encoders.knows" $path)) }}
 encode.replicas: Dynamo's encoders are for Qwen2-VL, Qwen2.5-VL, Qwen3-VL, Qwen3.5 and LLaVA 1.5 7B, and {{ $path }} names none of them: set encode.replicas=0, so that each worker encodes for itself
 {{- end }}
 {{- end }}
 
-{{/* validate.engine.vllm.encoders.knows: "true" where a name is one of a model that encoders take. in: text */}}
-{{- define "validate.engine.vllm.encoders.knows" -}}
+{{/* dynamo-disagg.validate.engine.vllm.encoders.knows: "true" where a name is one of a model that encoders take. in: text */}}
+{{- define "dynamo-disagg.validate.engine.vllm.encoders.knows" -}}
 {{- if regexMatch "qwen2-vl|qwen2[.]5-vl|qwen3-vl|qwen3[.]5|llava-1[.]5-7b-hf" (lower .) }}true{{ end }}
 {{- end }}
 
-{{- define "validate.engine.vllm.encoders.alike" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.encoders.alike" -}}
 - {fact: embedding-transfer-mode, or: env.DYN_VLLM_EMBEDDING_TRANSFER_MODE, unset: nixl-write, why: both ends of an embedding's transfer must use one way}
 - {fact: frontend-decoding, or: env.DYN_VLLM_FRONTEND_DECODING, unset: "false", why: an encoder takes images that the frontend has decoded only when it knows of them}
 - {fact: mm-processor-kwargs, unset: none, why: the encoder prepares the images by it}
 - {fact: trust-remote-code, unset: "false", why: both load code of the model}
 {{- end }}
 
-{{- define "validate.engine.vllm.encoders.checks" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.encoders.checks" -}}
 embedding-transfer-mode, env.DYN_VLLM_EMBEDDING_TRANSFER_MODE:
 - {when: {it: local}, says: "it hands embeddings over in files, and pods have no folder together: remove it, or choose nixl-write or nixl-read"}
 # backend_args.py:787-1000
@@ -229,7 +229,7 @@ embedding-worker, classify-worker, realtime:
 {{- end }}
 
 {{/* vllm/config/kv_transfer.py KVTransferConfig; the chart has the keys of the transfer, and vLLM derives the rest. */}}
-{{- define "validate.engine.vllm.kvTransfer" -}}
+{{- define "dynamo-disagg.validate.engine.vllm.kvTransfer" -}}
 connectors: [nixl, mooncake]
 backends: several
 refuses: {}

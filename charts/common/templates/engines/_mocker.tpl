@@ -3,16 +3,16 @@ Dynamo's own mocker instead of an engine: a timing model with a real KV-cache ma
 metrics, on a CPU. It fakes the model's weights and the tokens' content; the rest of the release is real.
 Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and of the real engine.
 */}}
-{{- define "common.engine.mocker.command" -}}
+{{- define "dynamo-disagg.engine.mocker.command" -}}
 - python3
 - -m
 - dynamo.mocker
 {{- end }}
 
-{{- define "common.engine.mocker.args" -}}
+{{- define "dynamo-disagg.engine.mocker.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
-{{- $engineArgs := include "common.overlay" (list $global.engine.args $values.engineArgs) | fromJson }}
+{{- $engineArgs := include "dynamo-disagg.overlay" (list $global.engine.args $values.engineArgs) | fromJson }}
 {{- $args := dict
   "model-path" $global.simulation.modelPath
   "model-name" $global.model.name
@@ -30,22 +30,22 @@ Contract: engines/_vllm.tpl. Image and GPUs stay those of simulation.image and o
 {{- if hasKey $engineArgs $name }}{{ $_ := set $args $flag (get $engineArgs $name) }}{{ end }}
 {{- end }}
 {{- end }}
-{{- include "common.args" $args }}
+{{- include "dynamo-disagg.args" $args }}
 {{- end }}
 
-{{- define "common.engine.mocker.env" -}}
+{{- define "dynamo-disagg.engine.mocker.env" -}}
 {}
 {{- end }}
 
-{{- define "common.engine.mocker.pod" -}}
+{{- define "dynamo-disagg.engine.mocker.pod" -}}
 {}
 {{- end }}
 
-{{- define "common.engine.mocker.config" -}}
+{{- define "dynamo-disagg.engine.mocker.config" -}}
 {{- end }}
 
-{{- define "common.engine.mocker.serves" -}}{{- end }}
+{{- define "dynamo-disagg.engine.mocker.serves" -}}{{- end }}
 
-{{- define "common.engine.mocker.needs" -}}
+{{- define "dynamo-disagg.engine.mocker.needs" -}}
 []
 {{- end }}

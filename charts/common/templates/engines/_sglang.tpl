@@ -3,7 +3,7 @@ SGLang 0.5.21 under dynamo.sglang 1.6.1. Contract: engines/_vllm.tpl. All flags 
 Dynamo's own flags, which would be unknown in it, and takes no flag that argparse does not simply store
 (dynamo/sglang/args.py:604, sglang/srt/utils/server_args_config_parser.py).
 */}}
-{{- define "common.engine.sglang.image" -}}
+{{- define "dynamo-disagg.engine.sglang.image" -}}
 registry: nvcr.io
 repository: nvidia/ai-dynamo/sglang-runtime
 tag: {{ .Chart.AppVersion | quote }}
@@ -11,25 +11,25 @@ digest: ""
 pullPolicy: IfNotPresent
 {{- end }}
 
-{{- define "common.engine.sglang.command" -}}
+{{- define "dynamo-disagg.engine.sglang.command" -}}
 - python3
 - -m
 - dynamo.sglang
 {{- end }}
 
 {{/* Data and expert parallelism divide the tensor-parallel GPUs; they do not multiply them. */}}
-{{- define "common.engine.sglang.gpus" -}}
+{{- define "dynamo-disagg.engine.sglang.gpus" -}}
 {{- with .root.Values.parallelism }}{{ mul .tensor .pipeline }}{{ end }}
 {{- end }}
 
-{{- define "common.engine.sglang.args" -}}
+{{- define "dynamo-disagg.engine.sglang.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $flags := dict
-  "model-path" (include "common.model" .root | fromJson).path
+  "model-path" (include "dynamo-disagg.model" .root | fromJson).path
   "served-model-name" $global.model.name
   "page-size" $global.kvCache.blockSize
-  "port" (include "common.port.sglang" . | int)
+  "port" (include "dynamo-disagg.port.sglang" . | int)
   "enable-metrics" true
   "tp-size" $values.parallelism.tensor }}
 {{- with $values.parallelism }}
@@ -41,25 +41,25 @@ pullPolicy: IfNotPresent
 {{- $flags = merge $flags (dict
   "disaggregation-mode" .mode
   "disaggregation-transfer-backend" $global.kvTransfer.connector
-  "disaggregation-bootstrap-port" (include "common.port.sglangBootstrap" . | int)) }}
+  "disaggregation-bootstrap-port" (include "dynamo-disagg.port.sglangBootstrap" . | int)) }}
 {{- end }}
 {{- if and (eq $global.router.mode "kv") (ne .mode "decode") }}
 {{- $_ := set $flags "kv-events-config" (dict "publisher" "zmq" "topic" "kv-events" "endpoint" "tcp://*:5557") }}
 {{- end }}
 {{- if gt (int .nodes) 1 }}
 {{- $flags = merge $flags (dict
-  "dist-init-addr" (printf "$(DYNAMO_LEADER_ADDRESS):%s" (include "common.port.rendezvous" .))
+  "dist-init-addr" (printf "$(DYNAMO_LEADER_ADDRESS):%s" (include "dynamo-disagg.port.rendezvous" .))
   "nnodes" .nodes
   "node-rank" "$(DYNAMO_RANK)") }}
 {{- end }}
 {{- $layers := list (dict "host" "0.0.0.0") $global.engine.args $values.engineArgs $flags }}
-{{- include "common.programArgs" (dict "program" "sglang" "dynamo" (include "common.dynamoVersion" .root) "layers" $layers) }}
+{{- include "dynamo-disagg.programArgs" (dict "program" "sglang" "dynamo" (include "dynamo-disagg.dynamoVersion" .root) "layers" $layers) }}
 {{- end }}
 
-{{- define "common.engine.sglang.config" -}}
+{{- define "dynamo-disagg.engine.sglang.config" -}}
 {{- end }}
 
-{{- define "common.engine.sglang.env" -}}
+{{- define "dynamo-disagg.engine.sglang.env" -}}
 # On pods with several NICs the automatic choice is wrong.
 SGLANG_HOST_IP: {fieldRef: {fieldPath: status.podIP}}
 {{- with .root.Values.global.kvTransfer }}
@@ -72,44 +72,44 @@ SGLANG_DISAGGREGATION_NIXL_BACKEND_PARAMS: {{ toJson . | quote }}
 {{- end }}
 {{- end }}
 
-{{- define "common.engine.sglang.pod" -}}
+{{- define "dynamo-disagg.engine.sglang.pod" -}}
 {}
 {{- end }}
 
-{{- define "common.engine.sglang.serves" -}}{{- end }}
+{{- define "dynamo-disagg.engine.sglang.serves" -}}{{- end }}
 
-{{- define "common.engine.sglang.needs" -}}
+{{- define "dynamo-disagg.engine.sglang.needs" -}}
 []
 {{- end }}
 
 {{/* NIXL 1.5: UCX 1.23 keeps off the GPU memory of other PID namespaces. */}}
-{{- define "common.engine.sglang.cudaIpc" -}}namespace{{- end }}
+{{- define "dynamo-disagg.engine.sglang.cudaIpc" -}}namespace{{- end }}
 
-{{- define "common.engine.sglang.traces" -}}otlp-traces-endpoint{{- end }}
+{{- define "dynamo-disagg.engine.sglang.traces" -}}otlp-traces-endpoint{{- end }}
 
-{{- define "common.engine.sglang.images" -}}
+{{- define "dynamo-disagg.engine.sglang.images" -}}
 worker: {enable-multimodal: "true"}
 frontend: {frontend-decoding: "true"}
 {{- end }}
 
-{{- define "common.engine.sglang.variables" -}}
+{{- define "dynamo-disagg.engine.sglang.variables" -}}
 DYN_SGL
 {{- end }}
 
-{{- define "common.engine.sglang.tuning" -}}
+{{- define "dynamo-disagg.engine.sglang.tuning" -}}
 flags: [max-running-requests, chunked-prefill-size, max-prefill-tokens, mem-fraction-static]
 variables: ^(DYN_)?SGL(ANG)?_
 {{- end }}
 
-{{- define "common.engine.sglang.owned" -}}
+{{- define "dynamo-disagg.engine.sglang.owned" -}}
 model: global.model.source
 model-path: global.model.source
 served-model-name: global.model.name
 disaggregation-mode: global.serving (the role is set by the chart)
 disaggregation-transfer-backend: global.kvTransfer.connector
-disaggregation-bootstrap-port: remove it; it is {{ include "common.port.sglangBootstrap" . }}
+disaggregation-bootstrap-port: remove it; it is {{ include "dynamo-disagg.port.sglangBootstrap" . }}
 page-size: global.kvCache.blockSize
-port: remove it; it is {{ include "common.port.sglang" . }}, beside Dynamo's system port {{ include "common.port.system" . }}
+port: remove it; it is {{ include "dynamo-disagg.port.sglang" . }}, beside Dynamo's system port {{ include "dynamo-disagg.port.system" . }}
 enable-metrics: remove it; metrics are always on
 tp-size: "{role}.parallelism.tensor"
 tensor-parallel-size: "{role}.parallelism.tensor"
@@ -134,12 +134,12 @@ router-mode: global.router.mode
 {{- end }}
 
 {{/* The protocol is MOONCAKE_PROTOCOL, which the probe's pods have too. Of a map of devices the first GPU's. */}}
-{{- define "common.engine.sglang.moves" -}}
-{{- $devices := get (include "common.overlay" (list .root.Values.global.engine.args .decode.Values.engineArgs) | fromJson) "disaggregation-ib-device" | default "" }}
+{{- define "dynamo-disagg.engine.sglang.moves" -}}
+{{- $devices := get (include "dynamo-disagg.overlay" (list .root.Values.global.engine.args .decode.Values.engineArgs) | fromJson) "disaggregation-ib-device" | default "" }}
 {{- if and (kindIs "string" $devices) (hasPrefix "{" $devices) }}{{ $devices = fromJson $devices }}{{ end }}
 {{- if kindIs "map" $devices }}{{ $devices = get $devices "0" }}{{ end }}
 [--operation, WRITE{{ if and $devices (eq .root.Values.global.kvTransfer.connector "mooncake") }}, --devices, {{ $devices | toString | nospace | quote }}{{ end }}]
 {{- end }}
 
-{{- define "common.engine.sglang.encoders" -}}
+{{- define "dynamo-disagg.engine.sglang.encoders" -}}
 {{- end }}

@@ -3,7 +3,7 @@ TensorRT-LLM 1.3.0rc29 under dynamo.trtllm 1.6.1. Contract: engines/_vllm.tpl. F
 command line; flags that begin with "trtllm." are settings of TensorRT-LLM's LLM API and go into a mounted file, where
 they keep their types (on the command line they would be text). What stands in the file wins over a flag.
 */}}
-{{- define "common.engine.trtllm.image" -}}
+{{- define "dynamo-disagg.engine.trtllm.image" -}}
 registry: nvcr.io
 repository: nvidia/ai-dynamo/tensorrtllm-runtime
 tag: {{ .Chart.AppVersion | quote }}
@@ -12,11 +12,11 @@ pullPolicy: IfNotPresent
 {{- end }}
 
 {{/* Attention data parallelism and expert parallelism divide the tensor-parallel GPUs; they do not multiply them. */}}
-{{- define "common.engine.trtllm.gpus" -}}
+{{- define "dynamo-disagg.engine.trtllm.gpus" -}}
 {{- with .root.Values.parallelism }}{{ mul .tensor .pipeline }}{{ end }}
 {{- end }}
 
-{{- define "common.engine.trtllm.command" -}}
+{{- define "dynamo-disagg.engine.trtllm.command" -}}
 {{- if eq (int .nodes) 1 }}
 - python3
 - -m
@@ -28,12 +28,12 @@ pullPolicy: IfNotPresent
 {{- end }}
 {{- end }}
 
-{{- define "common.engine.trtllm.args" -}}
+{{- define "dynamo-disagg.engine.trtllm.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- if or (eq (int .nodes) 1) (eq .rank.class "leader") }}
 {{- $args := dict
-  "model" (include "common.model" .root | fromJson).path
+  "model" (include "dynamo-disagg.model" .root | fromJson).path
   "served-model-name" $global.model.name
   "disaggregation-mode" .mode
   "kv-block-size" $global.kvCache.blockSize
@@ -51,7 +51,7 @@ pullPolicy: IfNotPresent
 {{- range $flag, $value := $layer }}{{ if not (or (eq $flag "trtllm") (hasPrefix "trtllm." $flag)) }}{{ $_ := set $flags $flag $value }}{{ end }}{{ end }}
 {{- $layers = append $layers $flags }}
 {{- end }}
-{{- include "common.programArgs" (dict "program" "trtllm" "dynamo" (include "common.dynamoVersion" .root) "layers" $layers) }}
+{{- include "dynamo-disagg.programArgs" (dict "program" "trtllm" "dynamo" (include "dynamo-disagg.dynamoVersion" .root) "layers" $layers) }}
 {{- end }}
 {{- end }}
 
@@ -59,11 +59,11 @@ pullPolicy: IfNotPresent
 trtllm.a.b: 1, trtllm.a: {b: 1} and trtllm: {a: {b: 1}} are the same setting. A null is TensorRT-LLM's own, except where it
 takes back a shared setting; that of cuda_graph_config always switches the graphs off.
 */}}
-{{- define "common.engine.trtllm.config" -}}
+{{- define "dynamo-disagg.engine.trtllm.config" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $layers := list }}
-{{- /* common.overlay would drop a null. */}}
+{{- /* dynamo-disagg.overlay would drop a null. */}}
 {{- $none := "$none" }}
 {{- /* Workers that only prefill have no next step to overlap with; TensorRT-LLM does not support it there. */}}
 {{- if eq .mode "prefill" }}{{ $layers = append $layers (dict "disable_overlap_scheduler" true) }}{{ end }}
@@ -84,23 +84,23 @@ takes back a shared setting; that of cuda_graph_config always switches the graph
 {{- $layers = append $layers (dict "cache_transceiver_config" (dict "backend" (upper $global.kvTransfer.connector))) }}
 {{- end }}
 {{- /* A JSON value a line: integers never print as floats, at any depth. */}}
-{{- range $key, $value := include "common.overlay" $layers | fromJson }}
+{{- range $key, $value := include "dynamo-disagg.overlay" $layers | fromJson }}
 {{ $key }}: {{ toJson $value | replace (toJson $none) "null" }}
 {{- end }}
 {{- end }}
 
-{{- define "common.engine.trtllm.env" -}}
+{{- define "dynamo-disagg.engine.trtllm.env" -}}
 {{- with .root.Values.global.kvTransfer }}
 {{- if and (eq .connector "nixl") (ne $.mode "agg") }}
 TRTLLM_NIXL_KVCACHE_BACKEND: {{ first .backends }}
 {{- end }}
 {{- end }}
 {{- if gt (int .nodes) 1 }}
-{{- $gpus := div (include "common.engine.trtllm.gpus" . | int) (int .nodes) }}
+{{- $gpus := div (include "dynamo-disagg.engine.trtllm.gpus" . | int) (int .nodes) }}
 OMPI_MCA_orte_keep_fqdn_hostnames: "1"
 {{- /* With several NICs MPI would try some that reach no peer. It ends where there is none of these. */}}
 {{- $nics := "" }}
-{{- range list (include "common.hardware" .root | fromJson).env .root.Values.global.env .root.Values.env }}
+{{- range list (include "dynamo-disagg.hardware" .root | fromJson).env .root.Values.global.env .root.Values.env }}
 {{- if hasKey (. | default dict) "GLOO_SOCKET_IFNAME" }}{{ $nics = .GLOO_SOCKET_IFNAME }}{{ end }}
 {{- end }}
 {{- if kindIs "map" $nics }}{{ $nics = "$(GLOO_SOCKET_IFNAME)" }}{{ end }}
@@ -119,7 +119,7 @@ MPI_RANKS: {{ mul $gpus .nodes | quote }}
 {{- end }}
 {{- end }}
 
-{{- define "common.engine.trtllm.pod" -}}
+{{- define "dynamo-disagg.engine.trtllm.pod" -}}
 {{- if eq (int .nodes) 1 -}}
 {}
 {{- else -}}
@@ -132,8 +132,8 @@ volumes:
   ranks:
     mountPath: /opt/ranks
     readOnly: true
-    source: {configMap: {name: {{ include "common.name" (dict "root" .root "component" "ranks") }}}}
-{{- if and (eq .rank.class "worker") (include "common.worker.isRoot" .root) }}
+    source: {configMap: {name: {{ include "dynamo-disagg.name" (dict "root" .root "component" "ranks") }}}}
+{{- if and (eq .rank.class "worker") (include "dynamo-disagg.worker.isRoot" .root) }}
 # Where the workers are root, sshd is root too: it then confines each login before it trusts it
 # (SYS_CHROOT, SETUID, SETGID) and refuses those it cannot record (AUDIT_WRITE). Any other user's sshd needs none.
 capabilities: [AUDIT_WRITE, SETGID, SETUID, SYS_CHROOT]
@@ -141,43 +141,43 @@ capabilities: [AUDIT_WRITE, SETGID, SETUID, SYS_CHROOT]
 {{- end }}
 {{- end }}
 
-{{/* common.engine.trtllm.keyCommand: makes the Secret of global.multiNode.sshSecret. in: dict "root" $ "name" string */}}
-{{- define "common.engine.trtllm.keyCommand" -}}
+{{/* dynamo-disagg.engine.trtllm.keyCommand: makes the Secret of global.multiNode.sshSecret. in: dict "root" $ "name" string */}}
+{{- define "dynamo-disagg.engine.trtllm.keyCommand" -}}
 ssh-keygen -t ed25519 -N '' -f id && kubectl -n {{ .root.Release.Namespace }} create secret generic {{ .name }} --from-file=private.key=id
 {{- end }}
 
-{{- define "common.engine.trtllm.serves" -}}{{- end }}
+{{- define "dynamo-disagg.engine.trtllm.serves" -}}{{- end }}
 
-{{- define "common.engine.trtllm.needs" -}}
+{{- define "dynamo-disagg.engine.trtllm.needs" -}}
 {{- with .root.Values.global.multiNode.sshSecret }}
 - kind: Secret
   name: {{ quote . }}
   key: private.key
   value: global.multiNode.sshSecret
-  command: {{ include "common.engine.trtllm.keyCommand" (dict "root" $.root "name" .) | quote }}
+  command: {{ include "dynamo-disagg.engine.trtllm.keyCommand" (dict "root" $.root "name" .) | quote }}
 {{- end }}
 {{- end }}
 
 {{/* Not run. */}}
-{{- define "common.engine.trtllm.cudaIpc" -}}{{- end }}
+{{- define "dynamo-disagg.engine.trtllm.cudaIpc" -}}{{- end }}
 
-{{- define "common.engine.trtllm.traces" -}}trtllm.otlp_traces_endpoint{{- end }}
+{{- define "dynamo-disagg.engine.trtllm.traces" -}}trtllm.otlp_traces_endpoint{{- end }}
 
-{{- define "common.engine.trtllm.images" -}}
+{{- define "dynamo-disagg.engine.trtllm.images" -}}
 worker: {modality: multimodal, enable-multimodal: "true"}
 frontend: {frontend-decoding: "true"}
 {{- end }}
 
-{{- define "common.engine.trtllm.variables" -}}
+{{- define "dynamo-disagg.engine.trtllm.variables" -}}
 DYN_TRTLLM
 {{- end }}
 
-{{- define "common.engine.trtllm.tuning" -}}
+{{- define "dynamo-disagg.engine.trtllm.tuning" -}}
 flags: [max-batch-size, max-num-tokens, free-gpu-memory-fraction, kv-cache-config.free-gpu-memory-fraction]
 variables: ^(DYN_)?(TRTLLM|TLLM)_
 {{- end }}
 
-{{- define "common.engine.trtllm.owned" -}}
+{{- define "dynamo-disagg.engine.trtllm.owned" -}}
 model: global.model.source
 served-model-name: global.model.name
 disaggregation-mode: global.serving (the role is set by the chart)
@@ -207,9 +207,9 @@ trtllm.kv_cache_config.tokens_per_block: global.kvCache.blockSize
 trtllm.cache_transceiver_config.backend: global.kvTransfer.connector
 {{- end }}
 
-{{- define "common.engine.trtllm.moves" -}}
+{{- define "dynamo-disagg.engine.trtllm.moves" -}}
 [--operation, WRITE]
 {{- end }}
 
-{{- define "common.engine.trtllm.encoders" -}}
+{{- define "dynamo-disagg.engine.trtllm.encoders" -}}
 {{- end }}

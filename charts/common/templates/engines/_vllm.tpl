@@ -6,7 +6,7 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
   .env    environment of a role                     .pod    what its pods need besides, a YAML map:
           volumes, as in a role's values, and capabilities
   .serves "true" where every pod of a worker of several nodes serves, nothing where its leader does
-  .needs  objects that must exist, a YAML list as of common.needs
+  .needs  objects that must exist, a YAML list as of dynamo-disagg.needs
   .owned  flags the chart sets -> the value to set instead, or "remove it" and why, for templates/validate
   .encoders  flags that it sets too where there is a pool of encoders, as .owned; nothing where the engine has none here
   .cudaIpc  what its KV cache was measured to need to move over cuda_ipc between pods of one node: "numbers" (different
@@ -16,13 +16,13 @@ vLLM under dynamo.vllm 1.6.1. Engine contract (every file in engines/; what is r
   .traces  the flag that names the collector of its own traces
   .images  flag -> value with which a component ("worker", "frontend") fetches the images of requests. out: YAML map by component
   .tuning  a YAML map: flags, and a.b for the key b of the file's map a, that change neither the KV cache nor the model's card
-          (common.worker.identity; the mocker's card was taken with others of the kind, 2026-11-29), and the variables, a
+          (dynamo-disagg.worker.identity; the mocker's card was taken with others of the kind, 2026-11-29), and the variables, a
           pattern, that may
   .variables how Dynamo's variables for the engine's own flags begin: <it>_<FLAG>
 in:  dict "root" <component context> "role" prefill|decode|encode "mode" prefill|decode|agg|encode "nodes" of one worker
-     "rank" {class: leader|worker, ...} of the pod, see common.worker.podTemplate (not in gpus, config and needs)
+     "rank" {class: leader|worker, ...} of the pod, see dynamo-disagg.worker.podTemplate (not in gpus, config and needs)
 */}}
-{{- define "common.engine.vllm.image" -}}
+{{- define "dynamo-disagg.engine.vllm.image" -}}
 registry: nvcr.io
 repository: nvidia/ai-dynamo/vllm-runtime
 tag: {{ .Chart.AppVersion | quote }}
@@ -30,21 +30,21 @@ digest: ""
 pullPolicy: IfNotPresent
 {{- end }}
 
-{{- define "common.engine.vllm.gpus" -}}
+{{- define "dynamo-disagg.engine.vllm.gpus" -}}
 {{- with .root.Values.parallelism }}{{ mul .tensor .pipeline .data }}{{ end }}
 {{- end }}
 
-{{- define "common.engine.vllm.command" -}}
+{{- define "dynamo-disagg.engine.vllm.command" -}}
 - python3
 - -m
 - dynamo.vllm
 {{- end }}
 
-{{- define "common.engine.vllm.args" -}}
+{{- define "dynamo-disagg.engine.vllm.args" -}}
 {{- $values := .root.Values }}
 {{- $global := $values.global }}
 {{- $args := dict
-  "model" (include "common.model" .root | fromJson).path
+  "model" (include "dynamo-disagg.model" .root | fromJson).path
   "served-model-name" $global.model.name
   "disaggregation-mode" .mode }}
 {{- if .root.encodes }}
@@ -63,7 +63,7 @@ pullPolicy: IfNotPresent
 {{- end }}
 {{- end }}
 {{- if or (has .mode (list "prefill" "decode")) (and (eq .mode "agg") $global.kvTransfer.offloadConnectors) }}
-{{- $_ := set $args "kv-transfer-config" (include "common.engine.vllm.kvTransfer" . | fromJson) }}
+{{- $_ := set $args "kv-transfer-config" (include "dynamo-disagg.engine.vllm.kvTransfer" . | fromJson) }}
 {{- end }}
 {{- /* Prefill tells decode this address (mooncake_connector.py:2349); vLLM's own is 127.0.0.1. */}}
 {{- if and (eq .mode "prefill") (eq $global.kvTransfer.connector "mooncake") (gt (int $values.parallelism.data) 1) (eq (int .nodes) 1) }}
@@ -79,20 +79,20 @@ pullPolicy: IfNotPresent
       "nnodes" .nodes
       "node-rank" "$(DYNAMO_RANK)"
       "master-addr" "$(DYNAMO_LEADER_ADDRESS)"
-      "master-port" (include "common.port.rendezvous" . | int)) }}
-{{- if include "common.engine.vllm.serves" . }}{{ $_ := set $args "data-parallel-hybrid-lb" true }}
+      "master-port" (include "dynamo-disagg.port.rendezvous" . | int)) }}
+{{- if include "dynamo-disagg.engine.vllm.serves" . }}{{ $_ := set $args "data-parallel-hybrid-lb" true }}
 {{- else if eq .rank.class "worker" }}{{ $_ := set $args "headless" true }}{{ end }}
 {{- end }}
-{{- include "common.programArgs" (dict "program" "vllm" "dynamo" (include "common.dynamoVersion" .root) "layers" (list $global.engine.args $values.engineArgs $args)) }}
+{{- include "dynamo-disagg.programArgs" (dict "program" "vllm" "dynamo" (include "dynamo-disagg.dynamoVersion" .root) "layers" (list $global.engine.args $values.engineArgs $args)) }}
 {{- end }}
 
 {{/*
-common.engine.vllm.kvTransfer: KVTransferConfig of a role (vllm/config/kv_transfer.py). Each role has its own kv_role:
+dynamo-disagg.engine.vllm.kvTransfer: KVTransferConfig of a role (vllm/config/kv_transfer.py). Each role has its own kv_role:
 vLLM deprecates kv_both for NIXL, and its guards against a wrong pair work only with producer and consumer. Aggregated workers have
 what offloads their cache alone.
 out: JSON map
 */}}
-{{- define "common.engine.vllm.kvTransfer" -}}
+{{- define "dynamo-disagg.engine.vllm.kvTransfer" -}}
 {{- with .root.Values.global.kvTransfer }}
 {{- $offload := list }}
 {{- range .offloadConnectors }}{{ $offload = append $offload (merge (dict) . (dict "kv_role" "kv_both")) }}{{ end }}
@@ -104,7 +104,7 @@ out: JSON map
 {{- if eq .connector "nixl" }}
 {{- $_ := set $config "kv_connector_extra_config" (dict "backends" .backends "kv_lease_duration" (int64 .leaseSeconds)) }}
 {{- end }}
-{{- $config = include "common.overlay" (list $config .extraConfig) | fromJson }}
+{{- $config = include "dynamo-disagg.overlay" (list $config .extraConfig) | fromJson }}
 {{- if $offload }}
 {{- $connectors := concat (list (omit $config "kv_load_failure_policy")) $offload }}
 {{- $wrapper := dict "kv_connector" "MultiConnector" }}
@@ -127,10 +127,10 @@ out: JSON map
 {{- end }}
 {{- end }}
 
-{{- define "common.engine.vllm.config" -}}
+{{- define "dynamo-disagg.engine.vllm.config" -}}
 {{- end }}
 
-{{- define "common.engine.vllm.env" -}}
+{{- define "dynamo-disagg.engine.vllm.env" -}}
 {{- if or (ne .mode "agg") .root.encodes }}
 # vLLM sets it itself, but too late: Dynamo has imported NIXL by then, and vLLM only warns (vllm/distributed/nixl_utils.py).
 UCX_RCACHE_MAX_UNRELEASED: "1024"
@@ -143,7 +143,7 @@ VLLM_DP_MASTER_IP: {fieldRef: {fieldPath: status.podIP}}
 {{- end }}
 {{- end }}
 
-{{- define "common.engine.vllm.pod" -}}
+{{- define "dynamo-disagg.engine.vllm.pod" -}}
 {}
 {{- end }}
 
@@ -151,34 +151,34 @@ VLLM_DP_MASTER_IP: {fieldRef: {fieldPath: status.podIP}}
 Data-parallel ranks that each fit a node: every pod has its own scheduler and endpoint for its ranks, whose numbers vLLM works
 out from --node-rank, and the experts are spread over all of them (engine/arg_utils.py:2292-2420, dynamo/vllm/dp_topology.py).
 */}}
-{{- define "common.engine.vllm.serves" -}}
-{{- $perNode := (include "common.hardware" .root | fromJson).gpusPerNode | int }}
+{{- define "dynamo-disagg.engine.vllm.serves" -}}
+{{- $perNode := (include "dynamo-disagg.hardware" .root | fromJson).gpusPerNode | int }}
 {{- with .root.Values.parallelism }}{{ if and (gt (int .data) 1) (le (mul .tensor .pipeline | int) $perNode) }}true{{ end }}{{ end }}
 {{- end }}
 
-{{- define "common.engine.vllm.needs" -}}
+{{- define "dynamo-disagg.engine.vllm.needs" -}}
 []
 {{- end }}
 
-{{- define "common.engine.vllm.cudaIpc" -}}numbers{{- end }}
+{{- define "dynamo-disagg.engine.vllm.cudaIpc" -}}numbers{{- end }}
 
-{{- define "common.engine.vllm.traces" -}}otlp-traces-endpoint{{- end }}
+{{- define "dynamo-disagg.engine.vllm.traces" -}}otlp-traces-endpoint{{- end }}
 
-{{- define "common.engine.vllm.images" -}}
+{{- define "dynamo-disagg.engine.vllm.images" -}}
 worker: {enable-multimodal: "true"}
 frontend: {frontend-decoding: "true"}
 {{- end }}
 
-{{- define "common.engine.vllm.variables" -}}
+{{- define "dynamo-disagg.engine.vllm.variables" -}}
 DYN_VLLM
 {{- end }}
 
-{{- define "common.engine.vllm.tuning" -}}
+{{- define "dynamo-disagg.engine.vllm.tuning" -}}
 flags: [max-num-seqs, max-num-batched-tokens, gpu-memory-utilization]
 variables: ^(DYN_)?VLLM_
 {{- end }}
 
-{{- define "common.engine.vllm.owned" -}}
+{{- define "dynamo-disagg.engine.vllm.owned" -}}
 model: global.model.name and global.model.source
 served-model-name: global.model.name
 disaggregation-mode: global.serving (the role is set by the chart)
@@ -208,18 +208,18 @@ distributed-executor-backend: remove it; workers of several nodes use mp
 nnodes: "{role}.parallelism; the nodes of a worker are derived"
 node-rank: remove it; it is the pod's rank
 master-addr: remove it; it is the worker's first pod
-master-port: remove it; it is {{ include "common.port.rendezvous" . }}
+master-port: remove it; it is {{ include "dynamo-disagg.port.rendezvous" . }}
 router-mode: global.router.mode
 route-to-encoder: encode.replicas (prompts' workers ask the encoders then)
 {{- end }}
 
-{{- define "common.engine.vllm.encoders" -}}
+{{- define "dynamo-disagg.engine.vllm.encoders" -}}
 enable-multimodal: remove it; all workers have it beside encoders (encode.replicas)
 enable-mm-embeds: remove it; all workers have it beside encoders (encode.replicas)
 {{- end }}
 
 {{/* mooncake/mooncake_connector.py: prefill sends, over the protocol that its own settings name. */}}
-{{- define "common.engine.vllm.moves" -}}
+{{- define "dynamo-disagg.engine.vllm.moves" -}}
 {{- with .root.Values.global.kvTransfer }}
 {{- if eq .connector "mooncake" }}
 {{- $settings := .extraConfig.kv_connector_extra_config | default dict }}

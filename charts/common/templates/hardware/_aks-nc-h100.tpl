@@ -1,4 +1,4 @@
-{{- define "common.hardware.aks-nc-h100" -}}
+{{- define "dynamo-disagg.hardware.aks-nc-h100" -}}
 description: Azure Standard_NC40ads_H100_v5, one H100 NVL 94 GB, no InfiniBand.
 arch: amd64
 gpusPerNode: 1

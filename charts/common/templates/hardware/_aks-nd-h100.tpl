@@ -1,4 +1,4 @@
-{{- define "common.hardware.aks-nd-h100" -}}
+{{- define "dynamo-disagg.hardware.aks-nd-h100" -}}
 description: Azure Standard_ND96isr_H100_v5, eight H100 80 GB, eight InfiniBand NICs (NDR).
 arch: amd64
 gpusPerNode: 8

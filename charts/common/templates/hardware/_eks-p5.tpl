@@ -1,4 +1,4 @@
-{{- define "common.hardware.eks-p5" -}}
+{{- define "dynamo-disagg.hardware.eks-p5" -}}
 description: AWS p5.48xlarge on EKS, eight H100 80 GB, 32 EFA devices.
 arch: amd64
 gpusPerNode: 8

@@ -1,4 +1,4 @@
-{{- define "common.hardware.eks-p6-b200" -}}
+{{- define "dynamo-disagg.hardware.eks-p6-b200" -}}
 description: AWS p6-b200.48xlarge on EKS, eight B200, eight EFA devices.
 arch: amd64
 gpusPerNode: 8

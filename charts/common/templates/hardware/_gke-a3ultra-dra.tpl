@@ -1,4 +1,4 @@
-{{- define "common.hardware.gke-a3ultra-dra" -}}
+{{- define "dynamo-disagg.hardware.gke-a3ultra-dra" -}}
 description: GKE a3-ultragpu-8g, eight H200 141 GB, GPUs and RoCE NICs by DRA (NVIDIA's driver and DRANET).
 arch: amd64
 gpusPerNode: 8

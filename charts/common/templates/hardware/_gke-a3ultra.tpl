@@ -1,4 +1,4 @@
-{{- define "common.hardware.gke-a3ultra" -}}
+{{- define "dynamo-disagg.hardware.gke-a3ultra" -}}
 description: GKE a3-ultragpu-8g, eight H200 141 GB, eight RoCE NICs (Cluster Toolkit network names).
 arch: amd64
 gpusPerNode: 8

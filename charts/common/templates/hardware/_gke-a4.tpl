@@ -1,4 +1,4 @@
-{{- define "common.hardware.gke-a4" -}}
+{{- define "dynamo-disagg.hardware.gke-a4" -}}
 description: GKE a4-highgpu-8g, eight B200, eight RoCE NICs by DRA (DRANET).
 arch: amd64
 gpusPerNode: 8

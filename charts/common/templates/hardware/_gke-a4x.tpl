@@ -1,4 +1,4 @@
-{{- define "common.hardware.gke-a4x" -}}
+{{- define "dynamo-disagg.hardware.gke-a4x" -}}
 description: GKE a4x-highgpu-4g, four GB200 (arm64), racks of 18 nodes on one NVLink (NVL72), four RoCE NICs.
 arch: arm64
 gpusPerNode: 4

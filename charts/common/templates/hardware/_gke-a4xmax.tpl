@@ -1,4 +1,4 @@
-{{- define "common.hardware.gke-a4xmax" -}}
+{{- define "dynamo-disagg.hardware.gke-a4xmax" -}}
 description: GKE a4x-maxgpu-4g-metal, four GB300 (arm64), racks of 18 nodes on one NVLink (NVL72), eight RoCE NICs by DRA.
 arch: arm64
 gpusPerNode: 4

@@ -1,4 +1,4 @@
-{{- define "common.hardware.infiniband" -}}
+{{- define "dynamo-disagg.hardware.infiniband" -}}
 description: Any node of eight NVIDIA GPUs with InfiniBand NICs that pods share (device rdma/ib).
 arch: amd64
 gpusPerNode: 8

@@ -1,4 +1,4 @@
-{{- define "common.hardware.nvidia" -}}
+{{- define "dynamo-disagg.hardware.nvidia" -}}
 description: Any NVIDIA node with the GPU Operator or device plugin; eight GPUs, no RDMA.
 arch: amd64
 gpusPerNode: 8

@@ -1,4 +1,4 @@
-{{- define "common.hardware.tke-h20-rdma" -}}
+{{- define "dynamo-disagg.hardware.tke-h20-rdma" -}}
 description: Tencent TKE node with eight H20 and shared RDMA NICs.
 arch: amd64
 gpusPerNode: 8

@@ -1,4 +1,4 @@
-{{- define "common.hardware.tke-h20" -}}
+{{- define "dynamo-disagg.hardware.tke-h20" -}}
 description: Tencent TKE node with eight H20, without RDMA.
 arch: amd64
 gpusPerNode: 8

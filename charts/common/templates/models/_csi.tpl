@@ -1,7 +1,7 @@
 {{/* Weights in an inline volume of any CSI driver: another cloud's bucket, a registry, a parallel file system. Contract: _model.tpl */}}
-{{- define "common.model.csi" -}}
+{{- define "dynamo-disagg.model.csi" -}}
 {{- with .Values.global.model.source.csi }}
-path: {{ include "common.modelFolder" .path }}
+path: {{ include "dynamo-disagg.modelFolder" .path }}
 volume:
   csi:
     driver: {{ .driver | quote }}

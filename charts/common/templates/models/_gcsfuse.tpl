@@ -2,9 +2,9 @@
 Weights in a Cloud Storage bucket, mounted by GKE's Cloud Storage FUSE driver. The service account needs access to
 the bucket (global.serviceAccount.annotations for Workload Identity). Contract: _model.tpl
 */}}
-{{- define "common.model.gcsfuse" -}}
+{{- define "dynamo-disagg.model.gcsfuse" -}}
 {{- with .Values.global.model.source.gcsfuse }}
-path: {{ include "common.modelFolder" .path }}
+path: {{ include "dynamo-disagg.modelFolder" .path }}
 volume:
   csi:
     driver: gcsfuse.csi.storage.gke.io

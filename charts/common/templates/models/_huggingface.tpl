@@ -2,12 +2,12 @@
 Weights from the Hugging Face hub. With a download Job they are in the claim before any pod loads them; without, each
 pod downloads for itself. Contract: _model.tpl
 */}}
-{{- define "common.model.huggingface" -}}
+{{- define "dynamo-disagg.model.huggingface" -}}
 {{- $source := .Values.global.model.source.huggingface }}
 {{- $where := "global.model.source.huggingface" }}
 {{- $download := $source.download }}
 {{- $repository := $source.repository | default .Values.global.model.name }}
-{{- $claim := include "common.claim" (dict "root" . "values" $source.cache "where" (printf "%s.cache" $where)) | fromYaml }}
+{{- $claim := include "dynamo-disagg.claim" (dict "root" . "values" $source.cache "where" (printf "%s.cache" $where)) | fromYaml }}
 {{- $token := dict }}
 {{- with $source.tokenSecret }}
 {{- if .name }}{{ $_ := set $token "HF_TOKEN" (dict "secretKeyRef" (dict "name" .name "key" .key)) }}{{ end }}
@@ -18,7 +18,7 @@ pod downloads for itself. Contract: _model.tpl
       "allowPatterns" $download.allowPatterns "ignorePatterns" $download.ignorePatterns }}
 {{- /* Each choice has a folder of its own, so that an upgrade never changes files that running pods read. */}}
 {{- $folder := printf "/models/%s-%s" ($repository | replace "/" "--") (toJson $identity | sha256sum | trunc 8) }}
-{{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=model" (include "common.fullname" .) }}
+{{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=model" (include "dynamo-disagg.fullname" .) }}
 path: {{ $folder }}
 volume: {persistentVolumeClaim: {claimName: {{ $claim.name | quote }}}}
 wait:

@@ -1,10 +1,10 @@
 {{/* Weights in an OCI image, mounted as an image volume: pulled, cached and pinned like any image. Contract: _model.tpl */}}
-{{- define "common.model.ociImage" -}}
+{{- define "dynamo-disagg.model.ociImage" -}}
 {{- with .Values.global.model.source.ociImage }}
-path: {{ include "common.modelFolder" .path }}
+path: {{ include "dynamo-disagg.modelFolder" .path }}
 volume:
   image:
-    reference: {{ include "common.image" (dict "root" $ "image" .image) | quote }}
+    reference: {{ include "dynamo-disagg.image" (dict "root" $ "image" .image) | quote }}
     {{- with .image.pullPolicy }}
     pullPolicy: {{ . }}
     {{- end }}

@@ -2,10 +2,10 @@
 Weights in a PersistentVolumeClaim. One that the chart creates is empty at first: the pods wait for the marker that
 whoever fills it leaves. Contract: _model.tpl
 */}}
-{{- define "common.model.pvc" -}}
+{{- define "dynamo-disagg.model.pvc" -}}
 {{- with .Values.global.model.source.pvc }}
-{{- $path := include "common.modelFolder" .path }}
-{{- $claim := include "common.claim" (dict "root" $ "values" . "where" "global.model.source.pvc") | fromYaml }}
+{{- $path := include "dynamo-disagg.modelFolder" .path }}
+{{- $claim := include "dynamo-disagg.claim" (dict "root" $ "values" . "where" "global.model.source.pvc") | fromYaml }}
 path: {{ $path }}
 volume: {persistentVolumeClaim: {claimName: {{ $claim.name | quote }}, readOnly: true}}
 {{- with $claim.claim }}
