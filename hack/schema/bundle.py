@@ -224,7 +224,7 @@ def fillables(defaults: Schema, at: tuple[str, ...] = ()) -> Iterator[tuple[str,
 
 
 def allow_null(schema: Schema, path: Sequence[str], definitions: Schema) -> None:
-    """Let a bundled value be null: dynamo-disagg.filled takes it for an empty one. Others of its kind keep their type."""
+    """Let a bundled value be null: dynamo-disagg.filled takes it for an empty one. Others of its kind keep theirs."""
     while "$ref" in schema and path:
         schema = definitions[schema["$ref"].removeprefix("#/$defs/")]
     if path:
