@@ -1,7 +1,7 @@
 {{/*
 SGLang 0.5.21 under dynamo.sglang 1.6.1. Contract: engines/_vllm.tpl. All flags stand on the command line: a file (--config) is read behind
 Dynamo's own flags, which would be unknown in it, and takes no flag that argparse does not simply store
-(dynamo/sglang/args.py:604, sglang/srt/utils/server_args_config_parser.py).
+(dynamo/sglang/args.py:604, findings/sglang-config-file-refuses-flags.sh).
 */}}
 {{- define "dynamo-disagg.engine.sglang.image" -}}
 registry: nvcr.io
