@@ -44,7 +44,7 @@
 {{- $facts := include "dynamo-disagg.validate.facts" (dict "context" . "program" "frontend") | fromJson }}
 {{ include "dynamo-disagg.validate.listens" (dict "facts" $facts "given" (list "http-host" "env.DYN_HTTP_HOST") "who" "the frontend") }}
 {{ include "dynamo-disagg.validate.checks" (dict "facts" $facts "table" (include "dynamo-disagg.validate.runtime.checks" . | fromYaml)) }}
-{{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs) }}
+{{- if and (ne $engine.version "unchecked") (or .Values.args .Values.extraArgs .Values.env) }}
 {{ include "dynamo-disagg.validate.checks" (dict "facts" $facts "table" (include "dynamo-disagg.validate.frontend.checks" . | fromYaml)) }}
 {{- $fields := list "policy" "eff_isl_threshold" "eff_isl_ratio_threshold" "prefill_busy_threshold" "decode_busy_threshold" }}
 {{- range $fact := keys $facts.where | sortAlpha }}

@@ -49,6 +49,7 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- range $path, $env := $own }}{{ include "dynamo-disagg.validate.facts.env" (dict "facts" $facts "where" $where "path" $path "env" $env) }}{{ end }}
 {{- include "dynamo-disagg.validate.facts.env" (dict "facts" $facts "where" $where "path" "global.env" "env" $global.env) }}
 {{- include "dynamo-disagg.validate.facts.env" (dict "facts" $facts "where" $where "path" (printf "%s.env" $component) "env" $values.env) }}
+{{- include "dynamo-disagg.validate.facts.variables" (dict "facts" $facts "where" $where "known" $known.flags "engine" (ternary (include (printf "dynamo-disagg.engine.%s.variables" $global.engine.name) .context | trim) "" $isWorker)) }}
 {{- if $isWorker }}
 {{- range $name, $size := $values.parallelism }}
 {{- $_ := set $facts $name (toString $size) }}{{ $_ := set $where $name (printf "%s.parallelism.%s" $component $name) }}
@@ -87,6 +88,25 @@ in: dict "context" <component context>, which keeps them, "program" name ["known
 {{- $_ := set $.where (printf "env.%s" $name) (printf "%s.%s" $.path $name) }}
 {{- else }}
 {{- $_ := unset $.facts (printf "env.%s" $name) }}{{ $_ := unset $.where (printf "env.%s" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+dynamo-disagg.validate.facts.variables: variables that stand for a flag (DYN_<FLAG>, and of an engine's own <its variables>_<FLAG>), where the flag
+itself is not given. in: dict "facts" "where" (both added to) "known" name -> kind "engine" how the engine's begin, or ""
+*/}}
+{{- define "dynamo-disagg.validate.facts.variables" -}}
+{{- range $fact := keys .facts }}
+{{- $flag := "" }}
+{{- range $begin := list $.engine "DYN" }}
+{{- $rest := trimPrefix (printf "env.%s_" $begin) $fact }}
+{{- if and $begin (not $flag) (ne $rest $fact) }}{{ $flag = $rest | lower | replace "_" "-" }}{{ end }}
+{{- end }}
+{{- if and $flag (hasKey $.known $flag) (not (hasKey $.facts $flag)) }}
+{{- $value := get $.facts $fact }}
+{{- if has (get $.known $flag) (list "bool" "switch") }}{{ $value = toString (regexMatch "(?i)^(1|true|yes|on)$" $value) }}{{ end }}
+{{- $_ := set $.facts $flag $value }}{{ $_ := set $.where $flag (get $.where $fact) }}
 {{- end }}
 {{- end }}
 {{- end }}

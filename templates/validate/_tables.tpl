@@ -104,7 +104,8 @@ dynamo-disagg.validate.hostMemory: caches in host memory that are larger than th
 
 {{/* dynamo-disagg.validate.responsePlane: the frontend and the workers must agree. in: dict "root" "roles" <of dynamo-disagg.validate.engines> */}}
 {{- define "dynamo-disagg.validate.responsePlane" -}}
-{{- $plane := get .root.Values.frontend.args "response-plane" | default "" | toString }}
+{{- $frontend := include "dynamo-disagg.validate.facts" (dict "context" .root.Subcharts.frontend "program" "frontend") | fromJson }}
+{{- $plane := get $frontend.values "response-plane" }}
 {{- range $role, $of := .roles }}
 {{- $own := get $of.facts.values "response-plane" }}
 {{- if ne $own $plane }}
