@@ -46,7 +46,7 @@ ALLOWED = tuple(
         r"charts/[a-z]+/Chart\.yaml",
         r"charts/[a-z]+/values\.yaml",
         r"crds/[a-z0-9.]+\.yaml",
-        r"files/([a-z]+/)*[a-z0-9_-]+\.(py|sh|yaml|json)",
+        r"files/([a-z_]+/)*[a-z0-9_-]+\.(py|sh|yaml|json)",
         r"values/([a-z]+/)?[a-z0-9-]+\.yaml",
         r"values/README\.md",
     )

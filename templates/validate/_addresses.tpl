@@ -13,7 +13,7 @@ in: dict "where" "url" "schemes" list "example" "joined" and "each": what to wri
 {{- $text := printf "%s://%s" (ternary $scheme (first $.schemes) (has $scheme $.schemes)) (regexFind "^[^/ ]+" (regexReplaceAll "^[A-Za-z]*:?//" (trim .) "")) }}
 {{- if regexMatch $right $text }}{{ $instead = append $instead $text }}{{ end }}
 {{- end }}
-{{ .where }}: {{ .url }} is no URL of a server: write {{ join .joined $instead | default .example }}{{ if gt (len $parts) 1 }}, {{ .each }}{{ end }}
+{{ .where }}: {{ ternary (toJson .url) .url (regexMatch "\\s" .url) }} is no URL of a server: write {{ join .joined $instead | default .example }}{{ if gt (len $parts) 1 }}, {{ .each }}{{ end }}
 {{- end }}
 {{- end }}
 

@@ -102,6 +102,17 @@ def test_no_upgrade_changes_a_selector(render: Render, change: dict[str, object]
     assert selectors(render(merged(EVERYTHING, change))) == selectors(render(EVERYTHING))
 
 
+def test_an_annotation_of_all_that_is_taken_back_is_on_none(render: Render) -> None:
+    values = {
+        "global": {"annotations": {"a": None, "b": "c"}},
+        "canary": {"enabled": True},
+        "preflight": {"enabled": True},
+    }
+    for pod in render(values).pods():
+        annotations = pod.metadata.get("annotations", {})
+        assert ("a" not in annotations, annotations.get("b")) == (True, "c"), pod.id
+
+
 def test_pod_labels_and_annotations_of_ones_own(render: Render, role: str) -> None:
     values = {role: {"podLabels": {"team": "a"}, "podAnnotations": {"note": "b"}}}
     pod = render(values).pod(role)
