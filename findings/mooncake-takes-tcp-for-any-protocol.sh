@@ -20,8 +20,8 @@ venv/bin/pip install --quiet --no-compile --no-deps mooncake-transfer-engine-non
 # What its library is linked to, beside what the wheel brings.
 chmod 755 .
 apt-get download -qq libibverbs1 libnl-3-200 libnl-route-3-200 libnuma1 libcurl4 2> /dev/null
-for package in *.deb; do dpkg -x "$package" root; done
-export LD_LIBRARY_PATH=$work/root/usr/lib/x86_64-linux-gnu:$work/root/lib/x86_64-linux-gnu
+for package in *.deb; do dpkg -x "$package" system; done
+export LD_LIBRARY_PATH=$work/system/usr/lib/x86_64-linux-gnu:$work/system/lib/x86_64-linux-gnu
 
 cat > move.py << 'END'
 import ctypes, mmap, sys
